@@ -1,0 +1,45 @@
+/** Every way stonechat refuses. One class, a closed list of codes, so that callers can switch on `code`. */
+export type ErrorCode =
+  | 'bad-option' // an argument has the wrong type, range or combination
+  | 'bad-file' // bytes that do not follow their format: magic, version, offsets, shapes that disagree
+  | 'truncated' // the file or the download ends before its contents do
+  | 'unsupported' // well-formed, but a format, tensor type, architecture or tokenizer that is not implemented
+  | 'not-found' // a path, URL, tensor, tokenizer or sibling file that is not there
+  | 'network' // the server answered with an error, or the connection failed for good
+  | 'out-of-memory' // the model or context does not fit
+  | 'context-full' // prompt plus answer exceed the context length
+  | 'unavailable' // this host lacks the capability (threads, files, SIMD level)
+  | 'disposed' // the model or session was used after dispose()
+  | 'aborted' // the caller's AbortSignal
+  | 'worker-failed'; // a worker thread died or does not answer
+
+export interface ErrorDetails {
+  code: ErrorCode;
+  /** What would have been right, in one clause. */
+  expected: string;
+  /** What was there instead. */
+  found: string;
+  /** What the user can do about it. */
+  remedy: string;
+  cause?: unknown;
+}
+
+/**
+ * The one error type of the package, thrown at the door (arguments, files, capabilities).
+ * The message reads: "Expected …, found …. Remedy."
+ */
+export class StonechatError extends Error {
+  readonly code: ErrorCode;
+  readonly expected: string;
+  readonly found: string;
+  readonly remedy: string;
+
+  constructor({ code, expected, found, remedy, cause }: ErrorDetails) {
+    super(`Expected ${expected}, found ${found}. ${remedy}`, cause === undefined ? undefined : { cause });
+    this.name = 'StonechatError';
+    this.code = code;
+    this.expected = expected;
+    this.found = found;
+    this.remedy = remedy;
+  }
+}

@@ -1,0 +1,52 @@
+/** Tensor element types, by their ggml names in lower case (k-quants keep their capital K). */
+export const DTYPES = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q4_K', 'q5_K', 'q6_K'] as const;
+export type DType = (typeof DTYPES)[number];
+
+/** Random access to bytes: a file, a URL, a Blob, a buffer, or a stream read front to back. */
+export interface ByteSource {
+  /** For messages, and to find sibling files (shards, tokenizer.json). */
+  readonly name: string;
+  /** Bytes, or -1 while unknown (a stream without a length). */
+  readonly size: number;
+  /** Fills `into` with the bytes from `offset` on; `into` may be a view of shared memory. @throws StonechatError `truncated`. */
+  read(offset: number, into: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One tensor, normalised to GGUF naming (`blk.0.attn_q.weight`) and order (`shape[0]` is contiguous). */
+export interface TensorInfo {
+  readonly name: string;
+  readonly type: DType;
+  /** GGUF order: shape[0] = columns (k, contiguous), shape[1] = rows. */
+  readonly shape: readonly number[];
+  /** Bytes of the tensor as delivered by ModelFile.read. */
+  readonly bytes: number;
+}
+
+export type MetadataValue = string | number | bigint | boolean | MetadataArray;
+/** Numeric arrays arrive as typed arrays; strings as string[]. */
+export type MetadataArray =
+  | readonly string[] | readonly boolean[] | Float32Array | Float64Array | Int32Array | Uint32Array | Int8Array | Uint8Array
+  | Int16Array | Uint16Array | BigInt64Array | BigUint64Array;
+
+/**
+ * A model on disk, whatever its format: metadata under GGUF keys (`llama.block_count`), tensors under GGUF names.
+ * Safetensors and llama2.c files are translated at the door, so that everything after it knows one vocabulary.
+ */
+export interface ModelFile {
+  readonly format: 'gguf' | 'safetensors' | 'llama2c';
+  readonly name: string;
+  /** All bytes on disk, shards included. */
+  readonly fileBytes: number;
+  /**
+   * GGUF keys. `general.architecture` is always there. One key of our own: `stonechat.rope.style`, 'interleaved' or
+   * 'neox' (rotate-half), set where it differs from what the architecture's GGUF files use.
+   */
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Bytes `offset …` of the tensor stored row-major in its type. Reading tensors in map order is sequential on disk. */
+  read(tensor: TensorInfo, offset: number, into: Uint8Array): Promise<void>;
+  /** Text or bytes of a file beside the model (`tokenizer.json`, `tokenizer_config.json`, …); undefined if absent. */
+  sibling(name: string): Promise<Uint8Array | undefined>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,49 @@
+import type { Build } from '../kernels/instance.js';
+import type { ByteSource } from '../files/types.js';
+
+/** A message channel to one worker. */
+export interface WorkerHandle {
+  post(message: unknown): void;
+  onMessage(listener: (message: unknown) => void): void;
+  /** Called once when the worker dies or cannot start. */
+  onFailure(listener: (reason: unknown) => void): void;
+  terminate(): void;
+}
+
+/** What this machine offers. Passed in by an entry, never sniffed: src/ knows no runtime but through this. */
+export interface Host {
+  readonly name: 'node' | 'browser' | 'edge';
+  /** Builds that give right results here, fastest first (Node 20's relaxed dot is wrong: absent there). */
+  readonly builds: readonly Build[];
+  /** Whether a shared memory and workers can be used now (browsers: cross-origin isolation). */
+  readonly canThread: boolean;
+  /** May the calling thread block in Atomics.wait? Not on a page's main thread, nor in workerd. */
+  readonly canWait: boolean;
+  /** Logical processors, 1 if unknown. */
+  readonly processors: number;
+  /** The compiled kernels of a build. */
+  compile(build: Build, shared: boolean): Promise<WebAssembly.Module>;
+  /** Starts a worker that runs the kernel worker program. @throws StonechatError `unavailable`. */
+  startWorker(): WorkerHandle;
+  /** Opens a file path or a relative/absolute URL. @throws StonechatError `not-found`, `unavailable`. */
+  open(location: string, options?: OpenOptions): Promise<ByteSource>;
+  /** Names in the folder `location`, or undefined when it is no folder (or the host cannot list). */
+  list(location: string): Promise<string[] | undefined>;
+  /** Lets timers, signals and I/O run. */
+  yield(): Promise<void>;
+}
+
+export interface Progress {
+  /** 'download' | 'load': bytes. */
+  phase: 'download' | 'load';
+  done: number;
+  /** -1 while unknown. */
+  total: number;
+}
+
+export interface OpenOptions {
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+  /** Sent with URL requests (authorisation, for instance). */
+  headers?: Record<string, string>;
+}

@@ -1,0 +1,40 @@
+export interface EncodeOptions {
+  /** Add BOS/EOS (or CLS/SEP) as the tokenizer's own rule says. Default true. */
+  addSpecial?: boolean;
+  /** Turn special tokens written in the text (`<|im_end|>`) into their ids. Default false. */
+  parseSpecial?: boolean;
+}
+
+/** Text of a growing list of ids; never emits part of a UTF-8 character. */
+export interface TextStream {
+  /** The text that this id completes (may be empty). */
+  push(id: number): string;
+  /** What is left, with U+FFFD for an unfinished character. */
+  flush(): string;
+}
+
+export interface Tokenizer {
+  /** 'spm' | 'bpe' | 'unigram' | 'wordpiece' | 'tiktoken' … for `inspect`. */
+  readonly kind: string;
+  /** Number of ids. */
+  readonly size: number;
+  readonly bos: number | undefined;
+  readonly eos: number | undefined;
+  readonly unk: number | undefined;
+  /** Ids that end a generation: EOS, EOT, EOM, `<|im_end|>`, … */
+  readonly stopIds: ReadonlySet<number>;
+  /** Jinja source, where the model carries one. */
+  readonly chatTemplate: string | undefined;
+  encode(text: string, options?: EncodeOptions): Int32Array;
+  /** Special (control) tokens are left out unless `special`. */
+  decode(ids: Iterable<number>, options?: { special?: boolean }): string;
+  /** The token as the vocabulary writes it, for display (`▁Once`, `Ġupon`, `<0x0A>`). */
+  token(id: number): string;
+  /** The id of a vocabulary entry written exactly so. */
+  id(token: string): number | undefined;
+  /** The bytes that the token stands for in running text. */
+  bytes(id: number): Uint8Array;
+  isSpecial(id: number): boolean;
+  /** `previous`: ids already shown, so that a leading space is dropped or kept rightly. */
+  stream(options?: { special?: boolean; previous?: Iterable<number> }): TextStream;
+}
