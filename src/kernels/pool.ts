@@ -1,0 +1,126 @@
+import { StonechatError } from '../errors.js';
+import type { Host, WorkerHandle } from '../host/host.js';
+import { CONTROL, CONTROL_BYTES, type Control, controlAt, meetAt } from './control.js';
+import type { Kernels } from './instance.js';
+import { bindSteps, type BoundStep, SLOT_COUNT, type Step, walk } from './steps.js';
+import type { WorkerReply, WorkerTask } from './worker.js';
+
+const START_TIMEOUT_MS = 10_000;
+/** A step takes milliseconds. A thread that has not come after this long is dead. */
+const DEAD_AFTER_MS = 10_000;
+const PATIENCE_MS = 100;
+
+export { CONTROL_BYTES };
+
+/** Threads that walk one plan together. The caller's thread is number 0 and computes too. */
+export interface Pool {
+  readonly threads: number;
+  /** Set before each run; see SLOT. */
+  readonly slots: Uint32Array;
+  /** Walks the plan up to slots[stepCount]; returns when all threads have finished. @throws StonechatError `worker-failed`. */
+  run(): void;
+  stop(): void;
+}
+
+export function singleThread(kernels: Kernels, steps: readonly Step[]): Pool {
+  const slots = new Uint32Array(SLOT_COUNT);
+  const bound = bindSteps(steps, kernels.exports);
+  return { threads: 1, slots, run: () => walk(bound, slots, 0, 1), stop: () => {} };
+}
+
+const failure = (found: string, cause?: unknown) =>
+  new StonechatError({
+    code: 'worker-failed',
+    expected: 'every worker thread to answer',
+    found,
+    remedy: 'Load the model again; with { threads: 1 } no workers are used.',
+    cause,
+  });
+
+class ThreadPool implements Pool {
+  private broken: StonechatError | undefined;
+  private readonly bound: BoundStep[];
+
+  constructor(
+    private readonly kernels: Kernels,
+    private readonly control: Control,
+    private readonly workers: readonly WorkerHandle[],
+    private readonly canWait: boolean,
+    steps: readonly Step[],
+  ) {
+    this.bound = bindSteps(steps, kernels.exports);
+    for (const worker of workers) worker.onFailure((reason) => (this.broken ??= failure(`one that died: ${String(reason)}`, reason)));
+  }
+
+  get threads(): number {
+    return this.workers.length + 1;
+  }
+
+  get slots(): Uint32Array {
+    return this.control.slots;
+  }
+
+  run(): void {
+    if (this.broken) throw this.broken;
+    Atomics.add(this.control.words, CONTROL.run, 1);
+    Atomics.notify(this.control.words, CONTROL.run);
+    try {
+      walk(this.bound, this.slots, 0, this.threads, () => this.meet());
+    } catch (error) {
+      this.broken = error instanceof StonechatError ? error : failure('a failed step', error);
+      this.stop();
+      throw this.broken;
+    }
+  }
+
+  stop(): void {
+    this.broken ??= failure('a stopped pool');
+    Atomics.store(this.control.words, CONTROL.stop, 1);
+    Atomics.notify(this.control.words, CONTROL.run);
+    for (const worker of this.workers) worker.terminate();
+  }
+
+  private meet(): void {
+    let waited = 0;
+    meetAt(this.kernels, this.control, this.threads, this.canWait, PATIENCE_MS, () => {
+      const failed = Atomics.load(this.control.words, CONTROL.failed);
+      if (failed) throw failure(`that thread ${failed} stopped with an error`);
+      if ((waited += PATIENCE_MS) >= DEAD_AFTER_MS) throw failure(`no answer for ${DEAD_AFTER_MS / 1000} s`);
+    });
+  }
+}
+
+function startWorker(host: Host, task: WorkerTask): Promise<WorkerHandle> {
+  return new Promise((resolve, reject) => {
+    const worker = host.startWorker();
+    const give = (found: string, cause?: unknown) => {
+      clearTimeout(timer);
+      worker.terminate();
+      reject(failure(found, cause));
+    };
+    const timer = setTimeout(() => give(`no sign of life within ${START_TIMEOUT_MS / 1000} s`), START_TIMEOUT_MS);
+    worker.onFailure((reason) => give(`one that could not start: ${String(reason)}`, reason));
+    worker.onMessage((message) => {
+      const reply = message as WorkerReply;
+      if (reply.type === 'failed') return give(`one that could not start: ${reply.message}`);
+      clearTimeout(timer);
+      resolve(worker);
+    });
+    worker.post(task);
+  });
+}
+
+/** Starts `threads - 1` workers on the kernels' shared memory. `controlAddress` holds CONTROL_BYTES. */
+export async function startPool(host: Host, kernels: Kernels, steps: readonly Step[], threads: number, controlAddress: number): Promise<Pool> {
+  const { module, memory, build } = kernels;
+  new Uint8Array(memory.buffer, controlAddress, CONTROL_BYTES).fill(0);
+  const tasks = Array.from({ length: threads - 1 }, (_, i) => ({ module, memory, build, steps, controlAddress, thread: i + 1, threads }));
+  const started = await Promise.allSettled(tasks.map((task) => startWorker(host, task)));
+  const workers = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const bad = started.find((result) => result.status === 'rejected');
+  if (bad) {
+    for (const worker of workers) worker.terminate();
+    throw bad.reason;
+  }
+  return new ThreadPool(kernels, controlAt(memory, controlAddress), workers, host.canWait, steps);
+}
