@@ -36,6 +36,11 @@ export class Arena {
     return address;
   }
 
+  /** Grows the memory at once, so that it need not be copied while loading. */
+  reserve(bytes: number, what: string): void {
+    this.grow(this.end + bytes, what);
+  }
+
   release(address: number, bytes: number): void {
     const size = Math.max(ALIGN, Math.ceil(bytes / ALIGN) * ALIGN);
     const regions = [...this.free, { address, bytes: size }].sort((a, b) => a.address - b.address);

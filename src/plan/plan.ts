@@ -1,0 +1,332 @@
+import type { DType } from '../files/types.js';
+import type { Graph, KernelName, Node, Operation, Rows, Value } from '../graph/graph.js';
+import type { KernelExports } from '../kernels/instance.js';
+import { type Argument, constant, dynamic, SLOT, type Step } from '../kernels/steps.js';
+import { BufferSpace } from './buffers.js';
+
+/** A weight in linear memory: a packed matrix (rows x columns) or a plain f32 vector (type f32, one row). */
+export interface PlacedWeight {
+  readonly address: number;
+  readonly type: DType;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface PlanOptions {
+  readonly exports: KernelExports;
+  readonly weights: ReadonlyMap<string, PlacedWeight>;
+  /** Most tokens per run. */
+  readonly batch: number;
+  /** Tokens that the KV cache holds. */
+  readonly context: number;
+  readonly kvCache: 'f32' | 'q8_0';
+  readonly activations: 'q8' | 'f32';
+  readonly threads: number;
+  /** Where the plan's buffers begin. */
+  readonly base: number;
+  /** Gives every value its own buffer, so that all can be looked at afterwards. */
+  readonly keepAll?: boolean;
+}
+
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** Steps from here on only serve the logits. */
+  readonly headStart: number;
+  /** Bytes of buffers from `base` on. */
+  readonly bytes: number;
+  /** Addresses of the run's inputs: i32 ids and positions, f64 rotary frequencies. */
+  readonly ids: number;
+  readonly positions: number;
+  readonly frequencies: number;
+  readonly kvBytesPerLayer: number;
+  /** Elements between rows of logits. */
+  readonly logitsStride: number;
+  /** Where the values of a kept plan lie, by label: address and elements between rows. */
+  readonly values: ReadonlyMap<string, { address: number; stride: number; columns: number }>;
+}
+
+const FLOAT_TYPES: ReadonlySet<DType> = new Set(['f32', 'f16', 'bf16']);
+const F32_BYTES = 4;
+
+/** Rows are padded to whole groups of 8 columns, because matmul writes whole groups. */
+export const rowStride = (columns: number): number => Math.ceil(columns / 8) * 8;
+export const groupsOf = (rows: number): number => Math.ceil(rows / 8);
+
+interface Place {
+  readonly address: Argument;
+  readonly stride: number;
+}
+
+const shifted = (argument: Argument, bytes: number): Argument => ({ ...argument, base: argument.base + bytes });
+
+/** Turns a graph into a flat list of kernel calls at fixed addresses. */
+export function makePlan(graph: Graph, options: PlanOptions): Plan {
+  return new Planner(graph, options).plan();
+}
+
+class Planner {
+  private readonly steps: Step[] = [];
+  private readonly space = new BufferSpace();
+  private readonly storage = new Map<number, { offset: number; bytes: number }>();
+  private readonly quantised = new Map<number, { offset: number; bytes: number }>();
+  private readonly lastUse = new Map<number, number>();
+  /** Values whose buffer has become that of the value computed from them. */
+  private readonly handedOn = new Set<number>();
+  private readonly ids: number;
+  private readonly positions: number;
+  private readonly frequencies: number;
+  private readonly angles: number;
+  private readonly scratch: Argument;
+  private readonly kvBytesPerLayer: number;
+  private headStart = Infinity;
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly options: PlanOptions,
+  ) {
+    const half = (graph.rope?.dims ?? 0) / 2;
+    this.ids = this.fixed(options.batch * 4);
+    this.positions = this.fixed(options.batch * 4);
+    this.frequencies = this.fixed(half * 8);
+    this.angles = this.fixed(options.batch * 2 * half * F32_BYTES);
+    const perThread = Math.ceil(this.scratchBytes() / 64) * 64;
+    this.scratch = { ...constant(this.fixed(perThread * options.threads)), perThread };
+    this.kvBytesPerLayer = options.exports[`kv_bytes_${options.kvCache}`](options.context, graph.kvHeads, graph.headDim) >>> 0;
+    graph.nodes.forEach((node, i) => node.inputs.forEach((x) => this.lastUse.set(this.root(x).id, i)));
+  }
+
+  plan(): Plan {
+    this.emitAngles();
+    this.graph.nodes.forEach((node, index) => {
+      if (node.output.rows === 'head') this.headStart = Math.min(this.headStart, this.steps.length);
+      this.place(node, index);
+      this.emit(node);
+      this.releaseAfter(node, index);
+    });
+    return {
+      steps: this.steps,
+      headStart: Math.min(this.headStart, this.steps.length),
+      bytes: this.space.bytes,
+      ids: this.ids,
+      positions: this.positions,
+      frequencies: this.frequencies,
+      kvBytesPerLayer: this.kvBytesPerLayer,
+      logitsStride: rowStride(this.graph.vocabulary),
+      values: this.keptValues(),
+    };
+  }
+
+  // Storage
+
+  private fixed(bytes: number): number {
+    return this.options.base + this.space.take(bytes);
+  }
+
+  /** What one thread needs while it computes one step. */
+  private scratchBytes(): number {
+    const { exports } = this.options;
+    const sizes = this.graph.nodes.map(({ operation, inputs }) => {
+      if (operation.op === 'linear') return exports.matmul_scratch_bytes(inputs[0]!.columns) >>> 0;
+      if (operation.op !== 'attention') return 0;
+      return exports.attention_scratch_bytes(operation.headDim, operation.heads / operation.kvHeads) >>> 0;
+    });
+    return Math.max(64, ...sizes);
+  }
+
+  /** The value whose buffer holds x. */
+  private root(x: Value): Value {
+    if (x.view) return this.root(x.view.of);
+    const node = this.graph.nodes[x.id]!;
+    return node.operation.op === 'head' ? this.root(node.inputs[0]!) : x;
+  }
+
+  private withoutHead(x: Value): Value {
+    const node = x.view ? undefined : this.graph.nodes[x.id];
+    return node?.operation.op === 'head' ? this.withoutHead(node.inputs[0]!) : x;
+  }
+
+  private place({ operation, inputs, output }: Node, index: number): void {
+    if (operation.op === 'head' || output.columns === 0 || (operation.op === 'linear' && operation.logits)) return;
+    const reused = this.reusable(operation, inputs, output, index);
+    if (reused) {
+      this.storage.set(output.id, reused);
+      return;
+    }
+    const bytes = this.options.batch * rowStride(output.columns) * F32_BYTES;
+    this.storage.set(output.id, { offset: this.space.take(bytes), bytes });
+  }
+
+  /** Element-wise operations write over an input that nobody needs any more; rope always works in place. */
+  private reusable(operation: Operation, inputs: readonly Value[], output: Value, index: number) {
+    const inPlace = operation.op === 'rope' || operation.op === 'bias';
+    if (!inPlace && (this.options.keepAll || !['add', 'gate', 'activation'].includes(operation.op))) return undefined;
+    const x = inputs[0]!;
+    const own = this.root(x) === x && x.rows === output.rows && this.lastUse.get(x.id) === index;
+    if (!own) return undefined;
+    this.handedOn.add(x.id);
+    return this.storage.get(x.id);
+  }
+
+  private releaseAfter(node: Node, index: number): void {
+    if (this.options.keepAll) return;
+    for (const x of new Set(node.inputs.map((input) => this.root(input)))) {
+      const kept = this.storage.get(x.id);
+      if (!kept || this.lastUse.get(x.id) !== index) continue;
+      if (!this.handedOn.has(x.id)) this.space.give(kept.offset, kept.bytes);
+      this.storage.delete(x.id);
+      this.giveQuantised(x);
+    }
+  }
+
+  private giveQuantised(x: Value): void {
+    const copy = this.quantised.get(x.id);
+    if (!copy) return;
+    this.quantised.delete(x.id);
+    this.space.give(copy.offset, copy.bytes);
+  }
+
+  private keptValues() {
+    const named = this.graph.nodes.flatMap(({ output }) => {
+      const kept = this.storage.get(output.id);
+      return kept ? [[output.label, { address: this.options.base + kept.offset, stride: rowStride(output.columns), columns: output.columns }] as const] : [];
+    });
+    return new Map(named);
+  }
+
+  // Addresses
+
+  /** Address of a value's first row, and elements between its rows. */
+  private at(x: Value): Place {
+    if (x.view) {
+      const whole = this.at(x.view.of);
+      return { ...whole, address: shifted(whole.address, x.view.offset * F32_BYTES) };
+    }
+    const { operation, inputs } = this.graph.nodes[x.id]!;
+    if (operation.op === 'head') {
+      const all = this.at(inputs[0]!);
+      return { stride: all.stride, address: dynamic(SLOT.headFirst, all.stride * F32_BYTES, all.address.base) };
+    }
+    if (operation.op === 'linear' && operation.logits) return { address: dynamic(SLOT.logits), stride: rowStride(x.columns) };
+    return { address: constant(this.options.base + this.storage.get(x.id)!.offset), stride: rowStride(x.columns) };
+  }
+
+  private weight(name: string): PlacedWeight {
+    return this.options.weights.get(name)!;
+  }
+
+  private vector(name: string | undefined): Argument {
+    return constant(name ? this.weight(name).address : 0);
+  }
+
+  private tokens(rows: Rows): Argument {
+    return dynamic(rows === 'head' ? SLOT.headTokens : SLOT.tokens);
+  }
+
+  private kv(layer: number): Argument {
+    return dynamic(SLOT.kvCache, 1, layer * this.kvBytesPerLayer);
+  }
+
+  // Steps
+
+  private push(kernel: KernelName, list: readonly (Argument | number)[], items: Argument | null): void {
+    this.steps.push({ kernel, arguments: list.map((x) => (typeof x === 'number' ? constant(x) : x)), items });
+  }
+
+  private emitAngles(): void {
+    const { rope } = this.graph;
+    if (!rope) return;
+    const factor = rope.attentionFactor ?? this.options.exports.rope_attention_factor(ROPE_KIND[rope.kind], rope.factor);
+    this.push('rope_angles', [this.angles, this.frequencies, rope.dims / 2, dynamic(SLOT.position), dynamic(SLOT.tokens), factor], null);
+  }
+
+  private emit({ operation, inputs, output }: Node): void {
+    if (operation.op === 'head') return;
+    if (operation.op === 'store') return this.emitStore(operation, inputs);
+    const y = this.at(output);
+    const rows = this.tokens(output.rows);
+    const x = inputs[0] && this.at(inputs[0]);
+    switch (operation.op) {
+      case 'embed': {
+        const { address, type, columns } = this.weight(operation.table);
+        const ids = operation.ids === 'tokens' ? this.ids : this.positions;
+        return this.push(`embed_f32_${type}`, [y.address, ids, address, columns, y.stride], rows);
+      }
+      case 'rmsnorm': {
+        const width = output.columns / operation.groups;
+        const list = [y.address, x!.address, this.vector(operation.weight), width, operation.groups, y.stride, x!.stride, operation.epsilon];
+        return this.push('rmsnorm_f32', list, rows);
+      }
+      case 'layernorm': {
+        const vectors = [this.vector(operation.weight), this.vector(operation.bias)];
+        return this.push('layernorm_f32', [y.address, x!.address, ...vectors, output.columns, y.stride, x!.stride, operation.epsilon], rows);
+      }
+      case 'linear':
+        return this.emitLinear(operation.weight, inputs[0]!, y, rows);
+      case 'bias':
+        return this.push('add_f32', [y.address, x!.address, this.vector(operation.weight), output.columns, y.stride, x!.stride, 0], rows);
+      case 'add': {
+        const b = this.at(inputs[1]!);
+        return this.push('add_f32', [y.address, x!.address, b.address, output.columns, y.stride, x!.stride, b.stride], rows);
+      }
+      case 'gate': {
+        const up = this.at(inputs[1]!);
+        return this.push(`${operation.activation}_mul_f32`, [y.address, x!.address, up.address, output.columns, y.stride, x!.stride, up.stride], rows);
+      }
+      case 'activation':
+        return this.push(`${operation.activation}_f32`, [y.address, x!.address, output.columns, y.stride, x!.stride], rows);
+      case 'rope': {
+        const { heads, headDim, dims, style } = operation;
+        const rowBytes = dims * F32_BYTES;
+        const angles = output.rows === 'head' ? dynamic(SLOT.headFirst, rowBytes, this.angles) : constant(this.angles);
+        return this.push('rope_f32', [y.address, angles, heads, headDim, dims, style === 'neox' ? 1 : 0, y.stride], rows);
+      }
+      case 'attention':
+        return this.emitAttention(operation, inputs[0]!, y);
+    }
+  }
+
+  private emitLinear(name: string, input: Value, y: Place, rows: Argument): void {
+    const { address, type, rows: n, columns: k } = this.weight(name);
+    const groups = constant(groupsOf(n));
+    if (FLOAT_TYPES.has(type) || this.options.activations === 'f32') {
+      const x = this.at(input);
+      return this.push(`matmul_f32_${type}` as KernelName, [y.address, x.address, address, this.scratch, rows, n, k, y.stride, x.stride], groups);
+    }
+    const xq = this.quantise(input);
+    this.push(`matmul_q8_${type}` as KernelName, [y.address, xq, address, this.scratch, rows, n, k, y.stride], groups);
+  }
+
+  /** The int8 copy of a value, made once for all the matrices it is multiplied with. */
+  private quantise(input: Value): Argument {
+    const whole = this.withoutHead(input);
+    const rowBytes = this.options.exports.q8_row_bytes(whole.columns) >>> 0;
+    let copy = this.quantised.get(whole.id);
+    if (!copy) {
+      const bytes = this.options.batch * rowBytes;
+      copy = { offset: this.space.take(bytes), bytes };
+      if (whole.id >= 0) this.quantised.set(whole.id, copy);
+      const x = this.at(whole);
+      this.push('quantize_q8', [this.options.base + copy.offset, x.address, whole.columns, x.stride], this.tokens(whole.rows));
+    }
+    const address = this.options.base + copy.offset;
+    return input.rows === whole.rows ? constant(address) : dynamic(SLOT.headFirst, rowBytes, address);
+  }
+
+  private emitStore({ layer, kvHeads, headDim }: Extract<Operation, { op: 'store' }>, [key, value]: readonly Value[]): void {
+    const [k, v] = [this.at(key!), this.at(value!)];
+    const list = [this.kv(layer), k.address, v.address, this.options.context, kvHeads, headDim, dynamic(SLOT.position), k.stride, v.stride];
+    this.push(`kv_store_${this.options.kvCache}`, list, this.tokens('all'));
+  }
+
+  private emitAttention({ layer, heads, kvHeads, headDim, scale }: Extract<Operation, { op: 'attention' }>, query: Value, y: Place): void {
+    const head = query.rows === 'head';
+    const q = this.at(query);
+    const position = dynamic(head ? SLOT.headPosition : SLOT.position);
+    const sizes = [this.tokens(query.rows), position, heads, kvHeads, headDim, this.options.context, scale, y.stride, q.stride];
+    const items = dynamic(head ? SLOT.headAttentionItems : SLOT.attentionItems);
+    this.push(`attention_f32_${this.options.kvCache}`, [y.address, q.address, this.kv(layer), this.scratch, ...sizes], items);
+  }
+}
+
+/** The kernels' numbers for rope scaling: see assembly/kernels/rope.ts. */
+export const ROPE_KIND = { none: 0, linear: 1, yarn: 2, llama3: 3 } as const;

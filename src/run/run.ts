@@ -1,0 +1,146 @@
+import { StonechatError } from '../errors.js';
+import type { Graph } from '../graph/graph.js';
+import type { Arena } from '../kernels/arena.js';
+import type { Kernels } from '../kernels/instance.js';
+import type { Pool } from '../kernels/pool.js';
+import { SLOT } from '../kernels/steps.js';
+import type { Plan } from '../plan/plan.js';
+import type { KvCache, Runner } from './types.js';
+
+export interface RunnerParts {
+  readonly graph: Graph;
+  readonly kernels: Kernels;
+  readonly arena: Arena;
+  readonly plan: Plan;
+  readonly pool: Pool;
+  readonly contextLength: number;
+  readonly maxBatch: number;
+}
+
+interface OwnedCache extends KvCache {
+  readonly address: number;
+  readonly owner: PlanRunner;
+}
+
+/** Ids in, logits out: sets the slots of the plan and lets the pool walk it. */
+export class PlanRunner implements Runner {
+  private logitsRows = 0;
+  logitsAddress = 0;
+  private disposed = false;
+
+  constructor(private readonly parts: RunnerParts) {
+    this.reserveLogits(1);
+  }
+
+  get kernels(): Kernels {
+    return this.parts.kernels;
+  }
+  get threads(): number {
+    return this.parts.pool.threads;
+  }
+  get vocabulary(): number {
+    return this.parts.graph.vocabulary;
+  }
+  get contextLength(): number {
+    return this.parts.contextLength;
+  }
+  get maxBatch(): number {
+    return this.parts.maxBatch;
+  }
+  get logitsStride(): number {
+    return this.parts.plan.logitsStride * 4;
+  }
+
+  newCache(): KvCache {
+    const { arena, plan, graph } = this.parts;
+    const bytes = plan.kvBytesPerLayer * graph.layers;
+    const address = arena.allocate(bytes, 'the KV cache of a session');
+    let held = true;
+    const release = () => {
+      if (held && !this.disposed) arena.release(address, bytes);
+      held = false;
+    };
+    const cache: OwnedCache = { address, length: 0, owner: this, release };
+    return cache;
+  }
+
+  evaluate(cache: KvCache, ids: ArrayLike<number>, { logits = 'last' }: { logits?: 'last' | 'all' | 'none' } = {}): void {
+    const { address } = this.check(cache, ids);
+    const count = ids.length;
+    const first = logits === 'last' ? count - 1 : 0;
+    this.reserveLogits(logits === 'all' ? count : 1);
+    this.writeInputs(ids, cache.length);
+    this.setSlots(count, cache.length, first, logits === 'none' ? 0 : count - first, address);
+    this.parts.pool.run();
+    cache.length += count;
+  }
+
+  logits(row = 0): Float32Array {
+    return new Float32Array(this.kernels.memory.buffer, this.logitsAddress + row * this.logitsStride, this.vocabulary);
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.parts.pool.stop();
+  }
+
+  private check(cache: KvCache, ids: ArrayLike<number>): OwnedCache {
+    if (this.disposed) {
+      throw new StonechatError({ code: 'disposed', expected: 'a live model', found: 'one that was disposed', remedy: 'Load it again.' });
+    }
+    const count = ids.length;
+    const room = this.contextLength - cache.length;
+    if (count < 1 || count > Math.min(this.maxBatch, room)) {
+      throw new StonechatError({
+        code: count > room ? 'context-full' : 'bad-option',
+        expected: `1 to ${Math.min(this.maxBatch, room)} ids (context of ${this.contextLength}, ${cache.length} used)`,
+        found: String(count),
+        remedy: 'Load with a larger contextLength, or shorten the prompt.',
+      });
+    }
+    for (let i = 0; i < count; i++) {
+      const id = ids[i]!;
+      if (Number.isInteger(id) && id >= 0 && id < this.vocabulary) continue;
+      throw new StonechatError({
+        code: 'bad-option',
+        expected: `token ids from 0 to ${this.vocabulary - 1}`,
+        found: String(id),
+        remedy: 'Encode the text with the tokenizer of this model.',
+      });
+    }
+    return cache as OwnedCache;
+  }
+
+  private writeInputs(ids: ArrayLike<number>, position: number): void {
+    const { plan } = this.parts;
+    const { buffer } = this.kernels.memory;
+    new Int32Array(buffer, plan.ids, ids.length).set(ids);
+    const positions = new Int32Array(buffer, plan.positions, ids.length);
+    for (let i = 0; i < ids.length; i++) positions[i] = position + i;
+  }
+
+  private setSlots(tokens: number, position: number, headFirst: number, headTokens: number, kvCache: number): void {
+    const { plan, pool, graph } = this.parts;
+    const { attention_items: items } = this.kernels.exports;
+    const { slots } = pool;
+    slots[SLOT.tokens] = tokens;
+    slots[SLOT.position] = position;
+    slots[SLOT.headFirst] = headFirst;
+    slots[SLOT.headPosition] = position + headFirst;
+    slots[SLOT.headTokens] = headTokens;
+    slots[SLOT.attentionItems] = items(tokens, graph.kvHeads);
+    slots[SLOT.headAttentionItems] = items(headTokens, graph.kvHeads);
+    slots[SLOT.kvCache] = kvCache;
+    slots[SLOT.logits] = this.logitsAddress;
+    slots[SLOT.stepCount] = headTokens ? plan.steps.length : plan.headStart;
+  }
+
+  private reserveLogits(rows: number): void {
+    if (rows <= this.logitsRows) return;
+    const { arena } = this.parts;
+    if (this.logitsRows) arena.release(this.logitsAddress, this.logitsRows * this.logitsStride);
+    this.logitsAddress = arena.allocate(rows * this.logitsStride, 'the logits');
+    this.logitsRows = rows;
+  }
+}
