@@ -1,0 +1,164 @@
+/**
+ * y[m][n] = x[m][k] * w^T for packed weights, groups firstGroup..endGroup of 8 output columns (rows of w).
+ * Whole groups are stored: yStride >= n rounded up to 8. y and x are f32, strides in elements, scratch is
+ * matmul_scratch_bytes(k).
+ *
+ * Order of summation (contract, the same bits in every build, for every m and every split into groups):
+ *   sum = 0; for k ascending: sum = sum + x[k] * w[k]     each operation rounded to f32, w[k] dequantised as in unpack.ts.
+ */
+import { SIMD } from '../lanes';
+import { bfloats, halves, shortFloats, shortMask } from '../weights/half';
+import {
+  BFloat16, Float32, HALF_HEADER, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupBytes, is, isFloat,
+} from '../weights/types';
+import { unpackFloats } from '../weights/unpack';
+
+/** Bytes of scratch for one thread: a panel of 8 rows in f32 (integer panels are smaller). */
+export function matmul_scratch_bytes(k: i32): usize { return (<usize>k << 5) + 64; }
+
+// @ts-ignore: decorator
+@inline function matmul<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  const yBytes = <usize>yStride << 2, xBytes = <usize>xStride << 2;
+  y += <usize>firstGroup << 5;
+  w += <usize>firstGroup * groupBytes<W>(k);
+  let group = firstGroup;
+  if (SIMD && m == 1 && isFloat<W>()) {
+    for (; group + 2 <= endGroup; group += 2) {
+      multiplyTwoGroups<W>(y, x, w, k);
+      y += 64;
+      w += 2 * groupBytes<W>(k);
+    }
+  }
+  for (; group < endGroup; group++) {
+    if (!is<W, Float32>()) unpackFloats<W>(scratch, w, k);
+    multiplyPanel(y, x, is<W, Float32>() ? w : scratch, m, k, yBytes, xBytes);
+    y += 32;
+    w += groupBytes<W>(k);
+  }
+}
+
+/** All tokens against one f32 panel of 8 rows. */
+function multiplyPanel(y: usize, x: usize, panel: usize, m: i32, k: i32, yBytes: usize, xBytes: usize): void {
+  let token = 0;
+  if (SIMD) {
+    for (; token + 4 <= m; token += 4) {
+      multiplyFour(y, x, panel, k, yBytes, xBytes);
+      y += yBytes << 2;
+      x += xBytes << 2;
+    }
+  }
+  for (; token < m; token++) {
+    if (SIMD) multiplyOne(y, x, panel, k);
+    else multiplyOneByValue(y, x, panel, k);
+    y += yBytes;
+    x += xBytes;
+  }
+}
+
+// @ts-ignore: decorator
+@inline function addProduct(sum: v128, x: v128, w: v128): v128 { return f32x4.add(sum, f32x4.mul(x, w)); }
+
+/** 4 tokens x 8 rows: the eight sums stay in registers. */
+function multiplyFour(y: usize, x: usize, panel: usize, k: i32, yBytes: usize, xBytes: usize): void {
+  let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
+  let xa = x, xb = xa + xBytes, xc = xb + xBytes, xd = xc + xBytes;
+  for (let column = 0; column < k; column++) {
+    const w0 = v128.load(panel), w1 = v128.load(panel, 16);
+    const a = v128.load32_splat(xa), b = v128.load32_splat(xb), c = v128.load32_splat(xc), d = v128.load32_splat(xd);
+    a0 = addProduct(a0, a, w0); a1 = addProduct(a1, a, w1);
+    b0 = addProduct(b0, b, w0); b1 = addProduct(b1, b, w1);
+    c0 = addProduct(c0, c, w0); c1 = addProduct(c1, c, w1);
+    d0 = addProduct(d0, d, w0); d1 = addProduct(d1, d, w1);
+    xa += 4; xb += 4; xc += 4; xd += 4; panel += 32;
+  }
+  storeRow(y, a0, a1);
+  storeRow(y + yBytes, b0, b1);
+  storeRow(y + 2 * yBytes, c0, c1);
+  storeRow(y + 3 * yBytes, d0, d1);
+}
+
+// @ts-ignore: decorator
+@inline function storeRow(y: usize, first: v128, second: v128): void {
+  v128.store(y, first);
+  v128.store(y, second, 16);
+}
+
+function multiplyOne(y: usize, x: usize, panel: usize, k: i32): void {
+  let first = f32x4.splat(0), second = first;
+  for (let column = 0; column < k; column++) {
+    const value = v128.load32_splat(x);
+    first = addProduct(first, value, v128.load(panel));
+    second = addProduct(second, value, v128.load(panel, 16));
+    x += 4;
+    panel += 32;
+  }
+  storeRow(y, first, second);
+}
+
+function multiplyOneByValue(y: usize, x: usize, panel: usize, k: i32): void {
+  for (let row = 0; row < 8; row++) {
+    let sum: f32 = 0;
+    for (let column: usize = 0; column < <usize>k; column++) sum += load<f32>(x + (column << 2)) * load<f32>(panel + (column << 5));
+    store<f32>(y, sum);
+    y += 4;
+    panel += 4;
+  }
+}
+
+/** One token, 16 rows straight from packed floats: four independent sums hide the latency of the additions. */
+// @ts-ignore: decorator
+@inline function multiplyTwoGroups<W>(y: usize, x: usize, w: usize, k: i32): void {
+  let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
+  let a = is<W, Half>() ? w + HALF_HEADER : w, b = a + groupBytes<W>(k);
+  for (let column = 0; column < k; column++) {
+    const value = v128.load32_splat(x);
+    a0 = addProduct(a0, value, floats<W>(a, 0)); a1 = addProduct(a1, value, floats<W>(a, 1));
+    b0 = addProduct(b0, value, floats<W>(b, 0)); b1 = addProduct(b1, value, floats<W>(b, 1));
+    x += 4;
+    a += is<W, Float32>() ? 32 : 16;
+    b += is<W, Float32>() ? 32 : 16;
+  }
+  storeRow(y, a0, a1);
+  storeRow(y + 32, b0, b1);
+}
+
+// @ts-ignore: decorator
+@inline function floats<W>(at: usize, half: i32): v128 {
+  if (is<W, Float32>()) return v128.load(at + (<usize>half << 4));
+  return is<W, Half>() ? halves(v128.load(at), half) : bfloats(v128.load(at), half);
+}
+
+/** matmul_f32_*: f32 activations; the exact mode of quantised weights. */
+export function matmul_f32_f32(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  matmul<Float32>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
+}
+export function matmul_f32_f16(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  matmul<Half>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
+}
+export function matmul_f32_bf16(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  matmul<BFloat16>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
+}
+export function matmul_f32_q8_0(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  matmul<Q8_0>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
+}
+export function matmul_f32_q4_0(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  matmul<Q4_0>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
+}
+export function matmul_f32_q4_1(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  matmul<Q4_1>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
+}
+export function matmul_f32_q5_0(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  matmul<Q5_0>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
+}
+export function matmul_f32_q5_1(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  matmul<Q5_1>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
+}
+export function matmul_f32_q4_K(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  matmul<Q4_K>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
+}
+export function matmul_f32_q5_K(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  matmul<Q5_K>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
+}
+export function matmul_f32_q6_K(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  matmul<Q6_K>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
+}

@@ -1,0 +1,64 @@
+/**
+ * Codes of one packed block (32 columns x 8 rows), unsigned. Columns come in chunks of 4: a vector holds rows
+ * 4h..4h+3 at one chunk, byte 4 * (row & 3) + (column & 3), so that a dot of byte quadruples leaves one row per lane.
+ *
+ * - Nibbles, 128 bytes: vector 2 * i + h holds chunk i in the low and chunk i + 4 in the high nibbles.
+ * - A fifth bit, 32 bytes: vector h; bit i of a byte belongs to chunk i.
+ * - A fifth and sixth bit, 64 bytes: vector 2 * (chunk >> 2) + h; bits 2i and 2i + 1 of a byte belong to chunk i (mod 4).
+ * - q8_0, 256 bytes instead of all these: vector 2 * chunk + h, whole bytes, biased by 128.
+ */
+import { Q8_0, highBits, is } from './types';
+
+const PLANES: usize = 128;
+
+/** The code at `row` (0..7), `column` (0..31). */
+// @ts-ignore: decorator
+@inline export function codeAt<W>(codes: usize, row: usize, column: usize): i32 {
+  const chunk = column >> 2, i = chunk & 3, upper = chunk >> 2;
+  const at = codes + (row << 2) + (column & 3);
+  if (is<W, Q8_0>()) return load<u8>(at + (chunk << 5));
+  const nibble: i32 = load<u8>(at + (i << 5)) >> <u8>(upper << 2) & 15;
+  if (highBits<W>() == 1) return nibble | (<i32>load<u8>(at, PLANES) >> <i32>chunk & 1) << 4;
+  if (highBits<W>() == 2) return nibble | (<i32>load<u8>(at + (upper << 5), PLANES) >> <i32>(i << 1) & 3) << 4;
+  return nibble;
+}
+
+/**
+ * The vector walk: for i = 0..3, chunk i comes from `lowCodes`, chunk i + 4 from `highCodes`, both fed with the
+ * nibble vector `raw` at `at` and the bit planes of their chunks, which move on by `nextPlane` after each i.
+ * (The bytes shift as 16-bit lanes: what leaks in from the neighbour never reaches the bits still to be read.)
+ */
+// @ts-ignore: decorator
+@inline export function lowCodes<W>(raw: v128, plane: v128): v128 {
+  if (is<W, Q8_0>()) return raw;
+  return withPlane<W>(v128.and(raw, i8x16.splat(15)), i16x8.shl(plane, 4));
+}
+
+// @ts-ignore: decorator
+@inline export function highCodes<W>(raw: v128, at: usize, plane: v128): v128 {
+  if (is<W, Q8_0>()) return v128.load(at, 128);
+  return withPlane<W>(v128.and(i16x8.shr_u(raw, 4), i8x16.splat(15)), highBits<W>() == 1 ? plane : i16x8.shl(plane, 4));
+}
+
+// @ts-ignore: decorator
+@inline function withPlane<W>(nibbles: v128, plane: v128): v128 {
+  if (highBits<W>() == 0) return nibbles;
+  return v128.or(nibbles, v128.and(plane, i8x16.splat(highBits<W>() == 1 ? 0x10 : 0x30)));
+}
+
+/** The bit planes of half h for chunks 0..3; zero where the type has none. */
+// @ts-ignore: decorator
+@inline export function lowPlane<W>(codes: usize, half: usize): v128 {
+  return highBits<W>() == 1 || highBits<W>() == 2 ? v128.load(codes + (half << 4), PLANES) : i32x4.splat(0);
+}
+
+/** The same for chunks 4..7: with one bit per code they share a vector. */
+// @ts-ignore: decorator
+@inline export function highPlane<W>(codes: usize, half: usize, low: v128): v128 {
+  return highBits<W>() == 2 ? v128.load(codes + (half << 4), PLANES + 32) : low;
+}
+
+// @ts-ignore: decorator
+@inline export function nextPlane<W>(plane: v128): v128 {
+  return highBits<W>() == 1 || highBits<W>() == 2 ? i16x8.shr_u(plane, highBits<W>()) : plane;
+}

@@ -1,0 +1,51 @@
+/**
+ * 16-bit floats to f32, exactly: subnormals, infinities and NaN included.
+ *
+ * f16 bits moved down by 3 (sign apart) are an f32 whose exponent is short by 112, so one exact multiplication by
+ * 2^112 converts normals and subnormals alike; an exponent of all ones is set to f32's own.
+ *
+ * Packed pairs: a u32 holds row r in its low and row r + 4 in its high half; four of them make a column of 8 rows.
+ */
+const REBIAS: f32 = 5192296858534827628530496329220096.0; // 2^112
+const MAGNITUDE: u32 = 0x0FFFE000;
+const EXPONENT: u32 = 0x0F800000;
+const INFINITE: u32 = 0x7F800000;
+
+/** The f32 of f16 bits. */
+export function halfToFloat(bits: u32): f32 {
+  const short = (bits << 13) & MAGNITUDE;
+  const value = short >= EXPONENT ? reinterpret<f32>(short | INFINITE) : reinterpret<f32>(short) * REBIAS;
+  return reinterpret<f32>(reinterpret<u32>(value) | (bits & 0x8000) << 16);
+}
+
+// @ts-ignore: decorator
+@inline export function loadHalf(address: usize): f32 { return halfToFloat(load<u16>(address)); }
+
+/** Where row r of a packed pair vector lies, in bytes. */
+// @ts-ignore: decorator
+@inline export function pairOffset(row: usize): usize { return (row & 3) << 2 | (row >> 2) << 1; }
+
+/** Rows 0..3 (half 0) or 4..7 (half 1) of a pair vector as f32 bits short of 112 in the exponent. */
+// @ts-ignore: decorator
+@inline export function shortFloats(pairs: v128, half: i32, mask: v128): v128 {
+  return v128.and(i32x4.shr_s(half ? pairs : i32x4.shl(pairs, 16), 3), mask);
+}
+
+/** `mask` for shortFloats: sign and magnitude. */
+// @ts-ignore: decorator
+@inline export function shortMask(): v128 { return i32x4.splat(0x80000000 | MAGNITUDE); }
+
+/** Rows 0..3 or 4..7 of a pair vector of f16 as f32x4. */
+// @ts-ignore: decorator
+@inline export function halves(pairs: v128, half: i32): v128 {
+  const short = shortFloats(pairs, half, shortMask());
+  const special = i32x4.eq(v128.and(short, i32x4.splat(EXPONENT)), i32x4.splat(EXPONENT));
+  const value = f32x4.mul(short, f32x4.splat(REBIAS));
+  return v128.bitselect(v128.or(short, i32x4.splat(INFINITE)), value, special);
+}
+
+/** Rows 0..3 or 4..7 of a pair vector of bf16 as f32x4. */
+// @ts-ignore: decorator
+@inline export function bfloats(pairs: v128, half: i32): v128 {
+  return half ? v128.and(pairs, i32x4.splat(0xFFFF0000)) : i32x4.shl(pairs, 16);
+}

@@ -1,0 +1,340 @@
+/**
+ * File order (ggml-common.h: rows of blocks) to packed order (types.ts). Quantised values are moved, never changed.
+ * Rows missing from the last group become zero rows: their scales are 0 (their codes repeat the last row).
+ */
+import { SIMD } from '../lanes';
+import { halfToFloat, loadHalf, pairOffset } from './half';
+import {
+  BFloat16, BLOCK, Float32, GROUP, HALF_HEADER, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
+  codeBytes, fileBytes, groupBytes, hasHalfPairs, hasMinimum, headerBytes, highBits, is, isFloat, isK, subs, superBytes, supers,
+} from './types';
+
+/** Packs n rows of k columns, whole groups of 8 rows one after another. */
+// @ts-ignore: decorator
+@inline function repack<W>(dst: usize, src: usize, n: i32, k: i32): void {
+  const rowBytes = is<W, Float32>() ? <usize>k << 2 : isFloat<W>() ? <usize>k << 1 : <usize>supers<W>(k) * fileBytes<W>();
+  for (let row = 0; row < n; row += GROUP) {
+    const rows = min(GROUP, n - row);
+    if (is<W, Float32>()) packWords(dst, src, rows, k, rowBytes);
+    else if (isFloat<W>()) packPairs<W>(dst, src, rows, k, rowBytes);
+    else packBlocks<W>(dst, src, rows, k, rowBytes);
+    dst += groupBytes<W>(k);
+    src += rowBytes << 3;
+  }
+}
+
+// @ts-ignore: decorator
+@inline function packedBytes<W>(n: i32, k: i32): usize { return <usize>((n + GROUP - 1) / GROUP) * groupBytes<W>(k); }
+
+// Floats
+
+/** Vector i of the transpose of four rows of four words. */
+// @ts-ignore: decorator
+@inline function low(a: v128, b: v128): v128 { return v128.shuffle<i32>(a, b, 0, 4, 1, 5); }
+// @ts-ignore: decorator
+@inline function high(a: v128, b: v128): v128 { return v128.shuffle<i32>(a, b, 2, 6, 3, 7); }
+// @ts-ignore: decorator
+@inline function even(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 0, 2); }
+// @ts-ignore: decorator
+@inline function odd(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 1, 3); }
+
+/** Stores the transpose of four rows of four words, its vectors `stride` bytes apart. */
+// @ts-ignore: decorator
+@inline function storeTransposed(dst: usize, stride: usize, a: v128, b: v128, c: v128, d: v128): void {
+  const ab = low(a, b), cd = low(c, d), abHigh = high(a, b), cdHigh = high(c, d);
+  v128.store(dst, even(ab, cd));
+  v128.store(dst + stride, odd(ab, cd));
+  v128.store(dst + 2 * stride, even(abHigh, cdHigh));
+  v128.store(dst + 3 * stride, odd(abHigh, cdHigh));
+}
+
+/** 16 bytes of a row, zeros for a row that is missing. */
+// @ts-ignore: decorator
+@inline function loadRow(src: usize, row: i32, rows: i32, rowBytes: usize): v128 {
+  return row < rows ? v128.load(src + <usize>row * rowBytes) : i32x4.splat(0);
+}
+
+function packWords(dst: usize, src: usize, rows: i32, k: i32, rowBytes: usize): void {
+  let done = 0;
+  if (SIMD) {
+    for (; done + 4 <= k; done += 4) {
+      for (let row = 0; row < GROUP; row += 4) {
+        const at = src + (<usize>done << 2);
+        storeTransposed(dst + (<usize>done << 5) + (<usize>row << 2), 32,
+          loadRow(at, row, rows, rowBytes), loadRow(at, row + 1, rows, rowBytes),
+          loadRow(at, row + 2, rows, rowBytes), loadRow(at, row + 3, rows, rowBytes));
+      }
+    }
+  }
+  for (; done < k; done++) {
+    for (let row = 0; row < GROUP; row++) {
+      const at = src + <usize>row * rowBytes + (<usize>done << 2);
+      store<u32>(dst + (<usize>done << 5) + (<usize>row << 2), row < rows ? load<u32>(at) : 0);
+    }
+  }
+}
+
+function packPairs<W>(dst: usize, src: usize, rows: i32, k: i32, rowBytes: usize): void {
+  if (is<W, Half>()) {
+    v128Zero(dst);
+    store<u32>(dst, anySpecial(src, rows * k));
+    dst += HALF_HEADER;
+  }
+  let done = 0;
+  if (SIMD) {
+    for (; done + 8 <= k; done += 8) {
+      const at = src + (<usize>done << 1), to = dst + (<usize>done << 4);
+      const a = loadRow(at, 0, rows, rowBytes), e = loadRow(at, 4, rows, rowBytes);
+      const b = loadRow(at, 1, rows, rowBytes), f = loadRow(at, 5, rows, rowBytes);
+      const c = loadRow(at, 2, rows, rowBytes), g = loadRow(at, 6, rows, rowBytes);
+      const d = loadRow(at, 3, rows, rowBytes), h = loadRow(at, 7, rows, rowBytes);
+      storeTransposed(to, 16, pairLow(a, e), pairLow(b, f), pairLow(c, g), pairLow(d, h));
+      storeTransposed(to + 64, 16, pairHigh(a, e), pairHigh(b, f), pairHigh(c, g), pairHigh(d, h));
+    }
+  }
+  for (; done < k; done++) {
+    for (let row = 0; row < GROUP; row++) {
+      const at = src + <usize>row * rowBytes + (<usize>done << 1);
+      store<u16>(dst + (<usize>done << 4) + pairOffset(row), row < rows ? load<u16>(at) : 0);
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline function pairLow(a: v128, b: v128): v128 { return v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+// @ts-ignore: decorator
+@inline function pairHigh(a: v128, b: v128): v128 { return v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
+
+// @ts-ignore: decorator
+@inline function v128Zero(address: usize): void {
+  store<u64>(address, 0);
+  store<u64>(address, 0, 8);
+}
+
+/** Whether any of `count` f16 values is infinite or NaN. */
+function anySpecial(src: usize, count: i32): u32 {
+  let done = 0;
+  if (SIMD) {
+    const exponent = i16x8.splat(0x7C00);
+    let found = i16x8.splat(0);
+    for (; done + 8 <= count; done += 8) found = v128.or(found, i16x8.eq(v128.and(v128.load(src + (<usize>done << 1)), exponent), exponent));
+    if (v128.any_true(found)) return 1;
+  }
+  for (; done < count; done++) if ((load<u16>(src + (<usize>done << 1)) & 0x7C00) == 0x7C00) return 1;
+  return 0;
+}
+
+// Blocks
+
+function packBlocks<W>(dst: usize, src: usize, rows: i32, k: i32, rowBytes: usize): void {
+  for (let s = 0; s < supers<W>(k); s++) {
+    packHeader<W>(dst, src, rows, rowBytes);
+    const codes = dst + headerBytes<W>();
+    for (let sub: usize = 0; sub < subs<W>(); sub++) {
+      const to = codes + sub * codeBytes<W>();
+      if (SIMD) packCodes<W>(to, src, sub, rows, rowBytes);
+      else packCodesByByte<W>(to, src, sub, rows, rowBytes);
+    }
+    src += fileBytes<W>();
+    dst += superBytes<W>();
+  }
+}
+
+/** A row's blocks; a missing row borrows the last one. */
+// @ts-ignore: decorator
+@inline function rowAt(src: usize, row: i32, rows: i32, rowBytes: usize): usize { return src + <usize>min(row, rows - 1) * rowBytes; }
+
+/** Layouts: scales.ts. */
+// @ts-ignore: decorator
+@inline function packHeader<W>(head: usize, src: usize, rows: i32, rowBytes: usize): void {
+  for (let row = 0; row < GROUP; row++) {
+    const block = rowAt(src, row, rows, rowBytes);
+    const present = row < rows ? 0xFFFF : 0;
+    const scale = load<u16>(block, is<W, Q6_K>() ? 208 : 0) & present;
+    const minimum = hasMinimum<W>() ? load<u16>(block, 2) & present : 0;
+    if (hasHalfPairs<W>()) {
+      store<u16>(head + pairOffset(row), scale);
+      store<u16>(head + pairOffset(row), minimum, 16);
+    } else {
+      store<f32>(head + (row << 2), halfToFloat(scale));
+      if (is<W, Q6_K>()) packSixteenths(head + 32 + row, block + 192);
+      else if (isK<W>()) {
+        store<f32>(head + (row << 2), halfToFloat(minimum), 32);
+        packBlockScales(head + 64 + row, block + 4);
+      }
+    }
+  }
+}
+
+function packSixteenths(dst: usize, src: usize): void {
+  for (let i: usize = 0; i < 16; i++) store<u8>(dst + (i << 3), load<u8>(src + i));
+}
+
+/** The 12 bytes of 6-bit scales and minima of q4_K and q5_K (ggml-quants.c, get_scale_min_k4). */
+function packBlockScales(dst: usize, src: usize): void {
+  for (let i: usize = 0; i < 4; i++) {
+    const first = load<u8>(src + i), second = load<u8>(src + i, 4), third = load<u8>(src + i, 8);
+    const to = dst + (i << 4);
+    store<u8>(to, first & 63);
+    store<u8>(to, second & 63, 8);
+    store<u8>(to, third & 15 | first >> 6 << 4, 64);
+    store<u8>(to, third >> 4 | second >> 6 << 4, 72);
+  }
+}
+
+/** Where a block's low nibbles begin in a file block, and how far they are shifted; see fileCode. */
+// @ts-ignore: decorator
+@inline function nibblesAt<W>(block: usize, sub: usize): usize {
+  if (is<W, Q6_K>()) return block + (sub >> 2 << 6) + ((sub & 1) << 5);
+  if (isK<W>()) return block + 16 + (highBits<W>() << 5) + (sub >> 1 << 5);
+  return block + 2 + (hasMinimum<W>() ? 2 : 0) + (highBits<W>() << 2);
+}
+
+// @ts-ignore: decorator
+@inline function nibbleShift<W>(sub: usize): i32 { return <i32>(is<W, Q6_K>() ? sub >> 1 & 1 : sub & 1) << 2; }
+
+/** Where the bits above the nibbles begin. */
+// @ts-ignore: decorator
+@inline function highAt<W>(block: usize, sub: usize): usize {
+  if (is<W, Q6_K>()) return block + 128 + (sub >> 2 << 5);
+  return block + (isK<W>() ? 16 : hasMinimum<W>() ? 4 : 2);
+}
+
+/** One unsigned code of a file block: column 0..31 of block `sub`. */
+// @ts-ignore: decorator
+@inline function fileCode<W>(block: usize, sub: usize, column: usize): u32 {
+  if (is<W, Q8_0>()) return load<u8>(block + column, 2) ^ 0x80;
+  const nibbles = nibblesAt<W>(block, sub), above = highAt<W>(block, sub);
+  const nibble: u32 = isK<W>()
+    ? <u32>load<u8>(nibbles + column) >> nibbleShift<W>(sub) & 15
+    : <u32>load<u8>(nibbles + (column & 15)) >> <u32>(column >> 4 << 2) & 15;
+  if (is<W, Q6_K>()) return nibble | (<u32>load<u8>(above + column) >> <u32>((sub & 3) << 1) & 3) << 4;
+  if (is<W, Q5_K>()) return nibble | (<u32>load<u8>(above + column) >> <u32>sub & 1) << 4;
+  return highBits<W>() == 1 ? nibble | (load<u32>(above) >> <u32>column & 1) << 4 : nibble;
+}
+
+/** Layouts: codes.ts. One row's four columns make a word of the packed planes. */
+// @ts-ignore: decorator
+@inline function packCodesByByte<W>(dst: usize, src: usize, sub: usize, rows: i32, rowBytes: usize): void {
+  memory.fill(dst, 0, codeBytes<W>());
+  for (let row = 0; row < GROUP; row++) {
+    const block = rowAt(src, row, rows, rowBytes);
+    for (let column: usize = 0; column < <usize>BLOCK; column++) {
+      const code = fileCode<W>(block, sub, column);
+      const chunk = column >> 2, i = chunk & 3, upper = chunk >> 2;
+      const to = dst + (<usize>row << 2) + (column & 3);
+      if (is<W, Q8_0>()) store<u8>(to + (chunk << 5), code);
+      else addBits(to + (i << 5), (code & 15) << <u32>(upper << 2));
+      if (highBits<W>() == 1) addBits(to + 128, code >> 4 << <u32>chunk);
+      if (highBits<W>() == 2) addBits(to + 128 + (upper << 5), code >> 4 << <u32>(i << 1));
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline function addBits(address: usize, bits: u32): void { store<u8>(address, load<u8>(address) | bits); }
+
+// @ts-ignore: decorator
+@inline function packCodes<W>(dst: usize, src: usize, sub: usize, rows: i32, rowBytes: usize): void {
+  for (let half = 0; half < 2; half++) {
+    const row = half << 2, to = dst + (<usize>half << 4);
+    const a = rowAt(src, row, rows, rowBytes), b = rowAt(src, row + 1, rows, rowBytes);
+    const c = rowAt(src, row + 2, rows, rowBytes), d = rowAt(src, row + 3, rows, rowBytes);
+    if (is<W, Q8_0>()) {
+      storeTransposed(to, 32, biased(a, 2), biased(b, 2), biased(c, 2), biased(d, 2));
+      storeTransposed(to + 128, 32, biased(a, 18), biased(b, 18), biased(c, 18), biased(d, 18));
+    } else {
+      storeTransposed(to, 32, nibbles<W>(a, sub), nibbles<W>(b, sub), nibbles<W>(c, sub), nibbles<W>(d, sub));
+      packHighBits<W>(to + 128, sub, a, b, c, d);
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline function biased(block: usize, at: usize): v128 { return v128.xor(v128.load(block + at), i8x16.splat(-128)); }
+
+/** Low nibbles: columns 0..15 of block `sub` in the low, 16..31 in the high halves of 16 bytes. */
+// @ts-ignore: decorator
+@inline function nibbles<W>(block: usize, sub: usize): v128 {
+  const at = nibblesAt<W>(block, sub), first = v128.load(at);
+  if (!isK<W>()) return first;
+  const second = v128.load(at, 16), mask = i8x16.splat(15);
+  return nibbleShift<W>(sub)
+    ? v128.or(v128.and(i16x8.shr_u(first, 4), mask), v128.andnot(second, mask))
+    : v128.or(v128.and(first, mask), i16x8.shl(v128.and(second, mask), 4));
+}
+
+/** The bit planes of four rows. */
+// @ts-ignore: decorator
+@inline function packHighBits<W>(dst: usize, sub: usize, a: usize, b: usize, c: usize, d: usize): void {
+  if (is<W, Q6_K>()) {
+    for (let upper: usize = 0; upper < 32; upper += 16) {
+      v128.store(dst + (upper << 1), orColumns(bitPairs<W>(a + upper, sub), bitPairs<W>(b + upper, sub), bitPairs<W>(c + upper, sub), bitPairs<W>(d + upper, sub)));
+    }
+  } else if (is<W, Q5_K>()) {
+    v128.store(dst, orColumns(chunkBits<W>(a, sub), chunkBits<W>(b, sub), chunkBits<W>(c, sub), chunkBits<W>(d, sub)));
+  } else if (highBits<W>() == 1) {
+    v128.store(dst, spreadBits(v128.load32_lane(highAt<W>(d, 0), v128.load32_lane(highAt<W>(c, 0), v128.load32_lane(highAt<W>(b, 0),
+      v128.load32_zero(highAt<W>(a, 0)), 1), 2), 3)));
+  }
+}
+
+/** Lane r: the words of row r, ORed. */
+// @ts-ignore: decorator
+@inline function orColumns(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = v128.or(low(a, b), high(a, b)), cd = v128.or(low(c, d), high(c, d));
+  return v128.or(even(ab, cd), odd(ab, cd));
+}
+
+/** q6_K: the two bits of 16 columns, chunk i at bits 2i; to be ORed over chunks. */
+// @ts-ignore: decorator
+@inline function bitPairs<W>(block: usize, sub: usize): v128 {
+  const bits = i16x8.shr_u(v128.load(highAt<W>(block, sub)), <i32>(sub & 3) << 1);
+  return i32x4.mul(v128.and(bits, i8x16.splat(3)), i32x4(1, 4, 16, 64));
+}
+
+/** q5_K: the high bit of 32 columns, chunk i at bit i. */
+// @ts-ignore: decorator
+@inline function chunkBits<W>(block: usize, sub: usize): v128 {
+  const at = highAt<W>(block, sub), one = i8x16.splat(1);
+  const first = v128.and(i16x8.shr_u(v128.load(at), <i32>sub), one), second = v128.and(i16x8.shr_u(v128.load(at, 16), <i32>sub), one);
+  return v128.or(i32x4.mul(first, i32x4(1, 2, 4, 8)), i32x4.mul(second, i32x4(16, 32, 64, 128)));
+}
+
+/** q5_0, q5_1: 32 bits of each row, bit 4 * i + c to bit i of byte c. */
+// @ts-ignore: decorator
+@inline function spreadBits(bits: v128): v128 {
+  let spread = i32x4.splat(0);
+  for (let i = 0; i < 8; i++) {
+    const four = v128.and(bits, i32x4.splat(15));
+    spread = v128.or(spread, i32x4.shl(v128.and(i32x4.mul(four, i32x4.splat(0x204081)), i8x16.splat(1)), i));
+    bits = i32x4.shr_u(bits, 4);
+  }
+  return spread;
+}
+
+/** packed_bytes_*: bytes of n rows (rounded up to whole groups) of k columns in packed form. */
+export function packed_bytes_f32(n: i32, k: i32): usize { return packedBytes<Float32>(n, k); }
+export function packed_bytes_f16(n: i32, k: i32): usize { return packedBytes<Half>(n, k); }
+export function packed_bytes_bf16(n: i32, k: i32): usize { return packedBytes<BFloat16>(n, k); }
+export function packed_bytes_q8_0(n: i32, k: i32): usize { return packedBytes<Q8_0>(n, k); }
+export function packed_bytes_q4_0(n: i32, k: i32): usize { return packedBytes<Q4_0>(n, k); }
+export function packed_bytes_q4_1(n: i32, k: i32): usize { return packedBytes<Q4_1>(n, k); }
+export function packed_bytes_q5_0(n: i32, k: i32): usize { return packedBytes<Q5_0>(n, k); }
+export function packed_bytes_q5_1(n: i32, k: i32): usize { return packedBytes<Q5_1>(n, k); }
+export function packed_bytes_q4_K(n: i32, k: i32): usize { return packedBytes<Q4_K>(n, k); }
+export function packed_bytes_q5_K(n: i32, k: i32): usize { return packedBytes<Q5_K>(n, k); }
+export function packed_bytes_q6_K(n: i32, k: i32): usize { return packedBytes<Q6_K>(n, k); }
+
+/** repack_*: packs n rows of k columns from `src` (file order) to `dst`; a tensor may come in chunks of whole groups. */
+export function repack_f32(dst: usize, src: usize, n: i32, k: i32): void { repack<Float32>(dst, src, n, k); }
+export function repack_f16(dst: usize, src: usize, n: i32, k: i32): void { repack<Half>(dst, src, n, k); }
+export function repack_bf16(dst: usize, src: usize, n: i32, k: i32): void { repack<BFloat16>(dst, src, n, k); }
+export function repack_q8_0(dst: usize, src: usize, n: i32, k: i32): void { repack<Q8_0>(dst, src, n, k); }
+export function repack_q4_0(dst: usize, src: usize, n: i32, k: i32): void { repack<Q4_0>(dst, src, n, k); }
+export function repack_q4_1(dst: usize, src: usize, n: i32, k: i32): void { repack<Q4_1>(dst, src, n, k); }
+export function repack_q5_0(dst: usize, src: usize, n: i32, k: i32): void { repack<Q5_0>(dst, src, n, k); }
+export function repack_q5_1(dst: usize, src: usize, n: i32, k: i32): void { repack<Q5_1>(dst, src, n, k); }
+export function repack_q4_K(dst: usize, src: usize, n: i32, k: i32): void { repack<Q4_K>(dst, src, n, k); }
+export function repack_q5_K(dst: usize, src: usize, n: i32, k: i32): void { repack<Q5_K>(dst, src, n, k); }
+export function repack_q6_K(dst: usize, src: usize, n: i32, k: i32): void { repack<Q6_K>(dst, src, n, k); }

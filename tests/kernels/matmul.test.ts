@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest';
+import { DTYPES, type DType } from '../../src/files/types.js';
+import { FILE_BLOCK, QUANTISED, type Quantised, dequantize, randomRaw } from '../reference/dequantize.js';
+import { matmul, matmulInOrder, matmulQ8InOrder } from '../reference/matmul.js';
+import { quantize } from '../reference/quantize.js';
+import { type Bench, bits, buildsHere, load, random, randomFloats } from './support.js';
+
+interface Shape {
+  m: number;
+  n: number;
+  k: number;
+}
+
+/** Packs w, multiplies, and returns y without its padding; groups are computed in two calls split at `split`. */
+function run(bench: Bench, type: DType, activations: 'f32' | 'q8', x: Float32Array, raw: Uint8Array, { m, n, k }: Shape, split = 0): Float32Array {
+  const { exports } = bench;
+  const groups = Math.ceil(n / 8);
+  const yStride = groups * 8 + 4, xStride = k + 1;
+  const packed = bench.allocate(exports[`packed_bytes_${type}`](n, k)) + 16;
+  bench.allocate(64);
+  exports[`repack_${type}`](packed, bench.place(raw), n, k);
+  const rows = new Float32Array(m * xStride);
+  for (let row = 0; row < m; row++) rows.set(x.subarray(row * k, row * k + k), row * xStride);
+  const from = bench.place(rows, 4), y = bench.allocate(m * yStride * 4 + 4) + 4;
+  const scratch = bench.allocate(exports.matmul_scratch_bytes(k));
+  bench.floats(y, m * yStride).fill(NaN);
+  const xq = bench.allocate(exports.q8_row_bytes(k) * m + 4) + 4;
+  if (activations === 'q8') for (let row = 0; row < m; row++) exports.quantize_q8(xq, from, k, xStride, row, row + 1);
+  for (const [first, end] of [[split, groups], [0, split]] as const) {
+    if (activations === 'q8') exports[`matmul_q8_${type as Quantised}`](y, xq, packed, scratch, m, n, k, yStride, first, end);
+    else exports[`matmul_f32_${type}`](y, from, packed, scratch, m, n, k, yStride, xStride, first, end);
+  }
+  return Float32Array.from({ length: m * n }, (_, at) => bench.floats(y, m * yStride)[Math.floor(at / n) * yStride + (at % n)]!);
+}
+
+const row = (values: Float32Array, width: number, at: number) => values.slice(at * width, at * width + width);
+
+/** Relative to the sum of the magnitudes of the products. */
+function closeTo(actual: Float32Array, x: Float32Array, w: Float32Array, { m, n, k }: Shape, tolerance: number): void {
+  const exact = matmul(x, w, m, n, k);
+  const size = matmul(x.map(Math.abs), w.map(Math.abs), m, n, k);
+  for (let i = 0; i < m * n; i++) expect(Math.abs(actual[i]! - exact[i]!)).toBeLessThanOrEqual(tolerance * size[i]! + 1e-30);
+}
+
+const blockOf = (type: DType) => FILE_BLOCK[type].columns;
+const shapes = (type: DType): Shape[] =>
+  blockOf(type) === 1
+    ? [{ m: 1, n: 1, k: 1 }, { m: 1, n: 40, k: 172 }, { m: 9, n: 24, k: 48 }, { m: 4, n: 13, k: 3 }, { m: 6, n: 7, k: 65 }]
+    : [{ m: 1, n: 8, k: blockOf(type) }, { m: 9, n: 25, k: 512 }, { m: 6, n: 3, k: 256 }, { m: 3, n: 16, k: 768 }];
+const name = ({ m, n, k }: Shape) => `m ${m}, n ${n}, k ${k}`;
+
+describe.each(buildsHere())('matmul, %s build', (build) => {
+  describe.each(DTYPES)('f32 activations, %s weights', (type) => {
+    it.each(shapes(type).map((shape) => [name(shape), shape] as const))('%s: the written order, to the bit', (_, shape) => {
+      const { m, n, k } = shape, next = random(m + n + k);
+      const x = randomFloats(m * k, next), raw = randomRaw(type, n, k, next), w = dequantize(type, raw);
+      const bench = load(build);
+      const y = run(bench, type, 'f32', x, raw, shape);
+      expect(bits(y)).toEqual(bits(matmulInOrder(x, w, m, n, k)));
+      closeTo(y, x, w, shape, 1e-5);
+      expect(bits(run(bench, type, 'f32', x, raw, shape, Math.ceil(n / 16)))).toEqual(bits(y));
+      expect(bits(run(bench, type, 'f32', x.slice(0, k), raw, { m: 1, n, k }))).toEqual(bits(row(y, n, 0)));
+    });
+  });
+
+  describe.each(QUANTISED)('int8 activations, %s weights', (type) => {
+    it.each(shapes(type).map((shape) => [name(shape), shape] as const))('%s: the written order, to the bit', (_, shape) => {
+      const { m, n, k } = shape, next = random(m + n + k);
+      const x = randomFloats(m * k, next, 3), raw = randomRaw(type, n, k, next);
+      const bench = load(build);
+      const y = run(bench, type, 'q8', x, raw, shape);
+      expect(bits(y)).toEqual(bits(matmulQ8InOrder(type, x, raw, m, n, k)));
+      closeTo(y, x, dequantize(type, raw), shape, 1e-2);
+      expect(bits(run(bench, type, 'q8', x, raw, shape, Math.ceil(n / 16)))).toEqual(bits(y));
+    });
+
+    it('gives every token the same bits alone and among 1 to 9', () => {
+      const n = 16, k = 256, next = random(7);
+      const x = randomFloats(9 * k, next), raw = randomRaw(type, n, k, next);
+      const bench = load(build);
+      const all = run(bench, type, 'q8', x, raw, { m: 9, n, k });
+      for (let m = 1; m < 9; m++) {
+        expect(bits(run(bench, type, 'q8', x.slice((9 - m) * k), raw, { m, n, k }))).toEqual(bits(all.slice((9 - m) * n)));
+      }
+    });
+
+    const sign = (i: number) => (i % 2 ? 1 : -1);
+    const extremes: [string, (i: number) => number, number, () => number][] = [
+      ['all bits set, activations at +127', () => 1, 0xff, () => 0x7bff],
+      ['all bits set, activations at +-127', sign, 0xff, () => 0xfbff],
+      ['-128 or the least code, activations at -127', () => -1, 0x80, () => 0x7bff],
+      ['zero codes and huge activations', (i) => sign(i) * 3e38, 0, () => 0x7bff],
+      ['zero scales', sign, 0x7f, () => 0x8000],
+      ['zero activations', () => 0, 0xa5, () => 0x3c00],
+      ['tiny activations', (i) => sign(i) * 1e-38, 0xa5, () => 0x3c00],
+    ];
+    it.each(extremes)('is exact with %s', (_, x, byte, scale) => {
+      const shape = { m: 5, n: 8, k: 256 };
+      const raw = randomRaw(type, shape.n, shape.k, () => byte / 256, scale);
+      const values = Float32Array.from({ length: shape.m * shape.k }, (_, i) => x(i));
+      const y = run(load(build), type, 'q8', values, raw, shape);
+      expect(bits(y)).toEqual(bits(matmulQ8InOrder(type, values, raw, shape.m, shape.n, shape.k)));
+    });
+  });
+
+  it('quantises activations by the written rule: halves to even, any range, NaN and infinity contained', () => {
+    const next = random(3), k = 32 * 8;
+    const x = new Float32Array(3 * k);
+    x.set(randomFloats(k, next, 100));
+    for (let i = 0; i < k; i++) x[k + i] = i % 32 === 0 ? 127 : (i % 64) - 31.5;
+    for (let block = 0; block < 8; block++) x.set(randomFloats(32, next, [1e-45, 1e-39, 1e-30, 3e-30, 1e30, 3.4e38, 1, 1][block]), 2 * k + 32 * block);
+    x[2 * k + 200] = NaN;
+    x[2 * k + 230] = -Infinity;
+    const bench = load(build);
+    const rowBytes = bench.exports.q8_row_bytes(k), xq = bench.allocate(rowBytes * 3), wide = build === 'simd';
+    bench.exports.quantize_q8(xq, bench.place(x, 4), k, k, 0, 3);
+    for (let token = 0; token < 3; token++) {
+      const { d, codes } = quantize(x.subarray(token * k, token * k + k));
+      for (let block = 0; block < 8; block++) {
+        const at = xq + token * rowBytes + (rowBytes / 8) * block;
+        const mine = codes.subarray(block * 32, block * 32 + 32);
+        const sum = (values: Int8Array) => values.reduce((total, code) => total + code, 0);
+        expect(bits(bench.floats(at, 2).slice())).toEqual(bits(Float32Array.of(d[block]!, Math.fround(d[block]! * sum(mine)))));
+        expect([...bench.ints(at + 8, 2)]).toEqual([0 - sum(mine), 0 - sum(mine.subarray(16))]);
+        const bytes = bench.bytes(at + 16, wide ? 64 : 32);
+        const stored = wide ? new Int16Array(bytes.slice().buffer) : new Int8Array(bytes.slice().buffer);
+        const order = wide ? [0, 2, 1, 3] : [0, 1, 2, 3];
+        expect([...stored]).toEqual([...mine].map((_, i) => mine[(i & ~3) | order[i & 3]!]));
+      }
+    }
+  });
+});

@@ -1,0 +1,44 @@
+import { type Block, type Quantised, decodeBlocks } from './dequantize.js';
+import { quantize } from './quantize.js';
+
+const f32 = Math.fround;
+
+/** y[m][n] = x[m][k] * w[n][k]^T in f64. */
+export function matmul(x: Float32Array, w: Float32Array, m: number, n: number, k: number): Float64Array {
+  return Float64Array.from({ length: m * n }, (_, at) => {
+    let sum = 0;
+    for (let i = 0; i < k; i++) sum += x[Math.floor(at / n) * k + i]! * w[(at % n) * k + i]!;
+    return sum;
+  });
+}
+
+/** The same in the kernels' written order: f32, k ascending, every operation rounded. */
+export function matmulInOrder(x: Float32Array, w: Float32Array, m: number, n: number, k: number): Float32Array {
+  return Float32Array.from({ length: m * n }, (_, at) => {
+    let sum = 0;
+    for (let i = 0; i < k; i++) sum = f32(sum + f32(x[Math.floor(at / n) * k + i]! * w[(at % n) * k + i]!));
+    return sum;
+  });
+}
+
+function term(block: Block, symmetric: boolean, codes: Int8Array, d: number): number {
+  const sum = (first: number, end: number, of: (i: number) => number) => Array.from({ length: end - first }, (_, i) => of(first + i)).reduce((a, b) => a + b, 0);
+  const dot = (first: number) => sum(first, first + 16, (i) => block.codes[i]! * codes[i]!);
+  const isum = block.factors[0] * dot(0) + block.factors[1] * dot(16);
+  const main = f32(block.scale * f32(d * isum));
+  return symmetric ? main : f32(main + f32(block.minimum * f32(d * sum(0, 32, (i) => codes[i]!))));
+}
+
+/** int8 activations against quantised weights, in the order written in assembly/kernels/matmul_q8.ts. */
+export function matmulQ8InOrder(type: Quantised, x: Float32Array, raw: Uint8Array, m: number, n: number, k: number): Float32Array {
+  const symmetric = !type.endsWith('_1') && type !== 'q4_K' && type !== 'q5_K';
+  const blocks = decodeBlocks(type, raw);
+  const perRow = k / 32;
+  const rows = Array.from({ length: m }, (_, token) => quantize(x.subarray(token * k, token * k + k)));
+  return Float32Array.from({ length: m * n }, (_, at) => {
+    const { d, codes } = rows[Math.floor(at / n)]!;
+    let sum = 0;
+    for (let b = 0; b < perRow; b++) sum = f32(sum + term(blocks[(at % n) * perRow + b]!, symmetric, codes.subarray(32 * b, 32 * b + 32), d[b]!));
+    return sum;
+  });
+}
