@@ -10,6 +10,10 @@ export interface ByteSource {
   readonly size: number;
   /** Fills `into` with the bytes from `offset` on; `into` may be a view of shared memory. @throws StonechatError `truncated`. */
   read(offset: number, into: Uint8Array): Promise<void>;
+  /** Fills as much of `into` as there is and returns how much: for sources that do not know their size. */
+  readUpTo?(offset: number, into: Uint8Array): Promise<number>;
+  /** Lets go of connections that the next read can open again. */
+  pause?(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -23,11 +27,12 @@ export interface TensorInfo {
   readonly bytes: number;
 }
 
+/** 64-bit integers arrive as number where that is exact, else as bigint. */
 export type MetadataValue = string | number | bigint | boolean | MetadataArray;
-/** Numeric arrays arrive as typed arrays; strings as string[]. */
+/** Numeric arrays arrive as typed arrays; strings as string[]; nested arrays as arrays of those. */
 export type MetadataArray =
   | readonly string[] | readonly boolean[] | Float32Array | Float64Array | Int32Array | Uint32Array | Int8Array | Uint8Array
-  | Int16Array | Uint16Array | BigInt64Array | BigUint64Array;
+  | Int16Array | Uint16Array | BigInt64Array | BigUint64Array | readonly MetadataArray[];
 
 /**
  * A model on disk, whatever its format: metadata under GGUF keys (`llama.block_count`), tensors under GGUF names.

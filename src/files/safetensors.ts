@@ -1,0 +1,184 @@
+import { LAYOUTS } from './dtypes.js';
+import { Cursor, Head } from './head.js';
+import { type Config, translateConfig, translateName } from './huggingface.js';
+import { createModelFile, type PlacedTensor } from './model-file.js';
+import { baseName, type Neighbours, readAll } from './place.js';
+import { badFile, badOption, notFound, quote, unsupported } from './refuse.js';
+import { MOST_SAFETENSORS_HEADER, sniff } from './sniff.js';
+import { shardNames } from './split.js';
+import type { ByteSource, DType, ModelFile } from './types.js';
+
+/** A tensor as its header names it: the framework's name, row-major shape (last axis contiguous). */
+export interface StoredTensor {
+  readonly name: string;
+  readonly type: DType;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+  readonly source: ByteSource;
+  readonly offset: number;
+}
+
+const TYPES: Readonly<Record<string, DType>> = { F32: 'f32', F16: 'f16', BF16: 'bf16' };
+const MOST_DIMENSIONS = 8;
+
+type Json = Record<string, unknown>;
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** @throws StonechatError `bad-file` */
+export function parseJson(bytes: Uint8Array, name: string): Json {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw badFile(`JSON in ${name}`, quote(cause instanceof Error ? cause.message : String(cause), 100), undefined, cause);
+  }
+  if (!isObject(value)) throw badFile(`a JSON object in ${name}`, Array.isArray(value) ? 'an array' : String(value));
+  return value;
+}
+
+/**
+ * The header of one safetensors file: its length (u64), then JSON `{ name: { dtype, shape, data_offsets } }` with offsets
+ * relative to the end of the header. Names of other dtypes are kept for the error, should the tensor be needed.
+ */
+export async function readSafetensors(head: Head): Promise<{ source: ByteSource; tensors: StoredTensor[]; refused: Map<string, string> }> {
+  const cursor = new Cursor(head);
+  const { name } = head.source;
+  const bytes = await head.parse(cursor, () => cursor.bytes(readLength(cursor, name)));
+  const header = parseJson(bytes, `the header of ${name}`);
+  const source = head.after(cursor.position);
+  const refused = new Map<string, string>();
+  const tensors = Object.entries(header).flatMap(([key, info]) => {
+    if (key === '__metadata__') return [];
+    if (!isObject(info)) throw badFile(`an object for tensor ${quote(key)} in ${name}`, quote(String(info)));
+    const type = typeof info.dtype === 'string' && Object.hasOwn(TYPES, info.dtype) ? TYPES[info.dtype] : undefined;
+    if (!type) refused.set(key, quote(String(info.dtype)));
+    return type ? [placeTensor(key, type, info, source, cursor.position)] : [];
+  });
+  return { source, tensors, refused };
+}
+
+function readLength(cursor: Cursor, name: string): number {
+  const length = cursor.count(1, 'header bytes');
+  if (length > MOST_SAFETENSORS_HEADER) throw badFile(`a header of at most ${MOST_SAFETENSORS_HEADER} bytes`, `${length} in ${name}`);
+  return length;
+}
+
+function placeTensor(name: string, type: DType, { shape, data_offsets: span }: Json, source: ByteSource, data: number): StoredTensor {
+  const refuse = (what: string, found: unknown) => badFile(`${what} of tensor ${quote(name)} in ${source.name}`, quote(JSON.stringify(found) ?? 'nothing'));
+  if (!isSizes(shape) || shape.length > MOST_DIMENSIONS || shape.includes(0)) throw refuse('the shape', shape);
+  const bytes = shape.reduce((product, size) => product * size, LAYOUTS[type].bytes);
+  if (!isSizes(span) || span.length !== 2 || span[1]! - span[0]! !== bytes) throw refuse(`data_offsets that span the ${bytes} bytes`, span);
+  return { name, type, shape, bytes, source, offset: data + span[0]! };
+}
+
+const isSizes = (value: unknown): value is number[] => Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+
+/**
+ * A Hugging Face model: config.json beside one safetensors file or several with an index. Given the head of one file that
+ * was named itself, that file (or, if it is a shard, its whole set) holds the weights.
+ */
+export async function openHuggingFace(near: Neighbours, sibling: ModelFile['sibling'], named?: Head): Promise<ModelFile> {
+  const name = named?.source.name ?? near.name;
+  const config = await readConfig(near, name);
+  const { architecture, metadata } = translateConfig(config);
+  const files = named && !shardNames(baseName(name)) ? [] : await weightFiles(near);
+  const opened: ByteSource[] = [];
+  try {
+    const heads = named && files.length === 0 ? [named] : await openShards(near, files, named, opened);
+    const shards: Awaited<ReturnType<typeof readSafetensors>>[] = [];
+    for (const head of heads) {
+      shards.push(await readSafetensors(head));
+      if (heads.length > 1) await head.source.pause?.();
+    }
+    const tied = typeof config.tie_word_embeddings === 'boolean' ? config.tie_word_embeddings : architecture === 'gpt2';
+    const tensors = shards.flatMap((shard) => translateTensors(shard, architecture, tied));
+    const sources = shards.map(({ source }) => source);
+    const title = baseName(name) || 'model';
+    return createModelFile({ format: 'safetensors', name: title, metadata: new Map([...metadata, ['general.name', title]]), tensors, sources, sibling });
+  } catch (error) {
+    await Promise.all(opened.map((source) => source.close()));
+    throw error;
+  }
+}
+
+async function readConfig(near: Neighbours, name: string): Promise<Config> {
+  const source = await near.open('config.json');
+  if (!source) throw notFound(`config.json beside ${name}`, 'none', 'Safetensors files say nothing of the architecture: keep the config.json of the model beside them, or pass both as an array.');
+  return parseJson(await readAll(source), source.name);
+}
+
+/** Names of the files that hold the weights. */
+async function weightFiles(near: Neighbours): Promise<string[]> {
+  const index = await near.open('model.safetensors.index.json');
+  if (index) return indexedFiles(parseJson(await readAll(index), index.name), index.name);
+  const found = (near.names ?? ['model.safetensors']).filter((name) => name.endsWith('.safetensors'));
+  const shards = found.filter((name) => shardNames(name));
+  const files = found.includes('model.safetensors') ? ['model.safetensors'] : shards.length > 0 ? shards : found;
+  if (files.length === 0) throw notFound(`safetensors files in ${near.name}`, 'none', 'Name the folder or pass the files that hold the weights.');
+  if (files.length > 1 && shards.length === 0) throw badOption(`model.safetensors or one set of shards in ${near.name}`, files.slice(0, 5).join(', '), 'Name the file.');
+  return files;
+}
+
+/** `weight_map` of an index: tensor name -> file name. */
+function indexedFiles({ weight_map: map }: Json, name: string): string[] {
+  const files = isObject(map) ? [...new Set(Object.values(map))] : [];
+  if (files.length === 0 || !files.every((file) => typeof file === 'string' && /^[^/\\]+\.safetensors$/.test(file))) {
+    throw badFile(`a weight_map to safetensors files in ${name}`, quote(JSON.stringify(map) ?? 'nothing'));
+  }
+  return (files as string[]).sort();
+}
+
+async function openShards(near: Neighbours, files: readonly string[], named: Head | undefined, opened: ByteSource[]): Promise<Head[]> {
+  const heads: Head[] = [];
+  for (const file of files) {
+    if (named && baseName(named.source.name) === file) {
+      heads.push(named);
+      continue;
+    }
+    const source = await near.open(file);
+    if (!source) throw notFound(`all weight files of ${near.name}`, `no ${file}`, 'Download the missing file.');
+    opened.push(source);
+    const head = new Head(source);
+    await head.grow(1);
+    if (sniff(head.bytes, source.name) !== 'safetensors') throw badFile('safetensors', `another format in ${source.name}`);
+    heads.push(head);
+  }
+  return heads;
+}
+
+function translateTensors({ tensors, refused }: Awaited<ReturnType<typeof readSafetensors>>, architecture: string, tied: boolean): PlacedTensor[] {
+  for (const [name, dtype] of refused) {
+    if (translateName(name, architecture) !== undefined) throw unsupported(`tensors of ${Object.keys(TYPES).join(', ')}`, `${dtype} in ${quote(name)}`, 'Use the original, unquantised weights, or a GGUF file of this model.');
+  }
+  return tensors.flatMap((tensor) => {
+    const target = translateName(tensor.name, architecture);
+    return target === undefined || (tied && target.name === 'output.weight') ? [] : [toGguf(tensor, target)];
+  });
+}
+
+function toGguf({ name: stored, type, shape, bytes, source, offset }: StoredTensor, { name, transposed }: { name: string; transposed: boolean }): PlacedTensor {
+  const axes = shape.filter((size, i) => size !== 1 || i === shape.length - 1);
+  if (axes.length > 2 || (transposed && shape.length !== 2)) throw badFile(`one or two axes in tensor ${quote(stored)}`, `[${shape.join(', ')}]`);
+  const place = { name, type, bytes, source, offset };
+  if (!transposed) return { ...place, shape: shape.length === 0 ? [1] : [...shape].reverse() };
+  const [rows, columns] = shape as [number, number];
+  return { ...place, shape: [rows, columns], convert: (bytes, from, into) => transpose(bytes, rows, columns, LAYOUTS[type].bytes, from, into) };
+}
+
+/**
+ * GPT-2's Conv1D keeps [inputs][outputs]; the transposed order [outputs][inputs] is written to `into`, from its byte `from`.
+ */
+function transpose(stored: Uint8Array, rows: number, columns: number, width: number, from: number, into: Uint8Array): void {
+  const first = Math.floor(from / width);
+  const count = Math.ceil((from + into.length) / width) - first;
+  const elements = width === 4 ? new Uint32Array(stored.buffer, 0, rows * columns) : new Uint16Array(stored.buffer, 0, rows * columns);
+  const turned = width === 4 ? new Uint32Array(count) : new Uint16Array(count);
+  for (let i = 0, column = Math.floor(first / rows), row = first % rows; i < count; i++) {
+    turned[i] = elements[row * columns + column]!;
+    if (++row === rows) {
+      row = 0;
+      column++;
+    }
+  }
+  into.set(new Uint8Array(turned.buffer, from - first * width, into.length));
+}
