@@ -1,5 +1,5 @@
 import { StonechatError } from '../errors.js';
-import { openModel } from '../files/index.js';
+import { openModel, readSmallFile } from '../files/index.js';
 import type { ModelFile } from '../files/types.js';
 import { createSession } from '../generate/session.js';
 import type { ChatMessage, Estimate, LoadOptions, Model, ModelInfo, Session, Source } from '../generate/types.js';
@@ -74,7 +74,8 @@ function runnerOptions(host: Host, file: ModelFile, options: LoadOptions): Runne
 
 /** Binds loading to a host. */
 export function createStonechat(host: Host): Stonechat {
-  const open = (source: Source, options: LoadOptions) => openModel(source, host, options);
+  const places = (options: LoadOptions) => ({ ...options, open: host.open.bind(host), list: host.list.bind(host) });
+  const open = (source: Source, options: LoadOptions) => openModel(source, places(options));
   const textKernels = async () => instantiateKernels(await host.compile('simd', false), 'simd');
 
   async function tokenizerOf(file: ModelFile, options: LoadOptions): Promise<Tokenizer> {
@@ -83,7 +84,8 @@ export function createStonechat(host: Host): Stonechat {
   }
 
   async function loadTokenizer(source: Source, options: LoadOptions = {}): Promise<Tokenizer> {
-    return tokenizerFromFile(await openTokenizer(source, host, options), await textKernels());
+    const { name, bytes, sibling } = await readSmallFile(source, places(options));
+    return tokenizerFromFile(name, bytes, await textKernels(), sibling);
   }
 
   async function load(source: Source, options: LoadOptions = {}): Promise<Model> {

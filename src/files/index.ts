@@ -33,6 +33,22 @@ export async function openModel(input: ModelInput, options: OpenModelOptions = {
   return openFile(toSource(input as Exclude<ModelInput, string | URL | readonly ModelInputFile[]>, options), NOWHERE);
 }
 
+/** A small file read whole, with a way to the files beside it. */
+export interface SmallFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly sibling: ModelFile['sibling'];
+}
+
+/** Reads one file that is no model (a tokenizer). @throws StonechatError `not-found`, `network`, `bad-option`. */
+export async function readSmallFile(input: ModelInput, options: OpenModelOptions = {}): Promise<SmallFile> {
+  if (Array.isArray(input)) throw badOption('one file', `${input.length} of them`);
+  const located = typeof input === 'string' || input instanceof URL;
+  const source = located ? await openLocation(String(input), quiet(options)) : toSource(input, options);
+  const near = (name: string) => ifThere(() => openLocation(beside(String(input), name), quiet(options)));
+  return { name: baseName(source.name), bytes: await readAll(source), sibling: located ? siblingIn({ ...NOWHERE, open: near }) : async () => undefined };
+}
+
 const NOWHERE: Neighbours = { name: 'memory', open: async () => undefined };
 
 function toSource(input: unknown, options: OpenOptions): ByteSource {

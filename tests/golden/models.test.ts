@@ -42,7 +42,7 @@ const LOGIT_TOLERANCE = 1e-4;
 const SAFE_MARGIN = 1e-3;
 
 const host = nodeHost();
-const open = (path: string) => openModel(dataPath(path), host);
+const open = (path: string) => openModel(dataPath(path), { open: host.open, list: host.list });
 const loaded = new Map<string, Promise<Runner>>();
 function runnerOf(path: string, options: Partial<RunnerOptions> = {}): Promise<Runner> {
   const key = `${path} ${JSON.stringify(options)}`;
