@@ -1,5 +1,7 @@
-import type { Build } from '../kernels/instance.js';
 import type { ByteSource } from '../files/types.js';
+
+/** The three builds of the one kernel source. All give the same bits; they differ in speed. */
+export type Build = 'scalar' | 'simd' | 'relaxed';
 
 /** A message channel to one worker. */
 export interface WorkerHandle {
@@ -31,6 +33,19 @@ export interface Host {
   list(location: string): Promise<string[] | undefined>;
   /** Lets timers, signals and I/O run. */
   yield(): Promise<void>;
+  /** The same host with these settings; those left undefined stay as they are. */
+  configure(settings: HostSettings): Host;
+}
+
+/** Kernels in any form that can become a module: compiled, bytes, or the answer to a fetch. */
+export type KernelCode = WebAssembly.Module | BufferSource | Response;
+
+/** What a page or an edge function may bring itself, where policy or packaging forbids what is embedded. */
+export interface HostSettings {
+  /** Replaces the embedded kernels, for instance by `fetch('/kernels/relaxed-shared.wasm')`. */
+  kernels?: (build: Build, shared: boolean) => KernelCode | Promise<KernelCode>;
+  /** Address of `stonechat/worker.js` served by the page's own origin, where a policy forbids workers from `blob:`. */
+  workerUrl?: string | URL;
 }
 
 export interface Progress {
@@ -47,3 +62,8 @@ export interface OpenOptions {
   /** Sent with URL requests (authorisation, for instance). */
   headers?: Record<string, string>;
 }
+
+export const mergeSettings = (old: HostSettings, { kernels, workerUrl }: HostSettings): HostSettings => ({
+  kernels: kernels ?? old.kernels,
+  workerUrl: workerUrl ?? old.workerUrl,
+});

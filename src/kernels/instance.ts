@@ -1,10 +1,9 @@
 import { instantiateSync } from '@assemblyscript/loader';
+import type { Build } from '../host/host.js';
 import type { KernelExports } from './exports.js';
 
-export type { KernelExports };
+export type { Build, KernelExports };
 
-/** The three builds of the one kernel source. All give the same bits; they differ in speed. */
-export type Build = 'scalar' | 'simd' | 'relaxed';
 export const BUILDS: readonly Build[] = ['scalar', 'simd', 'relaxed'];
 
 export const PAGE_BYTES = 65536;

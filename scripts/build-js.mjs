@@ -1,0 +1,70 @@
+// src/entry/* -> dist/*.js (ES modules that share chunks), the worker program as text, the kernels in the three
+// forms that runtimes can take: base64 text, or imports that edge platforms compile when an application is deployed.
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import { build } from 'esbuild';
+import { targets } from './build-wasm.mjs';
+
+const entries = () => ['node', 'browser', 'edge', 'cli'].filter((name) => existsSync(`src/entry/${name}.ts`));
+export const jsOutputs = () => [...entries().map((name) => `dist/${name}.js`), 'dist/worker/program.js', 'dist/kernels/inline.js'];
+
+const common = { bundle: true, minify: true, target: 'es2022', legalComments: 'none', logLevel: 'warning', absWorkingDir: process.cwd() };
+
+export async function buildJs() {
+  for (const folder of ['dist/kernels', 'dist/worker']) mkdirSync(folder, { recursive: true });
+  writeKernels();
+  await Promise.all([writeWorker('node'), writeWorker('web'), writeEntries()]);
+}
+
+async function writeEntries() {
+  const { metafile } = await build({
+    ...common,
+    entryPoints: entries().map((name) => `src/entry/${name}.ts`),
+    outdir: 'dist',
+    chunkNames: 'chunks/[hash]',
+    splitting: true,
+    format: 'esm',
+    platform: 'neutral',
+    external: ['#kernels', '#worker/*', 'node:*', '@huggingface/jinja'],
+    metafile: true,
+  });
+  const written = new Set(Object.keys(metafile.outputs));
+  const chunks = existsSync('dist/chunks') ? readdirSync('dist/chunks') : [];
+  for (const chunk of chunks) if (!written.has(`dist/chunks/${chunk}`)) rmSync(`dist/chunks/${chunk}`);
+}
+
+/** The program as a module that exports its text; the web one also as the script itself, for pages that must serve it. */
+async function writeWorker(kind) {
+  const { outputFiles } = await build({ ...common, entryPoints: [`src/entry/worker-${kind}.ts`], format: 'iife', write: false });
+  const program = outputFiles[0].text;
+  writeFileSync(`dist/worker/${kind}.js`, `export default ${JSON.stringify(program)};\n`);
+  if (kind === 'web') writeFileSync('dist/worker/program.js', program);
+}
+
+/** Bytes as lazily imported base64 text: the one form that every bundler and runtime loads without a file or a fetch. */
+function inlineKernels() {
+  const load = targets().map((target) => `"${target}":()=>import("./${target}.js")`);
+  return `const load={${load}};
+export async function kernelCode(build,shared){
+const text=(await load[shared?build+"-shared":build]()).default;
+if(Uint8Array.fromBase64)return Uint8Array.fromBase64(text);
+const binary=atob(text),bytes=new Uint8Array(binary.length);
+for(let i=0;i<bytes.length;i++)bytes[i]=binary.charCodeAt(i);
+return bytes}
+`;
+}
+
+/** Modules compiled at deployment. No threads there, hence no shared twins. */
+function importedKernels(suffix) {
+  const names = targets().filter((target) => !target.endsWith('-shared'));
+  const imports = names.map((name) => `import ${name} from "../wasm/${name}.wasm${suffix}";`);
+  return `${imports.join('\n')}\nconst modules={${names}};\nexport const kernelCode=async(build)=>modules[build];\n`;
+}
+
+function writeKernels() {
+  for (const target of targets()) {
+    writeFileSync(`dist/kernels/${target}.js`, `export default "${readFileSync(`dist/wasm/${target}.wasm`).toString('base64')}";\n`);
+  }
+  writeFileSync('dist/kernels/inline.js', inlineKernels());
+  writeFileSync('dist/kernels/workerd.js', importedKernels(''));
+  writeFileSync('dist/kernels/edge-light.js', importedKernels('?module'));
+}

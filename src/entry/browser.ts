@@ -1,0 +1,4 @@
+import { createBrowserHost } from '../host/browser.js';
+
+export * from './public.js';
+export const host = createBrowserHost();

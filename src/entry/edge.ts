@@ -1,0 +1,4 @@
+import { createEdgeHost } from '../host/edge.js';
+
+export * from './public.js';
+export const host = createEdgeHost();

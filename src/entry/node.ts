@@ -1,0 +1,4 @@
+import { createNodeHost } from '../host/node.js';
+
+export * from './public.js';
+export const host = createNodeHost();

@@ -1,0 +1,8 @@
+// What every entry exports beside `load` and `estimate`.
+export { StonechatError, type ErrorCode, type ErrorDetails } from '../errors.js';
+export type { ByteSource } from '../files/types.js';
+export type { Build, HostSettings, KernelCode, OpenOptions, Progress } from '../host/host.js';
+export type {
+  Alternative, ChatMessage, Estimate, Finish, GenerateOptions, Generation, LoadOptions, Model, ModelInfo, Session, Source, SourceFile, Summary, Token,
+} from '../generate/types.js';
+export type { EncodeOptions, TextStream, Tokenizer } from '../text/types.js';

@@ -1,0 +1,5 @@
+// The worker program of Node, Deno and Bun: bundled to text, run by `eval`, hence no import of node: modules.
+import { runWorker, type WorkerTask } from '../kernels/worker.js';
+
+const { parentPort } = process.getBuiltinModule('node:worker_threads');
+parentPort?.once('message', (task: WorkerTask) => runWorker(task, (reply) => parentPort.postMessage(reply)));

@@ -1,0 +1,90 @@
+import program from '#worker/web';
+import { StonechatError } from '../errors.js';
+import { openUrl } from '../files/url-source.js';
+import { supportedBuilds } from './builds.js';
+import { compileKernels } from './compile.js';
+import { type Host, type HostSettings, mergeSettings, type WorkerHandle } from './host.js';
+
+/** One address for all workers of the page; it lives as long as the page. */
+let programUrl: string | undefined;
+const embeddedUrl = () => (programUrl ??= URL.createObjectURL(new Blob([program], { type: 'text/javascript' })));
+
+const unavailable = (cause: unknown) =>
+  new StonechatError({
+    code: 'unavailable',
+    expected: 'to start a worker',
+    found: cause instanceof Error ? cause.message : String(cause),
+    remedy: "Allow `worker-src blob:` in the page's policy, serve stonechat/worker.js and name it as `workerUrl`, or use { threads: 1 }.",
+    cause,
+  });
+
+function createWorker(url: string | URL): Worker {
+  try {
+    return new Worker(url, { type: 'module', name: 'stonechat' });
+  } catch (cause) {
+    throw unavailable(cause);
+  }
+}
+
+function startWorker(url: string | URL): WorkerHandle {
+  const worker = createWorker(url);
+  return {
+    post: (message) => worker.postMessage(message),
+    onMessage: (listener) => worker.addEventListener('message', (event) => listener(event.data)),
+    onFailure(listener) {
+      // A script that cannot be loaded (policy, 404) gives an event without a message.
+      worker.addEventListener('error', (event) => listener(event.message || unavailable('its script did not load')));
+      worker.addEventListener('messageerror', () => listener('a message that could not be read'));
+    },
+    terminate: () => worker.terminate(),
+  };
+}
+
+/** Lets the event loop turn. A timer would be held back to 4 ms when nested. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}
+
+/** Only dedicated workers may block; `instanceof` because pages have the constructor too. */
+const isWorker = () => {
+  const scope = (globalThis as { DedicatedWorkerGlobalScope?: new () => object }).DedicatedWorkerGlobalScope;
+  return scope !== undefined && globalThis instanceof scope;
+};
+
+function absolute(location: string): string {
+  try {
+    return new URL(location, globalThis.location?.href).href;
+  } catch (cause) {
+    throw new StonechatError({
+      code: 'not-found',
+      expected: 'the address of a model file',
+      found: JSON.stringify(location),
+      remedy: 'Inside a worker made from a blob, relative addresses have no base: give the whole URL.',
+      cause,
+    });
+  }
+}
+
+/** A page or a worker of it. */
+export function createBrowserHost(settings: HostSettings = {}): Host {
+  return {
+    name: 'browser',
+    builds: supportedBuilds(true),
+    canThread: globalThis.crossOriginIsolated === true && typeof Worker === 'function',
+    canWait: isWorker(),
+    processors: globalThis.navigator?.hardwareConcurrency ?? 1,
+    compile: (build, shared) => compileKernels(build, shared, settings),
+    startWorker: () => startWorker(settings.workerUrl ?? embeddedUrl()),
+    open: async (location, options) => openUrl(absolute(location), options),
+    list: async () => undefined,
+    yield: turn,
+    configure: (more) => createBrowserHost(mergeSettings(settings, more)),
+  };
+}

@@ -1,0 +1,31 @@
+import { kernelCode } from '#kernels';
+import { StonechatError } from '../errors.js';
+import type { Build, HostSettings, KernelCode } from './host.js';
+
+/** By name, not `instanceof`: a module may come from another realm. */
+const tag = (code: KernelCode): string => Object.prototype.toString.call(code).slice(8, -1);
+
+async function toModule(code: KernelCode): Promise<WebAssembly.Module> {
+  if (tag(code) === 'WebAssembly.Module') return code as WebAssembly.Module;
+  if (tag(code) !== 'Response') return WebAssembly.compile(code as BufferSource);
+  const response = code as Response;
+  if (!response.ok) throw new Error(`${response.url} answered ${response.status}`);
+  return WebAssembly.compile(await response.arrayBuffer());
+}
+
+/** The module of a build: the caller's own where `settings.kernels` brings it, else the embedded one. @throws StonechatError `unavailable`. */
+export async function compileKernels(build: Build, shared: boolean, { kernels = kernelCode }: HostSettings): Promise<WebAssembly.Module> {
+  try {
+    return await toModule(await kernels(build, shared));
+  } catch (cause) {
+    throw new StonechatError({
+      code: 'unavailable',
+      expected: `to compile the ${build} kernels`,
+      found: cause instanceof Error ? cause.message : String(cause),
+      remedy:
+        "A page needs 'wasm-unsafe-eval' in the script-src of its content security policy; on an edge platform bundle with its export condition " +
+        '(workerd, edge-light), or pass compiled modules as the option `kernels`. See docs/runtimes.md.',
+      cause,
+    });
+  }
+}

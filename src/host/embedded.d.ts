@@ -1,0 +1,13 @@
+// Written by scripts/build-js.mjs, found through the "imports" of package.json.
+
+/** The kernels as this runtime may have them: bytes, or a module compiled when the application was deployed. */
+declare module '#kernels' {
+  import type { Build } from '../host/host.js';
+  export function kernelCode(build: Build, shared: boolean): Promise<WebAssembly.Module | BufferSource>;
+}
+
+/** The worker program as text. */
+declare module '#worker/*' {
+  const program: string;
+  export default program;
+}
