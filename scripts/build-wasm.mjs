@@ -1,5 +1,6 @@
-// assembly/ -> dist/wasm/<target>.wasm, two at a time, and src/kernels/exports.d.ts.
+// assembly/ -> dist/wasm/<target>.wasm, one compiler per processor, and src/kernels/exports.d.ts.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { run, writeIfChanged } from './files.mjs';
 
@@ -16,7 +17,7 @@ export async function buildWasm() {
   const worker = async () => {
     for (let target = queue.shift(); target; target = queue.shift()) await compile(target);
   };
-  await Promise.all([worker(), worker()]);
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
   writeExportTypes();
 }
 

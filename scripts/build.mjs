@@ -3,8 +3,9 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildJs, jsOutputs } from './build-js.mjs';
+import { buildTypes } from './build-types.mjs';
 import { buildWasm, wasmOutputs } from './build-wasm.mjs';
-import { newest, oldest, run } from './files.mjs';
+import { newest, oldest } from './files.mjs';
 
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
 const flags = new Set(process.argv.slice(2));
@@ -23,12 +24,5 @@ const js = ['src', 'tsconfig.json', 'tsconfig.build.json', ...tools];
 await make('kernels', wasmOutputs(), ['assembly', 'asconfig.json', 'scripts/build-wasm.mjs'], buildWasm);
 if (!flags.has('--wasm')) {
   await make('javascript', jsOutputs(), [...js, ...wasmOutputs()], buildJs);
-  await make('declarations', ['dist/types/.built'], js, () => run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']).then(finishTypes));
-}
-
-/** tsc does not carry hand-written or generated declaration files along. */
-async function finishTypes() {
-  const { copyFileSync, writeFileSync } = await import('node:fs');
-  copyFileSync('src/kernels/exports.d.ts', 'dist/types/kernels/exports.d.ts');
-  writeFileSync('dist/types/.built', '');
+  await make('declarations', ['dist/types/entry/node.d.ts'], js, buildTypes);
 }
