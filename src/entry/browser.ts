@@ -1,4 +1,1 @@
-import { createBrowserHost } from '../host/browser.js';
-
 export * from './public.js';
-export const host = createBrowserHost();

@@ -72,8 +72,7 @@ function absolute(location: string): string {
   }
 }
 
-/** A page or a worker of it. */
-export function createBrowserHost(settings: HostSettings = {}): Host {
+function create(settings: HostSettings): Host {
   return {
     name: 'browser',
     builds: supportedBuilds(true),
@@ -85,6 +84,9 @@ export function createBrowserHost(settings: HostSettings = {}): Host {
     open: async (location, options) => openUrl(absolute(location), options),
     list: async () => undefined,
     yield: turn,
-    configure: (more) => createBrowserHost(mergeSettings(settings, more)),
+    configure: (more) => create(mergeSettings(settings, more)),
   };
 }
+
+/** A page or a worker of it. */
+export const browserHost: Host = create({});

@@ -15,8 +15,7 @@ function noThreads(): never {
   throw unavailable('a host with workers', 'an edge function', 'Use { threads: 1 }.');
 }
 
-/** Cloudflare Workers, Vercel Edge and the like: modules compiled at deployment, one thread, no blocking, no files. */
-export function createEdgeHost(settings: HostSettings = {}): Host {
+function create(settings: HostSettings): Host {
   return {
     name: 'edge',
     builds: supportedBuilds(false),
@@ -28,6 +27,9 @@ export function createEdgeHost(settings: HostSettings = {}): Host {
     open: async (location, options) => openUrl(checkUrl(location), options),
     list: async () => undefined,
     yield: () => new Promise((resolve) => setTimeout(resolve, 0)),
-    configure: (more) => createEdgeHost(mergeSettings(settings, more)),
+    configure: (more) => create(mergeSettings(settings, more)),
   };
 }
+
+/** Cloudflare Workers, Vercel Edge and the like: modules compiled at deployment, one thread, no blocking, no files. */
+export const edgeHost: Host = create({});

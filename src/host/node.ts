@@ -29,8 +29,7 @@ function startWorker(): WorkerHandle {
   };
 }
 
-/** Node, and through its node: modules Deno and Bun. */
-export function createNodeHost(settings: HostSettings = {}): Host {
+function create(settings: HostSettings): Host {
   return {
     name: 'node',
     builds,
@@ -42,6 +41,9 @@ export function createNodeHost(settings: HostSettings = {}): Host {
     open: openLocation,
     list: listFolder,
     yield: () => new Promise((resolve) => setImmediate(resolve)),
-    configure: (more) => createNodeHost(mergeSettings(settings, more)),
+    configure: (more) => create(mergeSettings(settings, more)),
   };
 }
+
+/** Node, and through its node: modules Deno and Bun. */
+export const nodeHost: Host = create({});
