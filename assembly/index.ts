@@ -16,3 +16,16 @@ export {
 export {
   matmul_q8_q8_0, matmul_q8_q4_0, matmul_q8_q4_1, matmul_q8_q5_0, matmul_q8_q5_1, matmul_q8_q4_K, matmul_q8_q5_K, matmul_q8_q6_K,
 } from './kernels/matmul_q8';
+export { exp_f64, log_f64 } from './math';
+export { rmsnorm_f32 } from './kernels/rmsnorm';
+export { layernorm_f32 } from './kernels/layernorm';
+export { add_f32 } from './kernels/add';
+export { silu_f32, gelu_f32, gelu_erf_f32, tanh_f32, silu_mul_f32, gelu_mul_f32 } from './kernels/activation';
+export { softmax_f32, probabilities_f32 } from './kernels/softmax';
+export { rope_frequencies, rope_attention_factor, rope_angles, rope_f32 } from './kernels/rope';
+export { kv_bytes_f32, kv_bytes_q8_0, kv_store_f32, kv_store_q8_0 } from './kernels/kv';
+export { attention_items, attention_scratch_bytes, attention_f32_f32, attention_f32_q8_0 } from './kernels/attention';
+export { argmax_f32 } from './kernels/argmax';
+export { topk_f32 } from './kernels/topk';
+export { logits_stats_f32 } from './kernels/logits_stats';
+export { hash_words } from './kernels/hash';

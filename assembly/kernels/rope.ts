@@ -1,0 +1,128 @@
+import { SIMD } from '../lanes';
+import { exp_f64, log_f64 } from '../math';
+import { add, get, mul, put, sub } from '../vector';
+
+// Kinds of frequency scaling, as rope_frequencies takes them.
+const LINEAR: i32 = 1, YARN: i32 = 2, LLAMA3: i32 = 3;
+
+/**
+ * Writes the dims/2 rotation frequencies base^(-2i/dims) as f64, radians per position, scaled by `kind`:
+ * 0 none; 1 linear: divided by factor (low, high, originalContext unused);
+ * 2 YaRN (Peng et al. 2023, equations 23 and 25; the rounding of the bounds as in llama.cpp and Hugging Face):
+ *   low = beta_slow, high = beta_fast, numbers of rotations over the original context;
+ * 3 Llama 3.1: low = low_freq_factor, high = high_freq_factor, originalContext in tokens.
+ */
+export function rope_frequencies(out: usize, dims: i32, base: f64, kind: i32, factor: f64, low: f64, high: f64, originalContext: f64): void {
+  const step = (2 * log_f64(base)) / <f64>dims;
+  for (let i = 0; i < dims / 2; ++i) {
+    const plain = exp_f64(-step * <f64>i);
+    let frequency = plain;
+    if (kind == LINEAR) frequency = plain / factor;
+    else if (kind == YARN) frequency = mix(plain / factor, plain, yarnShare(i, dims, step, low, high, originalContext));
+    else if (kind == LLAMA3) frequency = mix(plain / factor, plain, llama3Share(plain, low, high, originalContext));
+    store<f64>(out + (<usize>i << 3), frequency);
+  }
+}
+
+/** The factor on cos and sin that a kind of scaling asks for: YaRN's 0.1 ln(factor) + 1, else 1. */
+export function rope_attention_factor(kind: i32, factor: f64): f64 {
+  return kind == YARN && factor > 1 ? 0.1 * log_f64(factor) + 1 : 1;
+}
+
+function mix(scaled: f64, plain: f64, share: f64): f64 {
+  return scaled * (1 - share) + plain * share;
+}
+
+function clampUnit(x: f64): f64 {
+  return NativeMath.min(1, NativeMath.max(0, x));
+}
+
+/** How much of the plain frequency pair i keeps: 1 up to the pair that turns beta_fast times, 0 from beta_slow on. */
+function yarnShare(i: i32, dims: i32, step: f64, slow: f64, fast: f64, context: f64): f64 {
+  const from = NativeMath.max(0, NativeMath.floor(pairOfTurns(fast, step, context)));
+  const to = NativeMath.min(<f64>(dims - 1), NativeMath.ceil(pairOfTurns(slow, step, context)));
+  return 1 - clampUnit((<f64>i - from) / NativeMath.max(0.001, to - from));
+}
+
+/** The (fractional) pair whose rotation makes `turns` turns over the original context. */
+function pairOfTurns(turns: f64, step: f64, context: f64): f64 {
+  return log_f64(context / (turns * 2 * NativeMath.PI)) / step;
+}
+
+/** 1 for wavelengths below context / high, 0 above context / low, linear in the number of turns between. */
+function llama3Share(frequency: f64, low: f64, high: f64, context: f64): f64 {
+  const turns = (context * frequency) / (2 * NativeMath.PI);
+  return clampUnit((turns - low) / (high - low));
+}
+
+/**
+ * cos and sin of (position + i) frequency, times attentionFactor, for i in 0 … m: out is f32 [m][2 half], a row holding
+ * half cosines, then half sines. Computed in f64 (frequencies: f64 [half]), rounded once.
+ */
+export function rope_angles(out: usize, frequencies: usize, half: i32, position: i32, m: i32, attentionFactor: f64): void {
+  for (let i = 0; i < m; ++i) {
+    for (let j = 0; j < half; ++j, out += 4) {
+      NativeMath.sincos(<f64>(position + i) * load<f64>(frequencies + (<usize>j << 3)));
+      store<f32>(out, <f32>(NativeMath.sincos_cos * attentionFactor));
+      store<f32>(out + (<usize>half << 2), <f32>(NativeMath.sincos_sin * attentionFactor));
+    }
+    out += <usize>half << 2;
+  }
+}
+
+/**
+ * Rotates, in place, the first `dims` elements of each of `heads` consecutive heads of headDim in rows first … end of x.
+ * Row i takes angles row i (see rope_angles, half = dims/2). style 0: pairs (2i, 2i+1); 1: pairs (i, i + dims/2), "neox".
+ */
+export function rope_f32(x: usize, angles: usize, heads: i32, headDim: i32, dims: i32, style: i32, stride: i32, first: i32, end: i32): void {
+  const half = dims / 2;
+  for (let row = <usize>first; row < <usize>end; ++row) {
+    const cos = angles + ((row * <usize>dims) << 2);
+    for (let head = 0; head < heads; ++head) {
+      const at = x + ((row * <usize>stride + <usize>head * <usize>headDim) << 2);
+      if (style == 0) rotateNeighbours(at, cos, half);
+      else rotateHalves(at, cos, half);
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function rotateHalf<T>(x: usize, cos: usize, bytes: usize): void {
+  const a = get<T>(x), b = get<T>(x + bytes), c = get<T>(cos), s = get<T>(cos + bytes);
+  put<T>(x, sub<T>(mul<T>(a, c), mul<T>(b, s)));
+  put<T>(x + bytes, add<T>(mul<T>(a, s), mul<T>(b, c)));
+}
+
+function rotateHalves(x: usize, cos: usize, half: i32): void {
+  const bytes = <usize>half << 2;
+  let i = 0;
+  if (SIMD) {
+    for (; i + 4 <= half; i += 4, x += 16, cos += 16) rotateHalf<v128>(x, cos, bytes);
+  }
+  for (; i < half; ++i, x += 4, cos += 4) rotateHalf<f32>(x, cos, bytes);
+}
+
+function rotateNeighbours(x: usize, cos: usize, half: i32): void {
+  const bytes = <usize>half << 2;
+  let i = 0;
+  if (SIMD) {
+    for (; i + 4 <= half; i += 4, x += 32, cos += 16) rotateFourPairs(x, v128.load(cos), v128.load(cos + bytes));
+  }
+  for (; i < half; ++i, x += 8, cos += 4) {
+    const a = load<f32>(x), b = load<f32>(x, 4), c = load<f32>(cos), s = load<f32>(cos + bytes);
+    store<f32>(x, a * c - b * s);
+    store<f32>(x, a * s + b * c, 4);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function rotateFourPairs(x: usize, cos: v128, sin: v128): void {
+  const low = v128.load(x), high = v128.load(x, 16);
+  const a = i32x4.shuffle(low, high, 0, 2, 4, 6), b = i32x4.shuffle(low, high, 1, 3, 5, 7);
+  const p = f32x4.sub(f32x4.mul(a, cos), f32x4.mul(b, sin));
+  const q = f32x4.add(f32x4.mul(a, sin), f32x4.mul(b, cos));
+  v128.store(x, i32x4.shuffle(p, q, 0, 4, 1, 5));
+  v128.store(x, i32x4.shuffle(p, q, 2, 6, 3, 7), 16);
+}
