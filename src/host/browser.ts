@@ -72,7 +72,8 @@ function absolute(location: string): string {
   }
 }
 
-function create(settings: HostSettings): Host {
+/** A page or a worker of it. */
+export function browserHost(settings: HostSettings = {}): Host {
   return {
     name: 'browser',
     builds: supportedBuilds(true),
@@ -84,9 +85,6 @@ function create(settings: HostSettings): Host {
     open: async (location, options) => openUrl(absolute(location), options),
     list: async () => undefined,
     yield: turn,
-    configure: (more) => create(mergeSettings(settings, more)),
+    configure: (more) => browserHost(mergeSettings(settings, more)),
   };
 }
-
-/** A page or a worker of it. */
-export const browserHost: Host = create({});

@@ -15,7 +15,8 @@ function noThreads(): never {
   throw unavailable('a host with workers', 'an edge function', 'Use { threads: 1 }.');
 }
 
-function create(settings: HostSettings): Host {
+/** Cloudflare Workers, Vercel Edge and the like: modules compiled at deployment, one thread, no blocking, no files. */
+export function edgeHost(settings: HostSettings = {}): Host {
   return {
     name: 'edge',
     builds: supportedBuilds(false),
@@ -27,9 +28,6 @@ function create(settings: HostSettings): Host {
     open: async (location, options) => openUrl(checkUrl(location), options),
     list: async () => undefined,
     yield: () => new Promise((resolve) => setTimeout(resolve, 0)),
-    configure: (more) => create(mergeSettings(settings, more)),
+    configure: (more) => edgeHost(mergeSettings(settings, more)),
   };
 }
-
-/** Cloudflare Workers, Vercel Edge and the like: modules compiled at deployment, one thread, no blocking, no files. */
-export const edgeHost: Host = create({});

@@ -29,7 +29,8 @@ function startWorker(): WorkerHandle {
   };
 }
 
-function create(settings: HostSettings): Host {
+/** Node, and through its node: modules Deno and Bun. */
+export function nodeHost(settings: HostSettings = {}): Host {
   return {
     name: 'node',
     builds,
@@ -41,9 +42,6 @@ function create(settings: HostSettings): Host {
     open: openLocation,
     list: listFolder,
     yield: () => new Promise((resolve) => setImmediate(resolve)),
-    configure: (more) => create(mergeSettings(settings, more)),
+    configure: (more) => nodeHost(mergeSettings(settings, more)),
   };
 }
-
-/** Node, and through its node: modules Deno and Bun. */
-export const nodeHost: Host = create({});
