@@ -36,7 +36,7 @@ function sortModel() {
   const tensors = new Map<string, ReferenceTensor>();
   for (const [key, value] of Object.entries(stored)) {
     const found = NAMES.find(([pattern]) => pattern.test(key));
-    if (found && !key.endsWith('attn.bias')) tensors.set(key.replace(...found), { shape: value.shape.toReversed(), data: numbers(value) });
+    if (found && !key.endsWith('.attn.bias')) tensors.set(key.replace(...found), { shape: value.shape.toReversed(), data: numbers(value) });
   }
   const metadata = new Map<string, MetadataValue>(
     Object.entries({

@@ -46,8 +46,16 @@ const open = (path: string) => openModel(dataPath(path), { open: host.open, list
 const loaded = new Map<string, Promise<Runner>>();
 function runnerOf(path: string, options: Partial<RunnerOptions> = {}): Promise<Runner> {
   const key = `${path} ${JSON.stringify(options)}`;
-  if (!loaded.has(key)) loaded.set(key, open(path).then(async (file) => (await loadRunner(host, file, { ...ordinary, ...options })).runner));
+  if (!loaded.has(key)) loaded.set(key, load(path, options));
   return loaded.get(key)!;
+}
+async function load(path: string, options: Partial<RunnerOptions>): Promise<Runner> {
+  const file = await open(path);
+  try {
+    return (await loadRunner(host, file, { ...ordinary, ...options })).runner;
+  } finally {
+    await file.close();
+  }
 }
 afterAll(async () => {
   for (const runner of loaded.values()) (await runner).dispose();
