@@ -4,14 +4,16 @@ const NOTHING = new Uint8Array(0);
 
 /** A byte stream read front to back, holding what has arrived but was not asked for yet. */
 export class Flow {
+  /** Where in the file the next byte belongs. */
+  position: number;
   private rest: Uint8Array = NOTHING;
   private readonly reader: ReadableStreamDefaultReader<Uint8Array>;
 
   constructor(
     stream: ReadableStream<Uint8Array>,
-    /** Where in the file the next byte belongs. */
-    public position: number,
+    readonly start: number,
   ) {
+    this.position = start;
     this.reader = stream.getReader();
   }
 

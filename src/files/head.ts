@@ -34,7 +34,7 @@ export class Head {
 
   /** Where the file, or at the latest a header, must end. */
   get limit(): number {
-    return this.source.size < 0 ? MOST_HEADER_BYTES : this.source.size;
+    return this.source.size < 0 ? MOST_HEADER_BYTES : Math.min(this.source.size, MOST_HEADER_BYTES);
   }
 
   /** Gets at least `end` bytes, or all there are. */
@@ -42,8 +42,8 @@ export class Head {
     const have = this.bytes.length;
     if (have >= end) return;
     const exact = this.source.size < 0 && !this.source.readUpTo;
-    const target = exact ? end : Math.min(Math.max(end, have * 4, FIRST_BYTES), Math.max(end, MOST_HEADER_BYTES));
-    const grown = new Uint8Array(Math.min(target, this.source.size < 0 ? target : this.source.size));
+    const target = exact ? end : Math.min(Math.max(end, have * 4, FIRST_BYTES), this.limit);
+    const grown = new Uint8Array(target);
     grown.set(this.bytes);
     const got = have < grown.length ? await readUpTo(this.source, have, grown.subarray(have)) : 0;
     this.bytes = grown.subarray(0, have + got);
@@ -112,10 +112,21 @@ export class Cursor {
     return count;
   }
 
+  /** Passes over a string (64-bit length, bytes) and returns its length. Runs once per token: no DataView, no bigint. */
+  passString(): number {
+    const { bytes } = this.head;
+    const p = this.position;
+    const length = (bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24)) >>> 0;
+    const short = bytes[p + 4] === 0 && bytes[p + 5] === 0 && bytes[p + 6] === 0 && bytes[p + 7] === 0;
+    if (short && p + 8 + length <= bytes.length) this.position = p + 8 + length;
+    else this.claim(this.count(1, 'string bytes')); // says what is wrong, or asks for more bytes
+    return length;
+  }
+
   private beyond(count: number, what = `${count} bytes at byte ${this.position}`) {
     const { source, limit } = this.head;
     const refuse = count > ABSURD_BYTES ? badFile : truncated;
-    const room = source.size < 0 ? `a header of at most ${MOST_HEADER_BYTES} bytes` : `a file of ${limit} bytes`;
+    const room = limit === MOST_HEADER_BYTES ? `a header of at most ${limit} bytes` : `a file of ${limit} bytes`;
     return refuse(`${source.name} to hold what its header lists`, `${what} in ${room}`);
   }
 }

@@ -99,15 +99,26 @@ class LastStored {
   async of({ name, source, offset, bytes, storedBytes = bytes }: PlacedTensor): Promise<Uint8Array> {
     if (name === this.name) return this.bytes;
     this.forget();
-    const stored = allocate(storedBytes, `tensor ${name}`);
-    await source.read(offset, stored);
+    this.bytes = await readStored(source, offset, storedBytes, `tensor ${name}`);
     this.name = name;
-    this.bytes = stored;
-    return stored;
+    return this.bytes;
   }
 
   forget(): void {
     this.name = undefined;
     this.bytes = new Uint8Array(0);
+  }
+}
+
+/** Of a source whose size is unknown, memory is taken only as bytes arrive: the tensor's size is a mere claim. */
+async function readStored(source: ByteSource, offset: number, total: number, what: string): Promise<Uint8Array<ArrayBuffer>> {
+  let bytes = allocate(source.size < 0 ? Math.min(total, 1 << 20) : total, what);
+  for (let have = 0; ; ) {
+    await source.read(offset + have, bytes.subarray(have));
+    have = bytes.length;
+    if (have === total) return bytes;
+    const grown = allocate(Math.min(total, have * 4), what);
+    grown.set(bytes);
+    bytes = grown;
   }
 }

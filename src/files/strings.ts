@@ -14,11 +14,7 @@ export function readStrings(cursor: Cursor, count: number): string[] {
   const first = cursor.position;
   const ends = new Uint32Array(count);
   let bytes = 0;
-  for (let i = 0; i < count; i++) {
-    const length = cursor.count(1, 'string bytes');
-    cursor.claim(length);
-    ends[i] = bytes += length;
-  }
+  for (let i = 0; i < count; i++) ends[i] = bytes += cursor.passString();
   const last = cursor.position;
   cursor.position = first;
   return decodeJoined(join(cursor.bytes(last - first), ends), ends);
@@ -39,8 +35,14 @@ function join(block: Uint8Array, ends: Uint32Array): Uint8Array {
 function decodeJoined(joined: Uint8Array, ends: Uint32Array): string[] {
   const units = unitEnds(joined, ends);
   const text = units && decodeStrictly(joined);
-  if (text === undefined) return Array.from(ends, (end, i) => lenient.decode(joined.subarray(ends[i - 1] ?? 0, end)));
-  return Array.from(units!, (end, i) => text.slice(units![i - 1] ?? 0, end));
+  if (text === undefined) return pieces(ends, (from, to) => lenient.decode(joined.subarray(from, to)));
+  return pieces(units!, (from, to) => text.slice(from, to));
+}
+
+function pieces(ends: Uint32Array, piece: (from: number, to: number) => string): string[] {
+  const all = new Array<string>(ends.length);
+  for (let i = 0; i < ends.length; i++) all[i] = piece(i === 0 ? 0 : ends[i - 1]!, ends[i]!);
+  return all;
 }
 
 /** Where the strings end in UTF-16 units; undefined if one begins in the middle of a character. */

@@ -84,11 +84,11 @@ class UrlSource implements ByteSource {
     return filled;
   }
 
-  /** At least one byte from `offset`, or 0 at the end of a file whose size was unknown. */
+  /** Bytes from `offset` on; 0 at the end of an answer. */
   private async pull(offset: number, into: Uint8Array): Promise<number> {
     const flow = await this.seek(offset);
     const got = flow.position === offset ? await flow.pull(into) : 0;
-    if (got === 0) this.ended(flow.position);
+    if (got === 0) await this.ended(flow);
     this.progress(flow.position);
     return got;
   }
@@ -102,10 +102,12 @@ class UrlSource implements ByteSource {
     return flow;
   }
 
-  /** The response ended: a drop when there should be more. */
-  private ended(position: number): void {
+  /** Some servers send a large range in pieces: as long as each answer brings something, go on at once. */
+  private async ended(flow: Flow): Promise<void> {
+    const { position } = flow;
     if (this.size < 0) this.size = position;
-    else if (position < this.size) throw new Passing(`the answer ended at byte ${position} of ${this.size}`);
+    if (position < this.size && position === flow.start) throw new Passing(`the answer ended at byte ${position} of ${this.size}`);
+    await this.drop();
   }
 
   private async request(offset: number): Promise<void> {
