@@ -1,4 +1,4 @@
-import { StonechatError } from '../errors.js';
+import { type StonechatError } from '../errors.js';
 import { GGUF_MAGIC } from './gguf.js';
 import { LLAMA2C_MAGIC, looksLikeV0 } from './llama2c.js';
 import { badFile, quote, unsupported } from './refuse.js';

@@ -1,21 +1,8 @@
+export type { ByteSource } from '../host/host.js';
+
 /** Tensor element types, by their ggml names in lower case (k-quants keep their capital K). */
 export const DTYPES = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q4_K', 'q5_K', 'q6_K'] as const;
 export type DType = (typeof DTYPES)[number];
-
-/** Random access to bytes: a file, a URL, a Blob, a buffer, or a stream read front to back. */
-export interface ByteSource {
-  /** For messages, and to find sibling files (shards, tokenizer.json). */
-  readonly name: string;
-  /** Bytes, or -1 while unknown (a stream without a length). */
-  readonly size: number;
-  /** Fills `into` with the bytes from `offset` on; `into` may be a view of shared memory. @throws StonechatError `truncated`. */
-  read(offset: number, into: Uint8Array): Promise<void>;
-  /** Fills as much of `into` as there is and returns how much: for sources that do not know their size. */
-  readUpTo?(offset: number, into: Uint8Array): Promise<number>;
-  /** Lets go of connections that the next read can open again. */
-  pause?(): Promise<void>;
-  close(): Promise<void>;
-}
 
 /** One tensor, normalised to GGUF naming (`blk.0.attn_q.weight`) and order (`shape[0]` is contiguous). */
 export interface TensorInfo {

@@ -1,7 +1,20 @@
-import type { ByteSource } from '../files/types.js';
-
 /** The three builds of the one kernel source. All give the same bits; they differ in speed. */
 export type Build = 'scalar' | 'simd' | 'relaxed';
+
+/** Random access to bytes: a file, a URL, a Blob, a buffer, or a stream read front to back. */
+export interface ByteSource {
+  /** For messages, and to find sibling files (shards, tokenizer.json). */
+  readonly name: string;
+  /** Bytes, or -1 while unknown (a stream without a length). */
+  readonly size: number;
+  /** Fills `into` with the bytes from `offset` on; `into` may be a view of shared memory. @throws StonechatError `truncated`. */
+  read(offset: number, into: Uint8Array): Promise<void>;
+  /** Fills as much of `into` as there is and returns how much: for sources that do not know their size. */
+  readUpTo?(offset: number, into: Uint8Array): Promise<number>;
+  /** Lets go of connections that the next read can open again. */
+  pause?(): Promise<void>;
+  close(): Promise<void>;
+}
 
 /** A message channel to one worker. */
 export interface WorkerHandle {

@@ -1,5 +1,5 @@
 import { graphShape, outputWeight } from './blocks.js';
-import type { Architecture } from './index.js';
+import type { Architecture } from './architecture.js';
 import { readShape } from './hyperparameters.js';
 
 /** GPT-2 (Radford et al. 2019): learned positions, LayerNorm, one fused query-key-value projection, GELU (tanh form). */

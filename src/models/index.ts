@@ -2,14 +2,12 @@ import { StonechatError } from '../errors.js';
 import type { ModelFile } from '../files/types.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/graph.js';
+import type { Architecture } from './architecture.js';
 import { gpt2 } from './gpt2.js';
 import { Hyperparameters } from './hyperparameters.js';
 import { llama } from './llama.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
-
-/** Configuration to graph. One file per GGUF `general.architecture`. */
-export type Architecture = (g: GraphBuilder, h: Hyperparameters) => Graph;
 
 export const ARCHITECTURES: Readonly<Record<string, Architecture>> = { llama, gpt2, qwen2, qwen3 };
 

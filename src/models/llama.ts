@@ -1,4 +1,4 @@
-import type { Architecture } from './index.js';
+import type { Architecture } from './architecture.js';
 import { rotaryDecoder } from './blocks.js';
 
 /** Llama 1 to 3.x, Mistral, SmolLM2, TinyLlama, llama2.c stories: Touvron et al. 2023, arXiv:2302.13971. */

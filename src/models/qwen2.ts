@@ -1,4 +1,4 @@
-import type { Architecture } from './index.js';
+import type { Architecture } from './architecture.js';
 import { rotaryDecoder } from './blocks.js';
 
 /** Qwen 2 and 2.5: Llama's decoder with biases on query, key and value. arXiv:2407.10671. */

@@ -1,4 +1,4 @@
-import type { Architecture } from './index.js';
+import type { Architecture } from './architecture.js';
 import { rotaryDecoder } from './blocks.js';
 
 /** Qwen 3: no biases, RMSNorm on every query and key head. arXiv:2505.09388. */
