@@ -1,10 +1,10 @@
 import type { Arena } from '../kernels/arena.js';
 import type { SamplingKernels } from './kernels.js';
 import { Sorter } from './sorter.js';
+import { LogitStats } from './stats.js';
 
-/** Above this the radix sort is quicker than the kernel's partial selection. */
-const MOST_SELECTED = 256;
-const STATS_BYTES = 24;
+/** Above this the radix sort is quicker than the kernel's heap. */
+const MOST_SELECTED = 4096;
 
 interface Addresses {
   readonly ids: number;
@@ -12,7 +12,6 @@ interface Addresses {
   readonly probabilities: number;
   readonly positions: number;
   readonly values: number;
-  readonly stats: number;
 }
 
 /**
@@ -35,8 +34,8 @@ export class Candidates {
 
   /** ids[i] === i for all i below this. */
   private identity = 0;
-  private positions!: Int32Array;
-  private stats!: Float64Array;
+  private positions!: Uint32Array;
+  private readonly stats: LogitStats;
   private readonly sorter: Sorter;
   private readonly spareIds: Int32Array;
   private readonly spareFloats: Float32Array;
@@ -55,8 +54,8 @@ export class Candidates {
       probabilities: reserve(row),
       positions: reserve(MOST_SELECTED * 4),
       values: reserve(MOST_SELECTED * 4),
-      stats: reserve(STATS_BYTES),
     };
+    this.stats = new LogitStats(kernels, arena);
     this.sorter = new Sorter(vocabulary);
     this.spareIds = new Int32Array(vocabulary);
     this.spareFloats = new Float32Array(vocabulary);
@@ -98,10 +97,9 @@ export class Candidates {
     return this.sorted ? 0 : this.kernels.exports.argmax_f32(this.addresses.logits, this.size);
   }
 
-  /** Of the candidates' distribution: largest logit, log of the sum of exponentials, entropy in nats. */
-  measure(): Float64Array {
-    this.kernels.exports.logits_stats_f32(this.addresses.logits, this.size, this.addresses.stats);
-    return this.stats;
+  /** Statistics of the candidates' logits. */
+  measure(): LogitStats {
+    return this.stats.measure(this.addresses.logits, this.size);
   }
 
   /** Room for the keys of `sortByKeys`, one per candidate. */
@@ -109,19 +107,25 @@ export class Candidates {
     return this.sorter.values;
   }
 
-  /** Ascending by `keys`; equals stay in order. */
-  sortByKeys(): void {
-    this.reorder(this.sorter.ascending(this.size), this.size);
+  /**
+   * Ascending by `keys`; equals stay in order. Given a limit, only the first whose probabilities together exceed it are
+   * kept; the probabilities must be known then.
+   */
+  sortByKeys(limit = Infinity): void {
+    const { sorter, size, probabilities } = this;
+    const count = limit === Infinity ? sorter.sort(size) : sorter.sortUntil(size, probabilities, limit);
+    this.reorder(sorter.order, count);
     this.sorted = false;
+    this.cut(limit);
   }
 
-  /** Descending by logit; equals stay in order. */
-  sort(): void {
-    if (this.sorted) return;
+  /** Descending by logit; equals stay in order. The limit as above. */
+  sort(limit = Infinity): void {
+    if (this.sorted) return this.cut(limit);
     const { keys, logits, size } = this;
     // 0 - x, not -x: both zeros become 0 and stay equal.
     for (let i = 0; i < size; i++) keys[i] = 0 - logits[i]!;
-    this.sortByKeys();
+    this.sortByKeys(limit);
     this.sorted = true;
   }
 
@@ -139,9 +143,8 @@ export class Candidates {
       this.sort();
       return this.truncate(count);
     }
-    this.kernels.exports.topk_f32(this.addresses.logits, this.size, count, this.addresses.positions, this.addresses.values);
-    this.reorder(this.positions, count);
-    this.weigh();
+    const { logits, positions, values } = this.addresses;
+    this.reorder(this.positions, this.kernels.exports.topk_f32(logits, this.size, count, positions, values));
     this.sorted = true;
   }
 
@@ -171,6 +174,14 @@ export class Candidates {
     return this.kernels.exports.log_f64(x);
   }
 
+  /** Keeps the first whose probabilities together exceed `limit`; all if they do not. */
+  private cut(limit: number): void {
+    if (limit === Infinity) return;
+    let count = 0;
+    for (let sum = 0; count < this.size && sum <= limit; count++) sum += this.probabilities[count]!;
+    this.truncate(count);
+  }
+
   /** Sums the probabilities, if known. */
   private weigh(): void {
     if (this.mass === 0) return;
@@ -179,12 +190,14 @@ export class Candidates {
   }
 
   /** Entry i becomes what entry order[i] was, for i < count; the others are dropped. */
-  private reorder(order: ArrayLike<number>, count: number): void {
+  private reorder(order: Uint32Array, count: number): void {
     permute(this.ids, order, count, this.spareIds);
     permute(this.logits, order, count, this.spareFloats);
     if (this.mass > 0) permute(this.probabilities, order, count, this.spareFloats);
     this.identity = 0;
+    if (count === this.size) return;
     this.size = count;
+    this.weigh();
   }
 
   /** Views go stale when the memory grows. */
@@ -195,12 +208,11 @@ export class Candidates {
     this.ids = new Int32Array(buffer, addresses.ids, vocabulary);
     this.logits = new Float32Array(buffer, addresses.logits, vocabulary);
     this.probabilities = new Float32Array(buffer, addresses.probabilities, vocabulary);
-    this.positions = new Int32Array(buffer, addresses.positions, MOST_SELECTED);
-    this.stats = new Float64Array(buffer, addresses.stats, STATS_BYTES / 8);
+    this.positions = new Uint32Array(buffer, addresses.positions, MOST_SELECTED);
   }
 }
 
-function permute<T extends Int32Array | Float32Array>(values: T, order: ArrayLike<number>, count: number, spare: T): void {
+function permute<T extends Int32Array | Float32Array>(values: T, order: Uint32Array, count: number, spare: T): void {
   for (let i = 0; i < count; i++) spare[i] = values[order[i]!]!;
   for (let i = 0; i < count; i++) values[i] = spare[i]!;
 }

@@ -2,8 +2,8 @@
 export interface SamplingExports {
   /** Index of the largest value, the lowest of equals. */
   argmax_f32(x: number, n: number): number;
-  /** The `count` largest, descending, the lowest index first among equals: ids as i32, values as f32. */
-  topk_f32(x: number, n: number, count: number, outIds: number, outValues: number): void;
+  /** The `count` largest, descending, the lowest index first among equals: ids as i32, values as f32. Returns how many; NaN is left out. */
+  topk_f32(x: number, n: number, count: number, outIds: number, outValues: number): number;
   /** out (f64[3]): maximum, log of the sum of exponentials, entropy in nats. */
   logits_stats_f32(x: number, n: number, out: number): void;
   /** y = softmax(x * inverseTemperature). */
