@@ -1,4 +1,4 @@
-import { badFile, quote, unsupported } from './refuse.js';
+import { badFile, quote, show, unsupported } from './refuse.js';
 import type { MetadataValue } from './types.js';
 
 /** A parsed config.json. */
@@ -8,7 +8,6 @@ export type Config = Readonly<Record<string, unknown>>;
 const ARCHITECTURES: Readonly<Record<string, string>> = { llama: 'llama', mistral: 'llama', qwen2: 'qwen2', qwen3: 'qwen3', gpt2: 'gpt2' };
 
 const isObject = (value: unknown): value is Config => typeof value === 'object' && value !== null && !Array.isArray(value);
-const show = (value: unknown): string => (value === undefined ? 'nothing' : quote(JSON.stringify(value)));
 
 function real(config: Config, key: string, fallback?: number): number {
   const value = config[key] ?? fallback;

@@ -19,10 +19,19 @@ export const badOption = refusal('bad-option', 'Correct the call.');
 export const aborted = (signal: AbortSignal, what: string): StonechatError =>
   refusal('aborted', 'Call again without aborting.')(`${what} to finish`, 'an aborted signal', undefined, signal.reason);
 
-/** Text from a file, safe to show: control characters removed, cut at `most` characters. */
-export function quote(text: string, most = 60): string {
+/** Without control characters, cut at 60 characters. */
+function tidy(text: string, most = 60): string {
   const clean = text.replace(/[\p{Cc}\ufffd]+/gu, ' ').trim();
-  return JSON.stringify(clean.length > most ? `${clean.slice(0, most)}…` : clean);
+  return clean.length > most ? `${clean.slice(0, most)}…` : clean;
+}
+
+/** Text from a file, safe to show. */
+export const quote = (text: string, most?: number): string => JSON.stringify(tidy(text, most));
+
+/** A value from JSON, safe to show. */
+export function show(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  return typeof value === 'string' ? quote(value) : tidy(JSON.stringify(value));
 }
 
 /** @throws StonechatError `out-of-memory` where the host refuses. */

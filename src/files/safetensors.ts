@@ -3,7 +3,7 @@ import { Cursor, Head } from './head.js';
 import { type Config, translateConfig, translateName } from './huggingface.js';
 import { createModelFile, type PlacedTensor } from './model-file.js';
 import { baseName, type Neighbours, readAll } from './place.js';
-import { badFile, badOption, notFound, quote, unsupported } from './refuse.js';
+import { badFile, badOption, notFound, quote, show, unsupported } from './refuse.js';
 import { MOST_SAFETENSORS_HEADER, sniff } from './sniff.js';
 import { shardNames } from './split.js';
 import type { ByteSource, DType, ModelFile } from './types.js';
@@ -49,9 +49,9 @@ export async function readSafetensors(head: Head): Promise<{ source: ByteSource;
   const refused = new Map<string, string>();
   const tensors = Object.entries(header).flatMap(([key, info]) => {
     if (key === '__metadata__') return [];
-    if (!isObject(info)) throw badFile(`an object for tensor ${quote(key)} in ${name}`, quote(String(info)));
+    if (!isObject(info)) throw badFile(`an object for tensor ${quote(key)} in ${name}`, show(info));
     const type = typeof info.dtype === 'string' && Object.hasOwn(TYPES, info.dtype) ? TYPES[info.dtype] : undefined;
-    if (!type) refused.set(key, quote(String(info.dtype)));
+    if (!type) refused.set(key, show(info.dtype));
     return type ? [placeTensor(key, type, info, source, cursor.position)] : [];
   });
   return { source, tensors, refused };
@@ -64,7 +64,7 @@ function readLength(cursor: Cursor, name: string): number {
 }
 
 function placeTensor(name: string, type: DType, { shape, data_offsets: span }: Json, source: ByteSource, data: number): StoredTensor {
-  const refuse = (what: string, found: unknown) => badFile(`${what} of tensor ${quote(name)} in ${source.name}`, quote(JSON.stringify(found) ?? 'nothing'));
+  const refuse = (what: string, found: unknown) => badFile(`${what} of tensor ${quote(name)} in ${source.name}`, show(found));
   if (!isSizes(shape) || shape.length > MOST_DIMENSIONS || shape.includes(0)) throw refuse('the shape', shape);
   const bytes = shape.reduce((product, size) => product * size, LAYOUTS[type].bytes);
   if (!isSizes(span) || span.length !== 2 || span[1]! - span[0]! !== bytes) throw refuse(`data_offsets that span the ${bytes} bytes`, span);
@@ -123,7 +123,7 @@ async function weightFiles(near: Neighbours): Promise<string[]> {
 function indexedFiles({ weight_map: map }: Json, name: string): string[] {
   const files = isObject(map) ? [...new Set(Object.values(map))] : [];
   if (files.length === 0 || !files.every((file) => typeof file === 'string' && /^[^/\\]+\.safetensors$/.test(file))) {
-    throw badFile(`a weight_map to safetensors files in ${name}`, quote(JSON.stringify(map) ?? 'nothing'));
+    throw badFile(`a weight_map to safetensors files in ${name}`, show(map));
   }
   return (files as string[]).sort();
 }

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openModel } from '../../src/files/index.js';
+import { type ModelInput, openModel } from '../../src/files/index.js';
 import { baseName, beside, inside } from '../../src/files/place.js';
 import { blobSource, bufferSource } from '../../src/files/sources.js';
+import type { Source } from '../../src/generate/types.js';
 import { openPath } from '../../src/host/node-files.js';
 import { expectRefusal } from './support/expect.js';
 import { writeGguf } from './support/gguf-writer.js';
@@ -36,6 +37,11 @@ describe('sources', () => {
       await model.close();
     }
     expect((await openModel(file)).name).toBe('x.gguf');
+  });
+
+  test('whatever load() takes can be passed through', () => {
+    const passed = (source: Source): ModelInput => source; // checked by the compiler
+    expect(passed('x')).toBe('x');
   });
 
   test('reads land in shared memory', async () => {
