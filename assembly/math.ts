@@ -30,7 +30,7 @@ export function exp<T>(x: T): T {
   p = add<T>(mul<T>(p, r), splat<T>(2 * 0.04166840761899948));
   p = add<T>(mul<T>(p, r), splat<T>(2 * 0.1666651964187622));
   p = add<T>(mul<T>(p, r), splat<T>(2 * 0.4999999403953552));
-  const twice = add<T>(mul<T>(mul<T>(r, r), p), add<T>(add<T>(r, r), splat<T>(2)));
+  const twice = add<T>(add<T>(mul<T>(mul<T>(r, r), p), add<T>(r, r)), splat<T>(2));
   return mul<T>(twice, halfPower<T>(shifted));
 }
 

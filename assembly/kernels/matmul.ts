@@ -7,7 +7,7 @@
  *   sum = 0; for k ascending: sum = sum + x[k] * w[k]     each operation rounded to f32, w[k] dequantised as in unpack.ts.
  */
 import { SIMD } from '../lanes';
-import { bfloats, halves, shortFloats, shortMask } from '../weights/half';
+import { REBIAS, bfloats, halves, shortFloats, shortMask } from '../weights/half';
 import {
   BFloat16, Float32, HALF_HEADER, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupBytes, is, isFloat,
 } from '../weights/types';
@@ -23,8 +23,10 @@ export function matmul_scratch_bytes(k: i32): usize { return (<usize>k << 5) + 6
   w += <usize>firstGroup * groupBytes<W>(k);
   let group = firstGroup;
   if (SIMD && m == 1 && isFloat<W>()) {
+    const scaled = is<W, Half>() && scaleActivations(scratch, x, k);
     for (; group + 2 <= endGroup; group += 2) {
-      multiplyTwoGroups<W>(y, x, w, k);
+      if (scaled && load<u32>(w) + load<u32>(w + groupBytes<W>(k)) == 0) multiplyTwoGroups<W, Scaled>(y, scratch, w, k);
+      else multiplyTwoGroups<W, W>(y, x, w, k);
       y += 64;
       w += 2 * groupBytes<W>(k);
     }
@@ -105,15 +107,29 @@ function multiplyOneByValue(y: usize, x: usize, panel: usize, k: i32): void {
   }
 }
 
+/** f16 weights taken 2^112 too small, against activations as much too large: exactly the same products. */
+class Scaled {}
+
+/** scaled = x * 2^112; false where that is not exact because some finite |x| >= 2^15. */
+function scaleActivations(scaled: usize, x: usize, k: i32): bool {
+  let largest: f32 = 0;
+  for (let column: usize = 0; column < <usize>k; column++) {
+    const value = load<f32>(x + (column << 2));
+    largest = max(largest, abs(value));
+    store<f32>(scaled + (column << 2), value * REBIAS);
+  }
+  return largest < 32768;
+}
+
 /** One token, 16 rows straight from packed floats: four independent sums hide the latency of the additions. */
-// @ts-ignore: decorator
-@inline function multiplyTwoGroups<W>(y: usize, x: usize, w: usize, k: i32): void {
+function multiplyTwoGroups<W, S>(y: usize, x: usize, w: usize, k: i32): void {
+  const mask = shortMask();
   let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
   let a = is<W, Half>() ? w + HALF_HEADER : w, b = a + groupBytes<W>(k);
   for (let column = 0; column < k; column++) {
-    const value = v128.load32_splat(x);
-    a0 = addProduct(a0, value, floats<W>(a, 0)); a1 = addProduct(a1, value, floats<W>(a, 1));
-    b0 = addProduct(b0, value, floats<W>(b, 0)); b1 = addProduct(b1, value, floats<W>(b, 1));
+    const value = v128.load32_splat(x), rawA = v128.load(a), rawB = v128.load(b);
+    a0 = addProduct(a0, value, floats<S>(rawA, a, 0, mask)); a1 = addProduct(a1, value, floats<S>(rawA, a, 1, mask));
+    b0 = addProduct(b0, value, floats<S>(rawB, b, 0, mask)); b1 = addProduct(b1, value, floats<S>(rawB, b, 1, mask));
     x += 4;
     a += is<W, Float32>() ? 32 : 16;
     b += is<W, Float32>() ? 32 : 16;
@@ -122,10 +138,12 @@ function multiplyOneByValue(y: usize, x: usize, panel: usize, k: i32): void {
   storeRow(y + 32, b0, b1);
 }
 
+/** Rows 0..3 or 4..7 of the column at `at`, whose first 16 bytes are `raw`. */
 // @ts-ignore: decorator
-@inline function floats<W>(at: usize, half: i32): v128 {
-  if (is<W, Float32>()) return v128.load(at + (<usize>half << 4));
-  return is<W, Half>() ? halves(v128.load(at), half) : bfloats(v128.load(at), half);
+@inline function floats<S>(raw: v128, at: usize, half: i32, mask: v128): v128 {
+  if (is<S, Float32>()) return half ? v128.load(at, 16) : raw;
+  if (is<S, Scaled>()) return shortFloats(raw, half, mask);
+  return is<S, Half>() ? halves(raw, half) : bfloats(raw, half);
 }
 
 /** matmul_f32_*: f32 activations; the exact mode of quantised weights. */

@@ -24,38 +24,45 @@ const PLANES: usize = 128;
 }
 
 /**
+ * Masks for the vector walk, by the bits above the nibble: 0x0F, 0x10, 0x30 in every byte. They come from memory
+ * because V8 builds a constant anew at each use, while a loaded vector stays in its register.
+ */
+export const NIBBLES: usize = memory.data<u64>([0x0F0F0F0F0F0F0F0F, 0x1010101010101010, 0x3030303030303030, 0, 0]);
+export const EVEN_BYTES: usize = memory.data<u64>([0x00FF00FF00FF00FF]);
+
+/**
  * The vector walk: for i = 0..3, chunk i comes from `lowCodes`, chunk i + 4 from `highCodes`, both fed with the
- * nibble vector `raw` at `at` and the bit planes of their chunks, which move on by `nextPlane` after each i.
- * (The bytes shift as 16-bit lanes: what leaks in from the neighbour never reaches the bits still to be read.)
+ * nibble vector `raw` at `at`, the bit planes of their chunks, which move on by `nextPlane` after each i, and the masks
+ * NIBBLES[0] and NIBBLES[highBits]. (The bytes shift as 16-bit lanes: what leaks in from the neighbour never reaches
+ * the bits still to be read.)
  */
 // @ts-ignore: decorator
-@inline export function lowCodes<W>(raw: v128, plane: v128): v128 {
+@inline export function lowCodes<W>(raw: v128, plane: v128, nibble: v128, high: v128): v128 {
   if (is<W, Q8_0>()) return raw;
-  return withPlane<W>(v128.and(raw, i8x16.splat(15)), i16x8.shl(plane, 4));
+  return withPlane<W>(v128.and(raw, nibble), i16x8.shl(plane, 4), high);
 }
 
 // @ts-ignore: decorator
-@inline export function highCodes<W>(raw: v128, at: usize, plane: v128): v128 {
+@inline export function highCodes<W>(raw: v128, at: usize, plane: v128, nibble: v128, high: v128): v128 {
   if (is<W, Q8_0>()) return v128.load(at, 128);
-  return withPlane<W>(v128.and(i16x8.shr_u(raw, 4), i8x16.splat(15)), highBits<W>() == 1 ? plane : i16x8.shl(plane, 4));
+  return withPlane<W>(v128.and(i16x8.shr_u(raw, 4), nibble), highBits<W>() == 1 ? plane : i16x8.shl(plane, 4), high);
 }
 
 // @ts-ignore: decorator
-@inline function withPlane<W>(nibbles: v128, plane: v128): v128 {
-  if (highBits<W>() == 0) return nibbles;
-  return v128.or(nibbles, v128.and(plane, i8x16.splat(highBits<W>() == 1 ? 0x10 : 0x30)));
+@inline function withPlane<W>(nibbles: v128, plane: v128, high: v128): v128 {
+  return highBits<W>() == 0 ? nibbles : v128.or(nibbles, v128.and(plane, high));
 }
 
 /** The bit planes of half h for chunks 0..3; zero where the type has none. */
 // @ts-ignore: decorator
-@inline export function lowPlane<W>(codes: usize, half: usize): v128 {
-  return highBits<W>() == 1 || highBits<W>() == 2 ? v128.load(codes + (half << 4), PLANES) : i32x4.splat(0);
+@inline export function lowPlane<W>(codes: usize, half: i32): v128 {
+  return highBits<W>() == 1 || highBits<W>() == 2 ? v128.load(codes + (<usize>half << 4), PLANES) : i32x4.splat(0);
 }
 
 /** The same for chunks 4..7: with one bit per code they share a vector. */
 // @ts-ignore: decorator
-@inline export function highPlane<W>(codes: usize, half: usize, low: v128): v128 {
-  return highBits<W>() == 2 ? v128.load(codes + (half << 4), PLANES + 32) : low;
+@inline export function highPlane<W>(codes: usize, half: i32, low: v128): v128 {
+  return highBits<W>() == 2 ? v128.load(codes + (<usize>half << 4), PLANES + 32) : low;
 }
 
 // @ts-ignore: decorator

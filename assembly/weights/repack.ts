@@ -159,7 +159,7 @@ function packBlocks<W>(dst: usize, src: usize, rows: i32, k: i32, rowBytes: usiz
       store<f32>(head + (row << 2), halfToFloat(scale));
       if (is<W, Q6_K>()) packSixteenths(head + 32 + row, block + 192);
       else if (isK<W>()) {
-        store<f32>(head + (row << 2), halfToFloat(minimum), 32);
+        store<f32>(head + (row << 2), -halfToFloat(minimum), 32);
         packBlockScales(head + 64 + row, block + 4);
       }
     }

@@ -2,12 +2,12 @@
  * Scales at the head of a packed superblock, for 8 rows:
  * - q8_0, q4_0, q5_0: f32 scale[8].
  * - q4_1, q5_1: f16 scale[8], f16 minimum[8], both as pairs (half.ts).
- * - q4_K, q5_K: f32 d[8], f32 dmin[8], then per block u8 scale[8], u8 minimum[8]; the block's scale is d x scale and
- *   its minimum -(dmin x minimum), rounded to f32 as ggml rounds them.
- * - q6_K: f32 d[8], then i8 scale[16][8], one for each 16 columns.
+ * - q4_K, q5_K: f32 d[8], f32 -dmin[8], then per block u8 scale[8], u8 minimum[8]; the block's scale is d x scale and
+ *   its minimum -dmin x minimum, rounded to f32 as ggml rounds them.
+ * - q6_K: f32 d[8], then per block i8 sixteenth[2][8], one for each 16 columns.
  */
 import { halves, loadHalf, pairOffset } from './half';
-import { Q6_K, hasHalfPairs, is, isK } from './types';
+import { Q6_K, hasHalfPairs, hasMinimum, is, isK } from './types';
 
 const BLOCK_SCALES: usize = 64;
 const SIXTEENTHS: usize = 32;
@@ -24,7 +24,7 @@ const SIXTEENTHS: usize = 32;
 // @ts-ignore: decorator
 @inline export function minimumAt<W>(head: usize, sub: usize, row: usize): f32 {
   if (hasHalfPairs<W>()) return loadHalf(head + pairOffset(row) + 16);
-  return -(load<f32>(head + (row << 2), 32) * <f32>load<u8>(head + (sub << 4) + row, BLOCK_SCALES + 8));
+  return load<f32>(head + (row << 2), 32) * <f32>load<u8>(head + (sub << 4) + row, BLOCK_SCALES + 8);
 }
 
 /** q6_K: the integer scale of columns 16 * part.. of block `sub`. */
@@ -33,30 +33,38 @@ const SIXTEENTHS: usize = 32;
   return load<i8>(head + (sub << 4) + (part << 3) + row, SIXTEENTHS);
 }
 
-/** Rows 4 * half.. of scaleAt. */
+/** The 16 bytes of small scales of a K-quant's block. */
 // @ts-ignore: decorator
-@inline export function scales<W>(head: usize, sub: usize, half: usize): v128 {
-  if (hasHalfPairs<W>()) return halves(v128.load(head), <i32>half);
-  const scale = v128.load(head + (half << 4));
-  return isK<W>() && !is<W, Q6_K>() ? f32x4.mul(scale, smallFloats(head + (sub << 4) + (half << 2) + BLOCK_SCALES)) : scale;
+@inline export function smallScales<W>(head: usize, sub: usize): v128 {
+  if (!isK<W>()) return i32x4.splat(0);
+  return v128.load(head + (sub << 4), is<W, Q6_K>() ? SIXTEENTHS : BLOCK_SCALES);
 }
 
-/** Rows 4 * half.. of minimumAt. */
+/** Rows 4 * half.. of scaleAt. */
 // @ts-ignore: decorator
-@inline export function minima<W>(head: usize, sub: usize, half: usize): v128 {
-  if (hasHalfPairs<W>()) return halves(v128.load(head, 16), <i32>half);
-  return f32x4.neg(f32x4.mul(v128.load(head + (half << 4), 32), smallFloats(head + (sub << 4) + (half << 2) + BLOCK_SCALES + 8)));
+@inline export function scales<W>(head: usize, small: v128, half: i32): v128 {
+  if (hasHalfPairs<W>()) return halves(v128.load(head), half);
+  const scale = half ? v128.load(head, 16) : v128.load(head);
+  return isK<W>() && !is<W, Q6_K>() ? f32x4.mul(scale, smallFloats(i16x8.extend_low_i8x16_u(small), half)) : scale;
+}
+
+/** Rows 4 * half.. of minimumAt; zeros for types without. */
+// @ts-ignore: decorator
+@inline export function minima<W>(head: usize, small: v128, half: i32): v128 {
+  if (!hasMinimum<W>()) return i32x4.splat(0);
+  if (hasHalfPairs<W>()) return halves(v128.load(head, 16), half);
+  return f32x4.mul(half ? v128.load(head, 48) : v128.load(head, 32), smallFloats(i16x8.extend_high_i8x16_u(small), half));
 }
 
 /** Rows 4 * half.. of sixteenthAt, as i32x4. */
 // @ts-ignore: decorator
-@inline export function sixteenths(head: usize, sub: usize, part: usize, half: usize): v128 {
-  const bytes = v128.load32_zero(head + (sub << 4) + (part << 3) + (half << 2), SIXTEENTHS);
-  return i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(bytes));
+@inline export function sixteenths(small: v128, part: i32, half: i32): v128 {
+  const words = part ? i16x8.extend_high_i8x16_s(small) : i16x8.extend_low_i8x16_s(small);
+  return half ? i32x4.extend_high_i16x8_s(words) : i32x4.extend_low_i16x8_s(words);
 }
 
-/** Four u8 as f32x4. */
+/** Four of eight u16 as f32x4. */
 // @ts-ignore: decorator
-@inline function smallFloats(address: usize): v128 {
-  return f32x4.convert_i32x4_u(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(address))));
+@inline function smallFloats(words: v128, half: i32): v128 {
+  return f32x4.convert_i32x4_s(half ? i32x4.extend_high_i16x8_u(words) : i32x4.extend_low_i16x8_u(words));
 }

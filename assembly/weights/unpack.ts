@@ -4,11 +4,12 @@
  * (q6_K: the scale is d x sixteenth, rounded).
  */
 import { RELAXED, SIMD } from '../lanes';
-import { codeAt, highCodes, highPlane, lowCodes, lowPlane, nextPlane } from './codes';
+import { Narrow, Signed } from '../kernels/dot';
+import { NIBBLES, codeAt, highCodes, highPlane, lowCodes, lowPlane, nextPlane } from './codes';
 import { bfloats, halfToFloat, halves, pairOffset } from './half';
-import { minima, minimumAt, scaleAt, scales, sixteenthAt, sixteenths } from './scales';
+import { minima, minimumAt, scaleAt, scales, sixteenthAt, sixteenths, smallScales } from './scales';
 import {
-  BFloat16, BLOCK, Float32, GROUP, HALF_HEADER, Half, Q6_K, codeBytes, hasMinimum, headerBytes, is, isFloat, offset, subs, superBytes, supers,
+  BFloat16, BLOCK, Float32, GROUP, HALF_HEADER, Half, Q6_K, Q8_0, codeBytes, hasMinimum, headerBytes, highBits, is, isFloat, offset, subs, superBytes, supers,
 } from './types';
 
 /** The value at `row` (0..7), `column` of a packed group. */
@@ -62,16 +63,17 @@ export function unpackFloats<W>(panel: usize, group: usize, k: i32): void {
 
 /** Rows 4 * half.. of one block. */
 // @ts-ignore: decorator
-@inline function unpackHalf<W>(panel: usize, head: usize, sub: usize, half: usize): void {
+@inline function unpackHalf<W>(panel: usize, head: usize, sub: usize, half: i32): void {
   const codes = head + headerBytes<W>() + sub * codeBytes<W>();
-  const d = scales<W>(head, sub, half), minimum = hasMinimum<W>() ? minima<W>(head, sub, half) : d;
-  const lowScale = is<W, Q6_K>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(head, sub, 0, half))) : d;
-  const highScale = is<W, Q6_K>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(head, sub, 1, half))) : d;
-  let low = lowPlane<W>(codes, half), high = highPlane<W>(codes, half, low), at = codes + (half << 4);
+  const small = smallScales<W>(head, sub), d = scales<W>(head, small, half), minimum = minima<W>(head, small, half);
+  const lowScale = is<W, Q6_K>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(small, 0, half))) : d;
+  const highScale = is<W, Q6_K>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(small, 1, half))) : d;
+  let low = lowPlane<W>(codes, half), high = highPlane<W>(codes, half, low), at = codes + (<usize>half << 4);
+  const nibble = v128.load64_splat(NIBBLES), mask = v128.load64_splat(NIBBLES, 8 * highBits<W>());
   for (let i = 0; i < 4; i++) {
     const raw = v128.load(at);
-    unpackChunk<W>(panel, lowCodes<W>(raw, low), lowScale, minimum);
-    unpackChunk<W>(panel + 512, highCodes<W>(raw, at, high), highScale, minimum);
+    unpackChunk<W>(panel, lowCodes<W>(raw, low, nibble, mask), lowScale, minimum);
+    unpackChunk<W>(panel + 512, highCodes<W>(raw, at, high, nibble, mask), highScale, minimum);
     low = nextPlane<W>(low);
     high = nextPlane<W>(high);
     at += 32;
@@ -97,49 +99,55 @@ export function unpackFloats<W>(panel: usize, group: usize, k: i32): void {
 
 /**
  * The integer panel: per block f32 scale[8], f32 minimum[8], then PANEL_STEPS steps of 32 bytes, rows 0..3 and 4..7.
- * Relaxed: a step is a chunk of unsigned codes (4 columns x 8 rows, bytes), for q6_K after i32 sixteenth[2][8].
+ * Relaxed: a step is a chunk of unsigned codes (4 columns x 8 rows, bytes); for q6_K after i32 sixteenth[2][8]; for
+ * q8_0 on machines that add in pairs (dot.ts) low nibbles, then as many steps of high nibbles.
  * Plain simd: an i16 pair of columns, even bytes of a chunk, then odd; the offset is taken off, q6_K's sixteenths
  * are multiplied in (at most 13 bits), so one tile serves every type.
  */
 export const PANEL_HEADER: usize = 64;
-export const PANEL_SIXTEENTHS: usize = 64;
 export const PANEL_STEPS: i32 = RELAXED ? 8 : 16;
 
 // @ts-ignore: decorator
-@inline export function panelCodes<W>(): usize { return PANEL_HEADER + (RELAXED && is<W, Q6_K>() ? PANEL_SIXTEENTHS : 0); }
+@inline export function panelCodes<W>(): usize { return PANEL_HEADER + (RELAXED && is<W, Q6_K>() ? 64 : 0); }
 
 // @ts-ignore: decorator
-@inline export function panelBlock<W>(): usize { return panelCodes<W>() + (<usize>PANEL_STEPS << 5); }
+@inline function splitNibbles<W, D>(): bool { return RELAXED && is<W, Q8_0>() && is<D, Narrow>(); }
 
-/** Unpacks a group to an integer panel. `flip` is XORed onto the codes (relaxed q8_0 on machines with a signed dot). */
-export function unpackCodes<W>(panel: usize, group: usize, k: i32, flip: i32): void {
-  const flips = i8x16.splat(<i8>flip);
+// @ts-ignore: decorator
+@inline export function panelBlock<W, D>(): usize {
+  return panelCodes<W>() + (<usize>PANEL_STEPS << (splitNibbles<W, D>() ? 6 : 5));
+}
+
+/** Unpacks a group to the integer panel that suits the dot D. */
+export function unpackCodes<W, D>(panel: usize, group: usize, k: i32): void {
   for (let s = 0; s < supers<W>(k); s++) {
     for (let sub: usize = 0; sub < subs<W>(); sub++) {
-      unpackCodesHalf<W>(panel, group, sub, 0, flips);
-      unpackCodesHalf<W>(panel, group, sub, 1, flips);
-      panel += panelBlock<W>();
+      unpackCodesHalf<W, D>(panel, group, sub, 0);
+      unpackCodesHalf<W, D>(panel, group, sub, 1);
+      panel += panelBlock<W, D>();
     }
     group += superBytes<W>();
   }
 }
 
 // @ts-ignore: decorator
-@inline function unpackCodesHalf<W>(panel: usize, head: usize, sub: usize, half: usize, flips: v128): void {
-  const shift = half << 4, codes = head + headerBytes<W>() + sub * codeBytes<W>();
-  v128.store(panel + shift, scales<W>(head, sub, half));
-  if (hasMinimum<W>()) v128.store(panel + shift, minima<W>(head, sub, half), 32);
-  const lowScale = is<W, Q6_K>() ? sixteenths(head, sub, 0, half) : flips;
-  const highScale = is<W, Q6_K>() ? sixteenths(head, sub, 1, half) : flips;
+@inline function unpackCodesHalf<W, D>(panel: usize, head: usize, sub: usize, half: i32): void {
+  const shift = <usize>half << 4, codes = head + headerBytes<W>() + sub * codeBytes<W>();
+  const small = smallScales<W>(head, sub);
+  v128.store(panel + shift, scales<W>(head, small, half));
+  v128.store(panel + shift, minima<W>(head, small, half), 32);
+  const lowScale = is<W, Q6_K>() ? sixteenths(small, 0, half) : small;
+  const highScale = is<W, Q6_K>() ? sixteenths(small, 1, half) : small;
   if (RELAXED && is<W, Q6_K>()) {
     v128.store(panel + shift, lowScale, PANEL_HEADER);
     v128.store(panel + shift, highScale, PANEL_HEADER + 32);
   }
   let low = lowPlane<W>(codes, half), high = highPlane<W>(codes, half, low), at = codes + shift, to = panel + shift + panelCodes<W>();
+  const nibble = v128.load64_splat(NIBBLES), mask = v128.load64_splat(NIBBLES, 8 * highBits<W>());
   for (let i = 0; i < 4; i++) {
     const raw = v128.load(at);
-    storeSteps<W>(to, lowCodes<W>(raw, low), lowScale, flips);
-    storeSteps<W>(to + (RELAXED ? 128 : 256), highCodes<W>(raw, at, high), highScale, flips);
+    storeSteps<W, D>(to, lowCodes<W>(raw, low, nibble, mask), lowScale);
+    storeSteps<W, D>(to + (RELAXED ? 128 : 256), highCodes<W>(raw, at, high, nibble, mask), highScale);
     low = nextPlane<W>(low);
     high = nextPlane<W>(high);
     at += 32;
@@ -149,12 +157,14 @@ export function unpackCodes<W>(panel: usize, group: usize, k: i32, flip: i32): v
 
 /** One chunk: one step of bytes, or two of i16. */
 // @ts-ignore: decorator
-@inline function storeSteps<W>(to: usize, codes: v128, sixteenth: v128, flips: v128): void {
-  if (RELAXED) v128.store(to, offset<W>() == 128 ? v128.xor(codes, flips) : codes);
-  else {
+@inline function storeSteps<W, D>(to: usize, codes: v128, sixteenth: v128): void {
+  if (!RELAXED) {
     v128.store(to, signed<W>(v128.and(codes, i16x8.splat(255)), sixteenth));
     v128.store(to, signed<W>(i16x8.shr_u(codes, 8), sixteenth), 32);
-  }
+  } else if (splitNibbles<W, D>()) {
+    v128.store(to, v128.and(codes, i8x16.splat(15)));
+    v128.store(to, v128.and(i16x8.shr_u(codes, 4), i8x16.splat(15)), 256);
+  } else v128.store(to, is<D, Signed>() ? v128.xor(codes, i8x16.splat(-128)) : codes);
 }
 
 // @ts-ignore: decorator
@@ -162,6 +172,5 @@ export function unpackCodes<W>(panel: usize, group: usize, k: i32, flip: i32): v
   const value = offset<W>() ? i16x8.sub(codes, i16x8.splat(<i16>offset<W>())) : codes;
   if (!is<W, Q6_K>()) return value;
   // Both i16 lanes of a row carry its scale.
-  const both = v128.or(v128.and(sixteenth, i32x4.splat(0xFFFF)), i32x4.shl(sixteenth, 16));
-  return i16x8.mul(value, both);
+  return i16x8.mul(value, v128.or(v128.and(sixteenth, i32x4.splat(0xFFFF)), i32x4.shl(sixteenth, 16)));
 }

@@ -1,6 +1,7 @@
 import type { ByteSource } from '../files/types.js';
 import type { OpenOptions } from '../host/host.js';
 import type { Build } from '../kernels/instance.js';
+import type { Sampler } from '../sample/types.js';
 import type { EncodeOptions, Tokenizer } from '../text/types.js';
 
 /** Where a model comes from. An array holds the shards of a split model or the files of a Hugging Face folder. */
@@ -32,7 +33,14 @@ export interface Estimate {
   fits: boolean;
 }
 
-/** A sampler changes the candidates in place; samplers are composed in order. See src/sample. */
+/** How far the prompt is, in tokens. */
+export interface PrefillProgress {
+  phase: 'prefill';
+  done: number;
+  total: number;
+}
+
+/** Samplers run in the order bias, penalties, topK, temperature, typicalP, topP, minP; see docs/generation.md. */
 export interface GenerateOptions extends EncodeOptions {
   /** Tokens to generate at most. Default: up to the context length. */
   maxTokens?: number;
@@ -49,6 +57,8 @@ export interface GenerateOptions extends EncodeOptions {
   penaltyWindow?: number;
   /** Added to the logits, by id; -Infinity forbids. */
   logitBias?: Record<number, number> | ReadonlyMap<number, number>;
+  /** Your own list of samplers, in place of the options above. */
+  samplers?: readonly Sampler[];
   /** Of the xorshift64* generator: the same seed gives the same text on every machine. Default: random, reported in the summary. */
   seed?: number | bigint;
   /** Text that ends the generation; it is not part of the output. */
@@ -60,12 +70,14 @@ export interface GenerateOptions extends EncodeOptions {
   reusePrefix?: boolean;
   /** When the context is full: 'error' (default) or 'slide' (forget the oldest half, keep going). */
   overflow?: 'error' | 'slide';
-  /** Alternatives reported with each token. Default 5. */
+  /** Alternatives reported with each token: the most likely tokens before any sampler. Default 5. */
   top?: number;
   /** Hash the bits of all logits into summary.logitsHash. Default false (it costs a pass over the vocabulary). */
   hashLogits?: boolean;
+  /** Ends the generation with a StonechatError `aborted` whose cause is the signal's reason. */
   signal?: AbortSignal;
-  onProgress?: OpenOptions['onProgress'];
+  /** Called before each piece of the prompt (64 tokens at most) and after the last. */
+  onProgress?: (progress: PrefillProgress) => void;
 }
 
 export type Finish = 'stop' | 'length' | 'eos' | 'context' | 'aborted';

@@ -47,6 +47,8 @@ export interface Plan {
 
 const FLOAT_TYPES: ReadonlySet<DType> = new Set(['f32', 'f16', 'bf16']);
 const F32_BYTES = 4;
+/** A multiple of the attention kernel's block of keys. */
+const KEY_BLOCK = 64;
 
 /** Rows are padded to whole groups of 8 columns, because matmul writes whole groups. */
 export const rowStride = (columns: number): number => Math.ceil(columns / 8) * 8;
@@ -91,7 +93,7 @@ class Planner {
     this.angles = this.fixed(options.batch * 2 * half * F32_BYTES);
     const perThread = Math.ceil(this.scratchBytes() / 64) * 64;
     this.scratch = { ...constant(this.fixed(perThread * options.threads)), perThread };
-    this.kvBytesPerLayer = options.exports[`kv_bytes_${options.kvCache}`](options.context, graph.kvHeads, graph.headDim) >>> 0;
+    this.kvBytesPerLayer = this.kvBytes();
     graph.nodes.forEach((node, i) => node.inputs.forEach((x) => this.lastUse.set(this.root(x).id, i)));
   }
 
@@ -131,6 +133,13 @@ class Planner {
       return exports.attention_scratch_bytes(operation.headDim, operation.heads / operation.kvHeads) >>> 0;
     });
     return Math.max(64, ...sizes);
+  }
+
+  /** Counted in blocks of keys: the kernel's own answer is a u32, and a context can ask for more. */
+  private kvBytes(): number {
+    const { exports, kvCache, context } = this.options;
+    const block = exports[`kv_bytes_${kvCache}`](KEY_BLOCK, this.graph.kvHeads, this.graph.headDim) >>> 0;
+    return block * Math.ceil(context / KEY_BLOCK);
   }
 
   /** The value whose buffer holds x. */

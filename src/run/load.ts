@@ -95,7 +95,7 @@ const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
 function checkFits({ graph, context, need }: Layout): void {
   if (need.total <= HEAP_BYTES) return;
   const left = HEAP_BYTES - need.weights - need.scratch;
-  const tokens = Math.floor((left / need.kvCache) * context);
+  const tokens = Math.floor(((left / need.kvCache) * context) / 64) * 64;
   throw new StonechatError({
     code: 'out-of-memory',
     expected: `a model that fits in ${mib(HEAP_BYTES)} of WebAssembly memory`,

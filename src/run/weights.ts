@@ -14,7 +14,9 @@ const GROUP_ROWS = 8;
 type Size = (rows: number, columns: number) => number;
 type Repack = (destination: number, source: number, rows: number, columns: number) => void;
 
-const packedBytes = (exports: KernelExports, type: DType): Size => (rows, columns) => exports[`packed_bytes_${type}`](rows, columns) >>> 0;
+/** Counted in groups: the kernel's own answer for a whole matrix is a u32. */
+const packedBytes = (exports: KernelExports, type: DType): Size => (rows, columns) =>
+  (exports[`packed_bytes_${type}`](GROUP_ROWS, columns) >>> 0) * Math.ceil(rows / GROUP_ROWS);
 const repack = (exports: KernelExports, type: DType): Repack => exports[`repack_${type}`];
 
 const sizeOf = (tensor: TensorInfo): { columns: number; rows: number } => ({

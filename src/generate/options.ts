@@ -1,0 +1,176 @@
+import { StonechatError } from '../errors.js';
+import type { SamplingOptions } from '../sample/index.js';
+import { randomSeed } from '../sample/random.js';
+import { didYouMean } from './nearest.js';
+import type { GenerateOptions } from './types.js';
+
+/** GenerateOptions, checked and complete. */
+export interface Settings extends SamplingOptions {
+  /** Undefined: as many as fit. */
+  readonly maxTokens: number | undefined;
+  readonly seed: bigint;
+  readonly stop: readonly string[];
+  readonly stopIds: ReadonlySet<number>;
+  readonly ignoreEos: boolean;
+  readonly reusePrefix: boolean;
+  readonly overflow: 'error' | 'slide';
+  readonly top: number;
+  readonly hashLogits: boolean;
+  readonly addSpecial: boolean;
+  readonly parseSpecial: boolean | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: GenerateOptions['onProgress'];
+}
+
+/** What an option may be. */
+interface Rule {
+  readonly expected: string;
+  readonly accepts: (value: unknown) => boolean;
+  /** What leaving it out means, for the remedy. */
+  readonly otherwise: string;
+}
+
+const MOST_SEED = (1n << 64n) - 1n;
+
+const number = (least: number, most: number, otherwise: number | string): Rule => ({
+  expected: `a number from ${least} to ${most}`,
+  accepts: (value) => typeof value === 'number' && value >= least && value <= most,
+  otherwise: String(otherwise),
+});
+
+const whole = (least: number, most: number, otherwise: number | string): Rule => ({
+  expected: most === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${least}` : `a whole number from ${least} to ${most}`,
+  accepts: (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
+  otherwise: String(otherwise),
+});
+
+const flag = (otherwise: boolean): Rule => ({ expected: 'true or false', accepts: (value) => typeof value === 'boolean', otherwise: String(otherwise) });
+
+const isFunction = (value: unknown): boolean => typeof value === 'function';
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
+const isId = (vocabulary: number) => (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < vocabulary;
+
+function biasEntries(value: unknown): [number, unknown][] | undefined {
+  if (value instanceof Map) return [...value] as [number, unknown][];
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  return Object.entries(value).map(([id, bias]) => [id.trim() === '' ? NaN : Number(id), bias]);
+}
+
+function rulesFor(vocabulary: number): Record<keyof GenerateOptions, Rule> {
+  const someId = isId(vocabulary);
+  const isBias = (value: unknown) => typeof value === 'number' && (Number.isFinite(value) || value === -Infinity);
+  return {
+    maxTokens: whole(0, Number.MAX_SAFE_INTEGER, 'as many as fit'),
+    temperature: number(0, 100, DEFAULTS.temperature),
+    topK: whole(0, Number.MAX_SAFE_INTEGER, 'all tokens'),
+    topP: number(0, 1, 1),
+    minP: number(0, 1, 0),
+    typicalP: number(0, 1, 1),
+    repetitionPenalty: number(0.01, 100, 1),
+    presencePenalty: number(-100, 100, 0),
+    frequencyPenalty: number(-100, 100, 0),
+    penaltyWindow: whole(-1, Number.MAX_SAFE_INTEGER, DEFAULTS.penaltyWindow),
+    logitBias: {
+      expected: `an object or Map from token ids (0 to ${vocabulary - 1}) to finite numbers or -Infinity`,
+      accepts: (value) => biasEntries(value)?.every(([id, bias]) => someId(id) && isBias(bias)) ?? false,
+      otherwise: 'no bias',
+    },
+    samplers: { expected: 'a list of functions', accepts: (value) => Array.isArray(value) && value.every(isFunction), otherwise: 'the usual chain' },
+    seed: {
+      expected: 'a whole number from 0 to 2^53 - 1, or a bigint below 2^64',
+      accepts: (value) => (typeof value === 'bigint' ? value >= 0n && value <= MOST_SEED : Number.isSafeInteger(value) && (value as number) >= 0),
+      otherwise: 'a random one',
+    },
+    stop: { expected: 'a text or a list of texts, none empty', accepts: (value) => (Array.isArray(value) ? value.every(isText) : isText(value)), otherwise: 'none' },
+    stopIds: { expected: `a list of token ids from 0 to ${vocabulary - 1}`, accepts: (value) => Array.isArray(value) && value.every(someId), otherwise: "the model's own" },
+    ignoreEos: flag(false),
+    reusePrefix: flag(true),
+    overflow: { expected: '"error" or "slide"', accepts: (value) => value === 'error' || value === 'slide', otherwise: '"error"' },
+    top: whole(0, vocabulary, DEFAULTS.top),
+    hashLogits: flag(false),
+    addSpecial: flag(true),
+    parseSpecial: flag(false),
+    signal: { expected: 'an AbortSignal', accepts: (value) => typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value, otherwise: 'none' },
+    onProgress: { expected: 'a function', accepts: isFunction, otherwise: 'none' },
+  };
+}
+
+const DEFAULTS = { temperature: 0.8, penaltyWindow: 64, top: 5 } as const;
+
+/** Options that say how to sample, and so have no meaning beside `samplers`. */
+const SAMPLING: readonly (keyof GenerateOptions)[] = [
+  'temperature', 'topK', 'topP', 'minP', 'typicalP', 'repetitionPenalty', 'presencePenalty', 'frequencyPenalty', 'penaltyWindow', 'logitBias',
+];
+
+/** A value as an error message shows it. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) return `[${value.slice(0, 4).map(show).join(', ')}${value.length > 4 ? ', …' : ''}]`;
+  if (value instanceof Map) return `a Map of ${show(Object.fromEntries(value))}`;
+  if (typeof value !== 'object' || value === null) return Object.is(value, -0) ? '-0' : String(value);
+  const entries = Object.entries(value).slice(0, 4);
+  return `{${entries.map(([key, inner]) => `${key}: ${typeof inner === 'object' ? '…' : show(inner)}`).join(', ')}}`;
+}
+
+function refuse(expected: string, found: string, remedy: string): never {
+  throw new StonechatError({ code: 'bad-option', expected, found, remedy });
+}
+
+function checkEach(options: GenerateOptions, vocabulary: number): void {
+  const rules = rulesFor(vocabulary);
+  const names = Object.keys(rules);
+  for (const [name, value] of Object.entries(options)) {
+    const rule = Object.hasOwn(rules, name) ? rules[name as keyof GenerateOptions] : undefined;
+    if (!rule) refuse('options of generate()', name, didYouMean(name, names).trim() || `There are ${names.join(', ')}.`);
+    if (value === undefined || rule.accepts(value)) continue;
+    refuse(`${name} to be ${rule.expected}`, show(value), `Leave it out for ${rule.otherwise}.`);
+  }
+}
+
+function checkTogether(options: GenerateOptions): void {
+  if (options.samplers === undefined) return;
+  const other = SAMPLING.find((name) => options[name] !== undefined);
+  if (other) refuse('either `samplers` or options that choose samplers', `both samplers and ${other}`, `Leave ${other} out, or put it into the list as a function.`);
+}
+
+/**
+ * Checks options and fills in what is left out.
+ * @throws StonechatError `bad-option`, one for the first option that is unknown, of the wrong type, out of range, or in
+ *   contradiction to another.
+ */
+export function checkOptions(options: GenerateOptions = {}, vocabulary: number): Settings {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    refuse('an object of options', show(options), 'Write generate(prompt, { maxTokens: 100 }).');
+  }
+  checkEach(options, vocabulary);
+  checkTogether(options);
+  const { seed, stop = [] } = options;
+  return {
+    maxTokens: options.maxTokens,
+    temperature: options.temperature ?? DEFAULTS.temperature,
+    topK: options.topK ?? 0,
+    topP: options.topP ?? 1,
+    minP: options.minP ?? 0,
+    typicalP: options.typicalP ?? 1,
+    repetitionPenalty: options.repetitionPenalty ?? 1,
+    presencePenalty: options.presencePenalty ?? 0,
+    frequencyPenalty: options.frequencyPenalty ?? 0,
+    penaltyWindow: options.penaltyWindow ?? DEFAULTS.penaltyWindow,
+    logitBias: new Map(biasEntries(options.logitBias ?? {}) as [number, number][]),
+    samplers: options.samplers,
+    seed: seed === undefined ? randomSeed() : BigInt(seed),
+    stop: typeof stop === 'string' ? [stop] : [...stop],
+    stopIds: new Set(options.stopIds),
+    ignoreEos: options.ignoreEos ?? false,
+    reusePrefix: options.reusePrefix ?? true,
+    overflow: options.overflow ?? 'error',
+    top: options.top ?? Math.min(DEFAULTS.top, vocabulary),
+    hashLogits: options.hashLogits ?? false,
+    addSpecial: options.addSpecial ?? true,
+    parseSpecial: options.parseSpecial,
+    signal: options.signal,
+    onProgress: options.onProgress,
+  };
+}

@@ -1,0 +1,7 @@
+import type { Sampler } from './types.js';
+
+/** Keeps the ids at least p times as likely as the most likely one (Nguyen et al. 2024). */
+export function minP(p: number): Sampler {
+  if (p === 0) return () => {};
+  return (candidates) => candidates.keep(candidates.logits, candidates.logits[candidates.best()]! + candidates.log(p));
+}

@@ -1,0 +1,176 @@
+import { freemem, tmpdir } from 'node:os';
+import { mkdtemp, open as openFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openModel } from '../../src/files/index.js';
+import type { MetadataValue, ModelFile, TensorInfo } from '../../src/files/types.js';
+import { nodeHost } from '../../src/host/node.js';
+import type { Progress, WorkerHandle } from '../../src/host/host.js';
+import { estimateMemory, loadRunner } from '../../src/run/load.js';
+import { writeGguf } from '../files/support/gguf-writer.js';
+import { tinyModel } from '../models/tiny.js';
+import { ordinary } from './support.js';
+
+const tiny = { architecture: 'llama', embedding: 64, layers: 2, heads: 4, kvHeads: 2, feedForward: 96, vocabulary: 300, context: 128 } as const;
+const host = nodeHost();
+
+/** A model file of which only the header exists. */
+function headerOnly(metadata: Record<string, MetadataValue>, shapes: Record<string, number[]>, type: TensorInfo['type'], bytesPerElement: number): ModelFile {
+  const tensors = Object.entries(shapes).map(([name, shape]): [string, TensorInfo] => [name, { name, type, shape, bytes: shape.reduce((a, b) => a * b, 1) * bytesPerElement }]);
+  const read = () => Promise.reject(new Error('nothing may be read'));
+  return { format: 'gguf', name: 'huge', fileBytes: 0, metadata: new Map(Object.entries(metadata)), tensors: new Map(tensors), read, sibling: async () => undefined, close: async () => {} };
+}
+
+const layer = (embedding: number, feedForward: number): Record<string, number[]> => ({
+  'blk.0.attn_norm.weight': [embedding],
+  'blk.0.attn_q.weight': [embedding, embedding],
+  'blk.0.attn_k.weight': [embedding, embedding],
+  'blk.0.attn_v.weight': [embedding, embedding],
+  'blk.0.attn_output.weight': [embedding, embedding],
+  'blk.0.ffn_norm.weight': [embedding],
+  'blk.0.ffn_up.weight': [embedding, feedForward],
+  'blk.0.ffn_gate.weight': [embedding, feedForward],
+  'blk.0.ffn_down.weight': [feedForward, embedding],
+  'output_norm.weight': [embedding],
+});
+const shapeKeys = (embedding: number, feedForward: number, heads: number): Record<string, MetadataValue> => ({
+  'general.architecture': 'llama',
+  'llama.embedding_length': embedding,
+  'llama.block_count': 1,
+  'llama.feed_forward_length': feedForward,
+  'llama.attention.head_count': heads,
+  'llama.context_length': 131072,
+  'llama.attention.layer_norm_rms_epsilon': 1e-5,
+});
+
+describe('memory', () => {
+  it('is estimated from the header, and no more than that is taken', async () => {
+    const file = tinyModel(tiny);
+    const need = await estimateMemory(host, file, ordinary);
+    const { runner } = await loadRunner(host, file, ordinary);
+    runner.newCache();
+    expect(runner.kernels.memory.buffer.byteLength).toBeLessThanOrEqual(need.total + 2 * 65536);
+    expect(need.weights).toBeGreaterThanOrEqual(file.fileBytes);
+    runner.dispose();
+  });
+
+  it('beyond 4 GiB is refused with numbers and a remedy, before anything is read', async () => {
+    const file = headerOnly(shapeKeys(8192, 28672, 64), { 'token_embd.weight': [8192, 128256], ...layer(8192, 28672) }, 'f32', 4);
+    await expect(loadRunner(host, file, ordinary)).rejects.toMatchObject({
+      code: 'out-of-memory',
+      found: expect.stringMatching(/\d+ MiB: weights \d+ MiB, KV cache \d+ MiB for 4096 tokens/),
+      remedy: expect.stringContaining('fewer bits per weight'),
+    });
+  });
+
+  it('names the longest context that fits when only the context is too long', async () => {
+    const file = headerOnly(shapeKeys(4096, 4096, 32), { 'token_embd.weight': [4096, 1000], ...layer(4096, 4096) }, 'f32', 4);
+    const asked = loadRunner(host, file, { ...ordinary, contextLength: 131072 });
+    const error = await asked.catch((e: unknown) => e as { remedy: string });
+    const tokens = Number(/contextLength (\d+)/.exec((error as { remedy: string }).remedy)?.[1]);
+    expect(tokens).toBeGreaterThan(10_000);
+    expect((await estimateMemory(host, file, { ...ordinary, contextLength: tokens })).total).toBeLessThanOrEqual(2 ** 32);
+  });
+});
+
+describe('loading', () => {
+  it('reports progress up to the end', async () => {
+    const seen: Progress[] = [];
+    const { runner } = await loadRunner(host, tinyModel(tiny), { ...ordinary, onProgress: (progress) => void seen.push({ ...progress }) });
+    expect(seen.at(-1)!.done).toBe(seen.at(-1)!.total);
+    expect(seen.map((p) => p.done)).toEqual(seen.map((p) => p.done).toSorted((a, b) => a - b));
+    runner.dispose();
+  });
+
+  it('stops when aborted', async () => {
+    const controller = new AbortController();
+    const loading = loadRunner(host, tinyModel(tiny), { ...ordinary, signal: controller.signal, onProgress: () => controller.abort('enough') });
+    await expect(loading).rejects.toMatchObject({ code: 'aborted', cause: 'enough' });
+  });
+
+  it.each([0, 1.5, NaN, -4, 2 ** 30])('refuses contextLength %s', async (contextLength) => {
+    await expect(loadRunner(host, tinyModel(tiny), { ...ordinary, contextLength })).rejects.toMatchObject({ code: 'bad-option' });
+  });
+
+  it.each([
+    ['a missing tensor', (f: ReturnType<typeof tinyModel>) => (f.tensors as Map<string, TensorInfo>).delete('blk.1.ffn_up.weight'), 'not-found'],
+    ['a tensor of another shape', (f: ReturnType<typeof tinyModel>) => (f.tensors as Map<string, TensorInfo>).set('blk.0.attn_q.weight', { ...f.tensors.get('blk.0.attn_q.weight')!, shape: [64, 32] }), 'bad-file'],
+    ['an unknown architecture', (f: ReturnType<typeof tinyModel>) => (f.metadata as Map<string, MetadataValue>).set('general.architecture', 'mamba'), 'unsupported'],
+    ['no head count', (f: ReturnType<typeof tinyModel>) => (f.metadata as Map<string, MetadataValue>).delete('llama.attention.head_count'), 'bad-file'],
+    ['heads that do not divide', (f: ReturnType<typeof tinyModel>) => (f.metadata as Map<string, MetadataValue>).set('llama.attention.head_count_kv', 3), 'unsupported'],
+    ['an unknown rope scaling', (f: ReturnType<typeof tinyModel>) => (f.metadata as Map<string, MetadataValue>).set('llama.rope.scaling.type', 'longrope'), 'unsupported'],
+    ['no tensors at all', (f: ReturnType<typeof tinyModel>) => (f.tensors as Map<string, TensorInfo>).clear(), 'bad-file'],
+  ])('refuses %s', async (_, spoil, code) => {
+    const file = tinyModel(tiny);
+    spoil(file);
+    await expect(loadRunner(host, file, ordinary)).rejects.toMatchObject({ name: 'StonechatError', code });
+  });
+});
+
+describe('workers', () => {
+  it('that die end in one clear error, not in a hang', async () => {
+    const workers: WorkerHandle[] = [];
+    const spying = { ...host, startWorker: () => workers[workers.push(host.startWorker()) - 1]! };
+    const { runner } = await loadRunner(spying, tinyModel(tiny), { ...ordinary, threads: 2 });
+    const cache = runner.newCache();
+    runner.evaluate(cache, [1, 2, 3]);
+    workers[0]!.terminate();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(() => runner.evaluate(cache, [4])).toThrow(expect.objectContaining({ code: 'worker-failed' }));
+    expect(() => runner.evaluate(cache, [4])).toThrow(expect.objectContaining({ code: 'worker-failed' }));
+  }, 30_000);
+
+  it('that cannot start are reported when loading', async () => {
+    const broken = { ...host, startWorker: () => host.startWorker() };
+    const failing = { ...broken, startWorker: (): WorkerHandle => ({ post: () => {}, onMessage: () => {}, terminate: () => {}, onFailure: (listener) => void setTimeout(() => listener('no more threads'), 5) }) };
+    await expect(loadRunner(failing, tinyModel(tiny), { ...ordinary, threads: 2 })).rejects.toMatchObject({ code: 'worker-failed', found: expect.stringContaining('no more threads') });
+  });
+});
+
+const GIB = 2 ** 30;
+const bigOff = process.env.STONECHAT_BIG !== '1' ? 'set STONECHAT_BIG=1 to run it' : freemem() < 6 * GIB ? 'less than 6 GiB of free memory' : '';
+describe.skipIf(bigOff !== '')(`files over 2 GiB${bigOff && ` (skipped: ${bigOff})`}`, () => {
+  it('load and read right to their end', { timeout: 120_000 }, async () => {
+    const [embedding, vocabulary] = [2048, 560_000];
+    const row = embedding * 2;
+    const folder = await mkdtemp(join(tmpdir(), 'stonechat-big-'));
+    try {
+      const path = join(folder, 'big.gguf');
+      await writeSparse(path, embedding, vocabulary, row);
+      const file = await openModel(path, { open: host.open, list: host.list });
+      const { runner, need } = await loadRunner(host, file, { ...ordinary, contextLength: 64 });
+      await file.close();
+      expect(file.fileBytes).toBeGreaterThan(2.1 * GIB);
+      expect(need.total).toBeLessThan(1.2 * file.fileBytes);
+      runner.evaluate(runner.newCache(), [vocabulary - 1]);
+      const logits = runner.logits();
+      // The last row is all ones and normalises to itself: its logit with itself is the width, all others are 0.
+      expect(logits[vocabulary - 1]).toBeCloseTo(embedding, 0);
+      expect(logits.subarray(0, -1).every((x) => x === 0)).toBe(true);
+      runner.dispose();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+/** A one-layer f16 model whose weights are a hole on disk, but for the last row of the embedding (all ones) and the norms. */
+async function writeSparse(path: string, embedding: number, vocabulary: number, row: number): Promise<void> {
+  const ones = new Uint8Array(new Float32Array(embedding).fill(1).buffer);
+  const small = (name: string, shape: number[]) => {
+    const norm = name.endsWith('norm.weight');
+    return { name, type: norm ? ('f32' as const) : ('f16' as const), shape, data: norm ? ones : new Uint8Array(shape.reduce((a, b) => a * b, 1) * 2) };
+  };
+  const keys = Object.entries(shapeKeys(embedding, 256, 32)).map(([key, value]) => [key, typeof value === 'string' ? (['string', value] as const) : ([key.endsWith('epsilon') ? 'f32' : 'u32', value] as const)]);
+  const tensors = Object.entries(layer(embedding, 256)).map(([name, shape]) => small(name, shape));
+  const name = 'token_embd.weight';
+  const start = writeGguf(Object.fromEntries(keys), [...tensors, { name, type: 'f16', shape: [embedding, 1], data: new Uint8Array(row) }]);
+  // Written with one row; the header's count of rows (after the name, the number of sizes and the columns) is then raised.
+  const rowsAt = Buffer.from(start.buffer).indexOf(name) + name.length + 4 + 8;
+  new DataView(start.buffer).setBigUint64(rowsAt, BigInt(vocabulary), true);
+  const handle = await openFile(path, 'w');
+  await handle.write(start);
+  const end = start.length + row * (vocabulary - 1);
+  await handle.write(new Uint8Array(new Uint16Array(embedding).fill(0x3c00).buffer), 0, row, end - row);
+  await handle.close();
+}
