@@ -89,6 +89,8 @@ describe.each(buildsHere())('matmul, %s build', (build) => {
       ['all bits set, activations at +127', () => 1, 0xff, () => 0x7bff],
       ['all bits set, activations at +-127', sign, 0xff, () => 0xfbff],
       ['-128 or the least code, activations at -127', () => -1, 0x80, () => 0x7bff],
+      ['q8_0 codes of +127, activations at +-127', sign, 0x7f, () => 0x7bff],
+      ['q8_0 codes of +127, activations at -127', () => -1, 0x7f, () => 0x7bff],
       ['zero codes and huge activations', (i) => sign(i) * 3e38, 0, () => 0x7bff],
       ['zero scales', sign, 0x7f, () => 0x8000],
       ['zero activations', () => 0, 0xa5, () => 0x3c00],
@@ -101,6 +103,18 @@ describe.each(buildsHere())('matmul, %s build', (build) => {
       const y = run(load(build), type, 'q8', values, raw, shape);
       expect(bits(y)).toEqual(bits(matmulQ8InOrder(type, values, raw, shape.m, shape.n, shape.k)));
     });
+  });
+
+  it('takes addresses above 2 GiB', () => {
+    const shape = { m: 5, n: 16, k: 256 }, next = random(11);
+    const x = randomFloats(shape.m * shape.k, next), bench = load(build);
+    bench.allocate(2 ** 31);
+    for (const type of ['f32', 'f16', 'q8_0', 'q6_K'] as const) {
+      const raw = randomRaw(type, shape.n, shape.k, next);
+      expect(bits(run(bench, type, 'f32', x, raw, shape))).toEqual(bits(matmulInOrder(x, dequantize(type, raw), shape.m, shape.n, shape.k)));
+      if (type === 'f32' || type === 'f16') continue;
+      expect(bits(run(bench, type, 'q8', x, raw, shape))).toEqual(bits(matmulQ8InOrder(type, x, raw, shape.m, shape.n, shape.k)));
+    }
   });
 
   it('quantises activations by the written rule: halves to even, any range, NaN and infinity contained', () => {

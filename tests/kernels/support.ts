@@ -28,6 +28,10 @@ export function load(build: Build): Bench {
   const file = fileURLToPath(new URL(`../../dist/wasm/${build}.wasm`, import.meta.url));
   const module = modules.get(build) ?? new WebAssembly.Module(readFileSync(file));
   modules.set(build, module);
+  return loadModule(module, build);
+}
+
+export function loadModule(module: WebAssembly.Module, build: Build): Bench {
   const { exports, memory } = instantiateKernels(module, build);
   const arena = new Arena(memory);
   const bytes = (address: number, length: number) => new Uint8Array(memory.buffer, address, length);
