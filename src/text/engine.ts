@@ -1,0 +1,323 @@
+import { Arena } from '../kernels/arena.js';
+import { instantiateKernels, newMemory, type Kernels } from '../kernels/instance.js';
+import { StonechatError } from '../errors.js';
+import { LETTER_BYTES } from './alphabet.js';
+import { classPage, PAGES } from './classes.js';
+import type { Ids } from './ids.js';
+import { TOKEN, type MergeModel, type TokenizerSpec } from './spec.js';
+import type { Scanner } from './split.js';
+
+/** A compiled kernel module (`Kernels` will do). The twin without shared memory is a little faster here. */
+export type KernelSource = Pick<Kernels, 'module' | 'build'>;
+
+/** The words of assembly/text/engine.ts, in its order. */
+const FIELDS = [
+  'text', 'textEnd', 'final', 'out', 'outEnd', 'need', 'scanner', 'flags', 'pages', 'latin', 'blob', 'starts', 'tokens',
+  'table', 'tableMask', 'powers', 'maxLength', 'pairs', 'pairMask', 'ranks', 'bytes', 'fallback', 'unknown',
+  'cache', 'cacheMask', 'cached', 'arena', 'arenaNext', 'arenaEnd', 'scratch', 'scratchBytes', 'span',
+] as const;
+type Field = (typeof FIELDS)[number];
+const WORD = Object.fromEntries(FIELDS.map((name, i) => [name, i])) as Record<Field, number>;
+
+const FLAG = { ignoreMerges: 1, spaceMark: 2, fuseUnknown: 4 };
+const DONE = 0, OUT_FULL = 1, PAGE_MISSING = 2, SCRATCH_SMALL = 3;
+const NONE = 0xffffffff;
+/** Between strings of a list handed to the kernels; no vocabulary holds it, being no character. */
+const SEPARATOR = '\uffff';
+
+const WINDOW_BYTES = 1 << 18;
+const OUT_BYTES = 1 << 18;
+const SPANS = 1 << 16;
+const CACHE_SLOTS = 1 << 16;
+const CACHE_ARENA = 1 << 20;
+/** The kernels may read this far behind a window, and write behind the ids. */
+const SLACK = 64;
+
+const utf8 = new TextEncoder();
+const powerOfTwo = (least: number) => 2 ** Math.ceil(Math.log2(Math.max(2, least)));
+
+/**
+ * A vocabulary and its merges in a WebAssembly memory of their own. Text goes in window by window, ids come out:
+ * splitting, the cache of known words and the merging all run in the kernels (assembly/text).
+ */
+export class MergeEngine {
+  private readonly kernels: Kernels;
+  private readonly arena: Arena;
+  private readonly engine: number;
+  private words: Uint32Array;
+  private octets: Uint8Array;
+  private window: { address: number; bytes: number };
+  private out: { address: number; bytes: number };
+  private readonly spans: number;
+  /** encodeInto cannot write into shared memory in every browser: with the shared twin, text goes through here. */
+  private readonly staging: boolean;
+
+  constructor(source: KernelSource, spec: TokenizerSpec, model: MergeModel) {
+    this.kernels = ownInstance(source);
+    this.staging = !(this.kernels.memory.buffer instanceof ArrayBuffer);
+    this.arena = new Arena(this.kernels.memory);
+    this.engine = this.arena.allocate(FIELDS.length * 4, 'the tokenizer');
+    this.words = new Uint32Array(this.kernels.memory.buffer);
+    this.octets = new Uint8Array(this.kernels.memory.buffer);
+    this.window = this.reserve(WINDOW_BYTES);
+    this.out = this.reserve(OUT_BYTES);
+    this.spans = this.reserve(SPANS * 4).address;
+    this.set('flags', (model.ignoreMerges ? FLAG.ignoreMerges : 0) | (model.writing === 'marked' ? FLAG.spaceMark : 0) | (model.fuseUnknown ? FLAG.fuseUnknown : 0));
+    this.buildClasses();
+    this.buildVocabulary(spec, model);
+    if (model.merges) this.buildMerges(model);
+    else this.set('ranks', this.place(new Uint8Array(model.ranks!.buffer, model.ranks!.byteOffset, model.ranks!.byteLength)));
+    this.buildSymbols(spec, model);
+    this.buildCache();
+  }
+
+  /** The bytes of a token that text can form; none for the others. */
+  tokenBytes(id: number): Uint8Array {
+    const at = (this.get('starts') >> 2) + id;
+    const blob = this.get('blob');
+    return this.octets.slice(blob + this.words[at]!, blob + this.words[at + 1]!);
+  }
+
+  /** Encodes a text, split by a scanner. */
+  encode(text: string, scanner: Scanner, ids: Ids): void {
+    this.useScanner(scanner);
+    let taken = 0;
+    let pending = 0;
+    for (;;) {
+      const { address, bytes } = this.window;
+      const { read, written } = this.writeText(taken ? text.substring(taken) : text, address + pending, bytes - pending);
+      taken += read;
+      const end = address + pending + written;
+      const final = taken >= text.length;
+      const rest = this.encodeWindow(end, final, ids);
+      if (final) return;
+      pending = end - rest;
+      this.octets.copyWithin(address, rest, end);
+      if (pending > bytes >> 1) this.growWindow(pending);
+    }
+  }
+
+  /** Encodes a text whose pieces are known; `lengths` in UTF-16 units. */
+  encodePieces(text: string, lengths: readonly number[], ids: Ids): void {
+    let taken = 0;
+    for (let first = 0; first < lengths.length; ) {
+      let units = lengths[first]!;
+      let next = first + 1;
+      while (units * 3 > this.window.bytes) this.growWindow(0);
+      for (; next < lengths.length && next - first < SPANS && (units + lengths[next]!) * 3 <= this.window.bytes; next++) units += lengths[next]!;
+      this.words.set(lengths.slice(first, next), this.spans >> 2);
+      const { address, bytes } = this.window;
+      this.writeText(text.substring(taken, taken + units), address, bytes);
+      this.set('text', address);
+      this.set('span', 0);
+      this.drive(() => this.kernels.exports.text_encode_spans(this.engine, this.spans, next - first), ids);
+      taken += units;
+      first = next;
+    }
+  }
+
+  /** Lengths in bytes of the pieces that a scanner makes of a text. For tests. */
+  split(text: string, scanner: Scanner): number[] {
+    this.useScanner(scanner);
+    const bytes = utf8.encode(text);
+    while (bytes.length > this.window.bytes) this.growWindow(0);
+    if (bytes.length * 4 > this.out.bytes) this.out = this.reserve(bytes.length * 4);
+    this.octets.set(bytes, this.window.address);
+    this.set('text', this.window.address);
+    this.set('textEnd', this.window.address + bytes.length);
+    this.set('out', this.out.address);
+    while (this.kernels.exports.text_split(this.engine) === PAGE_MISSING) this.fillPage(this.get('need') - 1);
+    return [...this.words.subarray(this.out.address >> 2, this.get('out') >> 2)];
+  }
+
+  private encodeWindow(end: number, final: boolean, ids: Ids): number {
+    this.set('text', this.window.address);
+    this.set('textEnd', end);
+    this.set('final', final ? 1 : 0);
+    this.drive(() => this.kernels.exports.text_encode(this.engine), ids);
+    return this.get('text');
+  }
+
+  /** Calls the kernel until it is done, giving it what it lacks; ids go to the list. */
+  private drive(step: () => number, ids: Ids): void {
+    for (;;) {
+      this.set('out', this.out.address);
+      this.set('outEnd', this.out.address + this.out.bytes);
+      const status = step();
+      ids.append(new Int32Array(this.words.buffer, this.out.address, (this.get('out') - this.out.address) >> 2));
+      if (status === DONE) return;
+      const need = this.get('need');
+      if (status === PAGE_MISSING) this.fillPage(need - 1);
+      else if (status === OUT_FULL && need > this.out.bytes) this.out = this.exchange(this.out, need);
+      else if (status === SCRATCH_SMALL) this.growScratch(need);
+    }
+  }
+
+  private useScanner({ number, flags }: Scanner): void {
+    this.set('scanner', number);
+    this.set('flags', (this.get('flags') & 7) | flags);
+  }
+
+  private buildClasses(): void {
+    this.set('pages', this.reserve(PAGES * 4).address);
+    this.fillPage(0);
+    this.set('latin', this.words[this.get('pages') >> 2]!);
+  }
+
+  private fillPage(page: number): void {
+    const address = this.place(classPage(page));
+    this.words[(this.get('pages') >> 2) + page] = address;
+  }
+
+  private buildVocabulary({ tokens, types }: TokenizerSpec, model: MergeModel): void {
+    const count = tokens.length;
+    const starts = this.reserve((count + 1) * 4).address;
+    this.set('tokens', count);
+    this.set('starts', starts);
+    if (model.tokenBytes) {
+      this.set('blob', this.place(model.tokenBytes.blob));
+      this.words.set(model.tokenBytes.starts, starts >> 2);
+    } else {
+      const formed = tokens.map((token, id) => (types[id] === TOKEN.normal || types[id] === TOKEN.unused ? token : ''));
+      const list = this.writeList(formed, model.writing === 'marked');
+      const found = this.kernels.exports.text_tokens(this.engine, list.address, list.end, this.alphabet(model));
+      if (found !== count) throw unwritable(found, count);
+    }
+    this.indexVocabulary(count, starts);
+  }
+
+  private indexVocabulary(count: number, starts: number): void {
+    let longest = 1;
+    const from = starts >> 2;
+    for (let id = 0; id < count; id++) longest = Math.max(longest, this.words[from + id + 1]! - this.words[from + id]!);
+    const slots = powerOfTwo(count * 2);
+    this.set('maxLength', longest);
+    this.set('powers', this.reserve((longest + 1) * 4).address);
+    this.set('table', this.reserve(slots * 8).address);
+    this.set('tableMask', slots - 1);
+    this.kernels.exports.text_index(this.engine);
+  }
+
+  private buildMerges(model: MergeModel): void {
+    const merges = model.merges!;
+    const joined = typeof merges[0] !== 'object';
+    const slots = powerOfTwo(merges.length * 2);
+    const pairs = this.reserve(slots * 16);
+    this.octets.fill(0xff, pairs.address, pairs.address + pairs.bytes);
+    this.set('pairs', pairs.address);
+    this.set('pairMask', slots - 1);
+    if (!merges.length) return;
+    const list = this.writeList(joined ? (merges as readonly string[]) : (merges as readonly (readonly string[])[]).flat(), model.writing === 'marked');
+    const found = this.kernels.exports.text_merges(this.engine, list.address, list.end, this.alphabet(model), joined);
+    this.arena.release(list.address, list.bytes);
+    if (found !== merges.length) throw unwritable(found, merges.length);
+  }
+
+  private alphabet({ writing }: MergeModel): number {
+    return writing === 'alphabet' ? this.place(new Uint8Array(LETTER_BYTES.buffer)) : 0;
+  }
+
+  private buildSymbols({ tokens, types, unk }: TokenizerSpec, model: MergeModel): void {
+    const fallback = new Uint32Array(256).fill(NONE);
+    tokens.forEach((token, id) => {
+      if (types[id] === TOKEN.byte) fallback[Number.parseInt(token.slice(3, 5), 16) & 255] = id;
+    });
+    this.set('fallback', this.place(new Uint8Array(fallback.buffer)));
+    this.set('unknown', unk ?? NONE);
+    if (model.symbols !== 'bytes') return;
+    const symbols = new Uint32Array(256);
+    const { address } = this.window;
+    for (let byte = 0; byte < 256; byte++) {
+      this.octets[address] = byte;
+      symbols[byte] = this.kernels.exports.text_find(this.engine, address, 1);
+    }
+    this.set('bytes', this.place(new Uint8Array(symbols.buffer)));
+  }
+
+  private buildCache(): void {
+    const cache = this.reserve(CACHE_SLOTS * 32);
+    this.octets.fill(0, cache.address, cache.address + cache.bytes);
+    this.set('cache', cache.address);
+    this.set('cacheMask', CACHE_SLOTS - 1);
+    const arena = this.reserve(CACHE_ARENA);
+    this.set('arena', arena.address);
+    this.set('arenaNext', arena.address);
+    this.set('arenaEnd', arena.address + arena.bytes);
+  }
+
+  /** Strings as one block of UTF-8 with separators; `marked`: U+2581 becomes a space. */
+  private writeList(strings: readonly string[], marked: boolean): { address: number; bytes: number; end: number } {
+    const joined = strings.join(SEPARATOR);
+    const text = marked ? joined.replaceAll('\u2581', ' ') : joined;
+    const list = this.reserve(text.length * 3);
+    const { written } = this.writeText(text, list.address, list.bytes);
+    return { ...list, end: list.address + written };
+  }
+
+  private writeText(text: string, address: number, room: number): { read: number; written: number } {
+    if (!this.staging) return utf8.encodeInto(text, this.octets.subarray(address, address + room));
+    const bytes = new Uint8Array(room);
+    const done = utf8.encodeInto(text, bytes);
+    this.octets.set(bytes.subarray(0, done.written), address);
+    return done;
+  }
+
+  private growWindow(keep: number): void {
+    const old = this.window;
+    this.window = this.reserve(old.bytes * 2);
+    this.octets.copyWithin(this.window.address, old.address, old.address + keep);
+    this.arena.release(old.address, old.bytes + SLACK);
+  }
+
+  private growScratch(need: number): void {
+    const old = { address: this.get('scratch'), bytes: this.get('scratchBytes') };
+    const scratch = old.bytes ? this.exchange(old, need) : this.reserve(Math.max(need, 1 << 16));
+    this.set('scratch', scratch.address);
+    this.set('scratchBytes', scratch.bytes);
+  }
+
+  private exchange(old: { address: number; bytes: number }, need: number): { address: number; bytes: number } {
+    this.arena.release(old.address, old.bytes + SLACK);
+    return this.reserve(powerOfTwo(need));
+  }
+
+  private place(bytes: Uint8Array): number {
+    const { address } = this.reserve(bytes.length);
+    this.octets.set(bytes, address);
+    return address;
+  }
+
+  private reserve(bytes: number): { address: number; bytes: number } {
+    const address = this.arena.allocate(bytes + SLACK, 'the tokenizer');
+    if (this.words.buffer !== this.kernels.memory.buffer) {
+      this.words = new Uint32Array(this.kernels.memory.buffer);
+      this.octets = new Uint8Array(this.kernels.memory.buffer);
+    }
+    return { address, bytes };
+  }
+
+  private get(field: Field): number {
+    return this.words[(this.engine >> 2) + WORD[field]]!;
+  }
+
+  private set(field: Field, value: number): void {
+    this.words[(this.engine >> 2) + WORD[field]] = value;
+  }
+}
+
+function ownInstance({ module, build }: KernelSource): Kernels {
+  try {
+    return instantiateKernels(module, build, newMemory(1, false));
+  } catch (cause) {
+    if (!(cause instanceof WebAssembly.LinkError)) throw cause;
+    return instantiateKernels(module, build, newMemory(1, true));
+  }
+}
+
+const unwritable = (found: number, count: number) =>
+  new StonechatError({
+    code: 'bad-file',
+    expected: `${count} vocabulary entries or merges without U+FFFF`,
+    found: `text that reads as ${found}`,
+    remedy: 'The tokenizer file is damaged; download it again.',
+  });

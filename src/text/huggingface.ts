@@ -1,0 +1,378 @@
+import { StonechatError } from '../errors.js';
+import { BYTE_LETTERS } from './alphabet.js';
+import { charsmap } from './charsmap.js';
+import { Json } from './json.js';
+import { BERT_PUNCTUATION, bertNormaliser, nmt, SPACES, stripAccents, type Normaliser } from './normalise.js';
+import { familySplitter, knownScanner } from './patterns.js';
+import { compilePattern, literalPattern } from './regex.js';
+import { STOP_NAMES } from './special.js';
+import { TOKEN, type AddedToken, type MergeModel, type Merges, type TokenizerSpec, type UnigramModel, type WordPieceModel } from './spec.js';
+import { cut, WHOLE, type Behaviour, type Splitter, type Step } from './split.js';
+import { markedSplitter } from './sentencepiece.js';
+
+/** Files beside tokenizer.json, parsed, that say more about special tokens. */
+export interface Companions {
+  /** tokenizer_config.json */
+  config?: Json;
+  /** generation_config.json */
+  generation?: Json;
+  /** special_tokens_map.json */
+  special?: Json;
+  /** chat_template.jinja, or the template in chat_template.json */
+  chatTemplate?: string;
+}
+
+const MARK = '\u2581';
+
+/** What the lists of normalisers, pre-tokenizers and decoders say together. */
+interface Pipeline {
+  normalise: Normaliser[];
+  prefix: TokenizerSpec['prefix'];
+  steps: Step[];
+  /** The patterns of the steps, while every step is one that cuts at a pattern. */
+  patterns: string[] | undefined;
+  byteLevel: boolean;
+  marked: boolean;
+}
+
+/** A Hugging Face tokenizer.json. @throws StonechatError `bad-file`, `unsupported`. */
+export function specFromHuggingFace(json: Json, companions: Companions = {}): TokenizerSpec {
+  const model = json.get('model');
+  const kind = modelKind(model);
+  const pipe: Pipeline = { normalise: [], prefix: { when: 'never' }, steps: [], patterns: [], byteLevel: false, marked: false };
+  readNormalizer(json.get('normalizer'), pipe);
+  readPreTokenizer(json.get('pre_tokenizer'), pipe, kind === 'BPE');
+  const decoder = readDecoder(json.get('decoder'));
+  if (decoder.byteLevel && kind === 'BPE') pipe.byteLevel = true;
+  const added = addedTokens(json.get('added_tokens'));
+  const { tokens, types, scores } = readVocabulary(model, kind, added);
+  const ids = new Map(tokens.map((token, id) => [token, id]));
+  ids.delete('');
+  const names = new Names(companions, ids, types);
+  const around = readTemplate(json.get('post_processor')) ?? names.around();
+  const unk = kind === 'Unigram' ? (model.get('unk_id').exists ? model.get('unk_id').id() : undefined) : ids.get(model.get('unk_token').text(kind === 'WordPiece' ? '[UNK]' : ''));
+  const common = { tokens, types, added, normalise: pipe.normalise, prefix: pipe.prefix, ...around, ...names.ids(around), ...(unk === undefined ? {} : { unk }) };
+  const chatTemplate = companions.chatTemplate ?? templateOf(companions.config);
+  const rest = { ...common, ...(chatTemplate === undefined ? {} : { chatTemplate }), dropLeadingSpace: decoder.dropLeadingSpace };
+  if (kind === 'BPE') return { kind: 'bpe', ...rest, ...bpe(model, pipe, tokens, types) };
+  if (kind === 'Unigram') return { kind: 'unigram', ...rest, split: { steps: pipe.steps }, model: { model: 'unigram', scores: scores!, byteFallback: model.get('byte_fallback').flag(false) } satisfies UnigramModel };
+  return { kind: 'wordpiece', ...rest, split: { steps: pipe.steps }, model: wordPiece(model), dropLeadingSpace: true };
+}
+
+type Kind = 'BPE' | 'Unigram' | 'WordPiece';
+
+/** Old files leave the type out. */
+function modelKind(model: Json): Kind {
+  const type = model.get('type').text(model.get('merges').exists ? 'BPE' : model.get('vocab').isList() ? 'Unigram' : 'WordPiece');
+  if (type === 'BPE' || type === 'Unigram' || type === 'WordPiece') return type;
+  throw model.get('type').unsupported('BPE, Unigram or WordPiece');
+}
+
+function addedTokens(list: Json): AddedToken[] {
+  return list.list().map((token) => ({
+    id: token.get('id').id(),
+    content: token.get('content').text(),
+    special: token.get('special').flag(false),
+    lstrip: token.get('lstrip').flag(false),
+    rstrip: token.get('rstrip').flag(false),
+    singleWord: token.get('single_word').flag(false),
+    normalized: token.get('normalized').flag(!token.get('special').flag(false)),
+  }));
+}
+
+function readVocabulary(model: Json, kind: Kind, added: readonly AddedToken[]): { tokens: string[]; types: Uint8Array; scores?: Float64Array } {
+  const tokens: string[] = [];
+  const scores: number[] = [];
+  const vocab = model.get('vocab');
+  if (kind === 'Unigram') {
+    vocab.rawList().forEach((entry, id) => {
+      if (!Array.isArray(entry) || typeof entry[0] !== 'string' || typeof entry[1] !== 'number') throw vocab.wrong(`[token, score] in place ${id}`);
+      tokens.push(entry[0]);
+      scores.push(entry[1]);
+    });
+  } else {
+    for (const [token, id] of vocab.rawEntries()) {
+      if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id > 1 << 22) throw vocab.wrong(`an id for ${JSON.stringify(token)}`);
+      tokens[id] = token;
+    }
+  }
+  for (const { id, content } of added) tokens[id] = content;
+  for (let id = 0; id < tokens.length; id++) tokens[id] ??= '';
+  if (!tokens.length) throw vocab.wrong('a vocabulary');
+  const types = tokenTypes(tokens, model, added);
+  return kind === 'Unigram' ? { tokens, types, scores: Float64Array.from(tokens, (_, id) => scores[id] ?? 0) } : { tokens, types };
+}
+
+function tokenTypes(tokens: readonly string[], model: Json, added: readonly AddedToken[]): Uint8Array {
+  const fallback = model.get('byte_fallback').flag(false);
+  const types = Uint8Array.from(tokens, (token) => (fallback && /^<0x[0-9A-F]{2}>$/.test(token) ? TOKEN.byte : TOKEN.normal));
+  for (const { id, special } of added) types[id] = special ? TOKEN.control : TOKEN.userDefined;
+  return types;
+}
+
+function bpe(model: Json, pipe: Pipeline, tokens: readonly string[], types: Uint8Array): { split: Splitter; model: MergeModel } {
+  for (const key of ['continuing_subword_prefix', 'end_of_word_suffix']) {
+    if (model.get(key).text('')) throw model.get(key).unsupported('no affixes');
+  }
+  const writing = pipe.byteLevel ? 'alphabet' : pipe.marked ? 'marked' : 'plain';
+  return {
+    split: splitterOf(pipe, writing === 'marked' ? markedSplitter(tokens, types) : WHOLE),
+    model: {
+      model: 'merge',
+      symbols: pipe.byteLevel ? 'bytes' : 'characters',
+      writing,
+      merges: readMerges(model.get('merges')),
+      ignoreMerges: model.get('ignore_merges').flag(false),
+      fuseUnknown: model.get('fuse_unk').flag(false),
+    },
+  };
+}
+
+function splitterOf({ steps, patterns }: Pipeline, unsplit: Splitter): Splitter {
+  if (!steps.length) return unsplit;
+  const scanner = patterns && knownScanner(patterns);
+  return scanner ? { steps, scanner } : { steps };
+}
+
+/** "left right", or pairs in newer files. */
+function readMerges(json: Json): Merges {
+  const merges = json.rawList();
+  const pairs = typeof merges[0] === 'object';
+  merges.forEach((merge, i) => {
+    const good = pairs ? Array.isArray(merge) && merge.length === 2 && merge.every((part) => typeof part === 'string') : typeof merge === 'string';
+    if (!good) throw json.wrong(`merge ${i} as ${pairs ? 'a pair' : 'text'}`);
+  });
+  return merges as Merges;
+}
+
+function wordPiece(model: Json): WordPieceModel {
+  return { model: 'wordpiece', mark: model.get('continuing_subword_prefix').text('##'), marks: 'continuation', longestWord: model.get('max_input_chars_per_word').number(100) };
+}
+
+function readNormalizer(json: Json, pipe: Pipeline): void {
+  if (!json.exists) return;
+  const type = json.get('type').text();
+  const add = (step: Normaliser) => void pipe.normalise.push(step);
+  if (type === 'Sequence') json.get('normalizers').list().forEach((inner) => readNormalizer(inner, pipe));
+  else if (/^NFK?[CD]$/.test(type)) add((text) => text.normalize(type));
+  else if (type === 'Lowercase') add((text) => text.toLowerCase());
+  else if (type === 'StripAccents') add((text) => text.replace(/\p{M}/gu, ''));
+  else if (type === 'Nmt') add(nmt);
+  else if (type === 'Strip') add(strip(json.get('strip_left').flag(true), json.get('strip_right').flag(true)));
+  else if (type === 'Precompiled') add(charsmap(fromBase64(json.get('precompiled_charsmap'))));
+  else if (type === 'Prepend') readPrepend(json.get('prepend').text(), pipe);
+  else if (type === 'Replace') readReplace(json, pipe);
+  else if (type === 'ByteLevel') pipe.byteLevel = true;
+  else if (type === 'BertNormalizer') add(bertNormaliser(bertOptions(json)));
+  else throw json.get('type').unsupported('a known normalizer');
+}
+
+function bertOptions(json: Json) {
+  const lowercase = json.get('lowercase').flag(true);
+  return { lowercase, stripAccents: json.get('strip_accents').flag(lowercase), cleanText: json.get('clean_text').flag(true), chinese: json.get('handle_chinese_chars').flag(true) };
+}
+
+const strip = (left: boolean, right: boolean): Normaliser => (text) => {
+  const rest = left ? text.replace(/^\p{White_Space}+/u, '') : text;
+  return right ? rest.replace(/\p{White_Space}+$/u, '') : rest;
+};
+
+function readPrepend(prepend: string, pipe: Pipeline): void {
+  if (prepend === MARK || prepend === ' ') pipe.prefix = { when: 'always' };
+  else pipe.normalise.push((text) => (text ? prepend + text : text));
+}
+
+function readReplace(json: Json, pipe: Pipeline): void {
+  const pattern = readPattern(json.get('pattern'));
+  const content = json.get('content').text();
+  if (pattern.source === ' ' && content === MARK) pipe.marked = true;
+  else pipe.normalise.push((text) => text.replace(pattern, () => content));
+}
+
+function readPattern(json: Json): RegExp {
+  if (json.get('Regex').exists) return compilePattern(json.get('Regex').text(), { ruby: true });
+  return literalPattern(json.get('String').text());
+}
+
+const BEHAVIOURS: Record<string, Behaviour> = {
+  Removed: 'removed', Isolated: 'isolated', MergedWithPrevious: 'mergedWithPrevious', MergedWithNext: 'mergedWithNext', Contiguous: 'contiguous',
+};
+
+/** `merged`: for a BPE, in which a space stands for U+2581 from here on. */
+function readPreTokenizer(json: Json, pipe: Pipeline, merged: boolean): void {
+  if (!json.exists) return;
+  const type = json.get('type').text();
+  const add = (step: Step, pattern?: string) => {
+    pipe.steps.push(step);
+    pipe.patterns = pattern === undefined ? undefined : pipe.patterns && [...pipe.patterns, pattern];
+  };
+  if (type === 'Sequence') json.get('pretokenizers').list().forEach((inner) => readPreTokenizer(inner, pipe, merged));
+  else if (type === 'ByteLevel') readByteLevel(json, pipe, add);
+  else if (type === 'Split') readSplit(json, add);
+  else if (type === 'Metaspace') readMetaspace(json, pipe, merged, add);
+  else if (type === 'Digits') json.get('individual_digits').flag(false) ? add(cut(/\p{N}/gu), '\\p{N}') : add(cut(/\p{N}+/gu));
+  else if (type === 'Punctuation') add(cut(BERT_PUNCTUATION, behaviour(json.get('behavior'), 'Isolated')));
+  else if (type === 'Whitespace') add(cut(compilePattern('\\w+|[^\\w\\s]+'), 'removed', true));
+  else if (type === 'WhitespaceSplit') add(cut(SPACES, 'removed'));
+  else if (type === 'BertPreTokenizer') add(cut(SPACES, 'removed')), add(cut(BERT_PUNCTUATION));
+  else if (type === 'CharDelimiterSplit') add(cut(literalPattern(json.get('delimiter').text()), 'removed'));
+  else throw json.get('type').unsupported('a known pre-tokenizer');
+}
+
+type Add = (step: Step, pattern?: string) => void;
+
+function behaviour(json: Json, otherwise: string): Behaviour {
+  const found = BEHAVIOURS[json.text(otherwise)];
+  if (!found) throw json.unsupported(Object.keys(BEHAVIOURS).join(', '));
+  return found;
+}
+
+function readByteLevel(json: Json, pipe: Pipeline, add: Add): void {
+  pipe.byteLevel = true;
+  if (json.get('add_prefix_space').flag(true)) {
+    if (!pipe.steps.length) pipe.prefix = { when: 'always', unlessSpace: true };
+    else add((piece) => [piece.startsWith(' ') ? piece : ` ${piece}`]);
+  }
+  if (!json.get('use_regex').flag(true)) return;
+  const [step] = familySplitter('gpt2').steps;
+  add(step!, GPT2_SOURCE);
+}
+const GPT2_SOURCE = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
+
+/** A pattern that covers the text does the same whether its matches are isolated or what lies between them is removed. */
+function readSplit(json: Json, add: Add): void {
+  const how = behaviour(json.get('behavior'), 'Isolated');
+  const invert = json.get('invert').flag(false);
+  const source = json.get('pattern').get('Regex');
+  const covers = (how === 'isolated' && !invert) || (how === 'removed' && invert);
+  add(cut(readPattern(json.get('pattern')), how, invert), covers && source.exists ? source.text() : undefined);
+}
+
+function readMetaspace(json: Json, pipe: Pipeline, merged: boolean, add: Add): void {
+  const scheme = json.get('prepend_scheme').text(json.get('add_prefix_space').flag(true) ? 'always' : 'never');
+  if (scheme !== 'always' && scheme !== 'first' && scheme !== 'never') throw json.get('prepend_scheme').wrong('always, first or never');
+  const split = json.get('split').flag(true);
+  if (merged && !pipe.steps.length) {
+    pipe.marked = true;
+    pipe.prefix = { when: scheme, unlessSpace: true };
+    if (split) add(cut(/ /gu, 'mergedWithNext'));
+    return;
+  }
+  if (merged) pipe.marked = true;
+  const mark = merged ? ' ' : MARK;
+  add((piece, first) => {
+    const text = piece.replaceAll(' ', mark);
+    const wanted = scheme === 'always' || (scheme === 'first' && first);
+    return [wanted && text && !text.startsWith(mark) ? mark + text : text];
+  });
+  if (split) add(cut(literalPattern(mark), 'mergedWithNext'));
+}
+
+function readDecoder(json: Json): { byteLevel: boolean; dropLeadingSpace: boolean } {
+  const found = { byteLevel: false, dropLeadingSpace: false };
+  if (!json.exists) return found;
+  const type = json.get('type').text();
+  if (type === 'ByteLevel') found.byteLevel = true;
+  else if (type === 'Metaspace') found.dropLeadingSpace = json.get('prepend_scheme').text(json.get('add_prefix_space').flag(true) ? 'always' : 'never') !== 'never';
+  else if (type === 'Strip') found.dropLeadingSpace = json.get('content').text(' ') === ' ' && json.get('start').number(0) > 0;
+  else if (type === 'WordPiece') found.dropLeadingSpace = true;
+  for (const inner of json.get('decoders').list()) {
+    const { byteLevel, dropLeadingSpace } = readDecoder(inner);
+    found.byteLevel ||= byteLevel;
+    found.dropLeadingSpace ||= dropLeadingSpace;
+  }
+  return found;
+}
+
+/** Ids around one text: TemplateProcessing, BERT's and RoBERTa's, the last of a sequence. */
+function readTemplate(json: Json): { before: number[]; after: number[] } | undefined {
+  if (!json.exists) return undefined;
+  const type = json.get('type').text();
+  if (type === 'Sequence') return json.get('processors').list().map(readTemplate).filter((found) => found).at(-1);
+  if (type === 'BertProcessing' || type === 'RobertaProcessing') {
+    const id = (key: string) => new Json(json.get(key).rawList()[1], `${type}.${key}`).id();
+    return { before: [id('cls')], after: [id('sep')] };
+  }
+  if (type !== 'TemplateProcessing') return undefined;
+  const around = { before: [] as number[], after: [] as number[] };
+  let side: 'before' | 'after' = 'before';
+  for (const part of json.get('single').list()) {
+    if (part.get('Sequence').exists) side = 'after';
+    else around[side].push(...json.get('special_tokens').get(part.get('SpecialToken').get('id').text()).get('ids').list().map((id) => id.id()));
+  }
+  return around;
+}
+
+const BOS_NAMES = ['<s>', '<|begin_of_text|>', '<bos>', '<|startoftext|>', '<|begin▁of▁sentence|>', '<｜begin▁of▁sentence｜>', '[CLS]'];
+
+/** Special tokens by role, from the companions or their usual names. */
+class Names {
+  constructor(private readonly companions: Companions, private readonly known: ReadonlyMap<string, number>, private readonly types: Uint8Array) {}
+
+  around(): { before: number[]; after: number[] } {
+    const { config } = this.companions;
+    const bos = config?.get('add_bos_token').flag(false) ? this.role('bos_token') : undefined;
+    const eos = config?.get('add_eos_token').flag(false) ? this.role('eos_token') : undefined;
+    return { before: bos === undefined ? [] : [bos], after: eos === undefined ? [] : [eos] };
+  }
+
+  ids({ before }: { before: readonly number[] }): { bos?: number; eos?: number; stop: number[] } {
+    const ends = this.generationEnds();
+    const bos = this.role('bos_token') ?? before[0] ?? this.first(BOS_NAMES);
+    const eos = this.role('eos_token') ?? ends[0] ?? this.first([...STOP_NAMES]);
+    return { ...(bos === undefined ? {} : { bos }), ...(eos === undefined ? {} : { eos }), stop: ends };
+  }
+
+  private generationEnds(): number[] {
+    const ends = this.companions.generation?.get('eos_token_id');
+    if (!ends?.exists) return [];
+    return (ends.isList() ? ends.list() : [ends]).map((end) => end.id()).filter((id) => id < this.types.length);
+  }
+
+  /** The id of `bos_token` …: text, or an object with the text as content. */
+  private role(name: string): number | undefined {
+    for (const source of [this.companions.config, this.companions.special]) {
+      const value = source?.get(name);
+      if (value?.exists) return this.known.get(value.isText() ? value.text() : value.get('content').text(''));
+    }
+    return undefined;
+  }
+
+  private first(names: readonly string[]): number | undefined {
+    const found = names.find((name) => this.types[this.known.get(name) ?? -1] === TOKEN.control);
+    return found === undefined ? undefined : this.known.get(found);
+  }
+}
+
+/** A template, or of several named ones the default. */
+function templateOf(config: Json | undefined): string | undefined {
+  const template = config?.get('chat_template');
+  if (!template?.exists) return undefined;
+  if (template.isText()) return template.text();
+  const all = template.list();
+  return (all.find((one) => one.get('name').text('') === 'default') ?? all[0])?.get('template').text();
+}
+
+function fromBase64(json: Json): Uint8Array {
+  try {
+    return Uint8Array.from(atob(json.text('')), (char) => char.charCodeAt(0));
+  } catch (cause) {
+    if (cause instanceof StonechatError) throw cause;
+    throw json.wrong('base64');
+  }
+}
+
+/** vocab.json and merges.txt of older byte-level models, as the tokenizer.json that they mean. */
+export function specFromVocabulary(vocab: Json, mergesText: string, companions: Companions): TokenizerSpec {
+  const merges = mergesText.split(/\r?\n/).filter((line) => line && !line.startsWith('#version'));
+  const entries = vocab.rawEntries();
+  const special = entries.filter(([token]) => /^<\|?[\w ]+\|?>$/.test(token) && [...token].every((char) => BYTE_LETTERS.includes(char.charCodeAt(0))));
+  const stops = special.filter(([token]) => STOP_NAMES.has(token));
+  const file = {
+    added_tokens: stops.map(([content, id]) => ({ id, content, special: true, normalized: false })),
+    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false },
+    decoder: { type: 'ByteLevel' },
+    model: { type: 'BPE', vocab: Object.fromEntries(entries), merges },
+  };
+  return specFromHuggingFace(new Json(file, 'vocab.json'), companions);
+}

@@ -1,0 +1,106 @@
+import { StonechatError } from '../errors.js';
+import type { ModelFile } from '../files/types.js';
+import type { KernelSource } from './engine.js';
+import { specFromGguf } from './gguf.js';
+import { specFromHuggingFace, specFromVocabulary, type Companions } from './huggingface.js';
+import { Json } from './json.js';
+import { specFromLlama2c } from './llama2c.js';
+import { specFromSentencePiece } from './sentencepiece.js';
+import type { TokenizerSpec } from './spec.js';
+import { isTiktoken, specFromTiktoken } from './tiktoken.js';
+import { createTokenizer } from './tokenizer.js';
+import type { Tokenizer } from './types.js';
+
+export { createTokenizer } from './tokenizer.js';
+export type { KernelSource } from './engine.js';
+export type { EncodeOptions, TextStream, Tokenizer } from './types.js';
+
+/** Files that may lie beside a tokenizer file, by name. */
+export type CompanionFiles = Partial<Record<(typeof COMPANIONS)[number], Uint8Array>>;
+export const COMPANIONS = ['tokenizer_config.json', 'generation_config.json', 'special_tokens_map.json', 'chat_template.jinja', 'chat_template.json', 'merges.txt'] as const;
+
+/** Where a model folder keeps its tokenizer, best first. */
+const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer.model', 'tokenizer.bin', 'vocab.json'] as const;
+
+/**
+ * The tokenizer that a model carries: in its metadata (GGUF) or in a file beside it.
+ * `kernels` gives the compiled module; the tokenizer runs it on a memory of its own.
+ * @throws StonechatError `not-found` when there is none, `unsupported`, `bad-file`.
+ */
+export async function tokenizerFromModel(file: ModelFile, kernels: KernelSource): Promise<Tokenizer> {
+  const model = file.metadata.get('tokenizer.ggml.model');
+  if (model !== undefined && model !== 'none' && model !== 'no_vocab') return build(file.name, kernels, () => specFromGguf(file.metadata));
+  for (const name of TOKENIZER_FILES) {
+    const bytes = await file.sibling(name);
+    if (!bytes) continue;
+    const companions: CompanionFiles = {};
+    for (const companion of COMPANIONS) companions[companion] = await file.sibling(companion);
+    return tokenizerFromFile(name, bytes, kernels, companions);
+  }
+  throw new StonechatError({
+    code: 'not-found',
+    expected: `a tokenizer in ${file.name} or beside it (${TOKENIZER_FILES.join(', ')})`,
+    found: 'none',
+    remedy: 'Name a tokenizer file of this model by the tokenizer option (--tokenizer).',
+  });
+}
+
+/**
+ * A tokenizer file, recognised by its content: tokenizer.json, tokenizer.model (SentencePiece), tokenizer.bin (llama2.c),
+ * tiktoken ranks (recognised by their content too, but their pattern goes by name), vocab.json with merges.txt.
+ * @throws StonechatError `bad-file`, `unsupported`, `not-found`.
+ */
+export function tokenizerFromFile(name: string, bytes: Uint8Array, kernels: KernelSource, companions: CompanionFiles = {}): Tokenizer {
+  return build(name, kernels, () => readSpec(name, bytes, companions));
+}
+
+/** Malformed files are refused where they are read; should one slip through, it is still a file that cannot be used. */
+function build(name: string, kernels: KernelSource, read: () => TokenizerSpec): Tokenizer {
+  try {
+    return createTokenizer(read(), kernels);
+  } catch (cause) {
+    if (cause instanceof StonechatError || !(cause instanceof TypeError || cause instanceof RangeError || cause instanceof SyntaxError)) throw cause;
+    throw new StonechatError({ code: 'bad-file', expected: `a tokenizer in ${name}`, found: cause.message, remedy: 'The file is damaged; download it again.', cause });
+  }
+}
+
+function readSpec(name: string, bytes: Uint8Array, companions: CompanionFiles): TokenizerSpec {
+  const base = name.split(/[\\/]/).at(-1)!.toLowerCase();
+  const opening = String.fromCharCode(...bytes.subarray(0, 64)).trimStart();
+  if (opening.startsWith('{') || base.endsWith('.json')) return fromJson(base, bytes, companions);
+  if (isTiktoken(bytes)) return specFromTiktoken(base, bytes);
+  if (base.endsWith('.tiktoken')) return specFromTiktoken(base, bytes);
+  // A SentencePiece model starts with its first piece: field 1, length-delimited.
+  if (base.endsWith('.model') || bytes[0] === 0x0a) return specFromSentencePiece(bytes);
+  if (base.endsWith('.bin')) return specFromLlama2c(bytes);
+  throw new StonechatError({
+    code: 'unsupported',
+    expected: 'a tokenizer.json, tokenizer.model, tokenizer.bin, .tiktoken or vocab.json file',
+    found: `${name} (${bytes.length} bytes)`,
+    remedy: 'Keep the file\'s usual name, or use the model\'s GGUF form, which carries its tokenizer.',
+  });
+}
+
+function fromJson(base: string, bytes: Uint8Array, companions: CompanionFiles): TokenizerSpec {
+  const json = Json.parse(decode(bytes), base);
+  if (json.get('model').exists) return specFromHuggingFace(json, parseCompanions(companions));
+  const merges = companions['merges.txt'];
+  if (merges) return specFromVocabulary(json, decode(merges), parseCompanions(companions));
+  throw new StonechatError({
+    code: 'not-found',
+    expected: 'a tokenizer.json with a model, or merges.txt beside vocab.json',
+    found: base,
+    remedy: 'Use the tokenizer.json of the model; vocab.json alone does not say how words are split.',
+  });
+}
+
+const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+function parseCompanions(files: CompanionFiles): Companions {
+  const parse = (name: keyof CompanionFiles) => (files[name] ? Json.parse(decode(files[name]), name) : undefined);
+  const template = files['chat_template.jinja'] ? decode(files['chat_template.jinja']) : parse('chat_template.json')?.get('chat_template').text();
+  const config = parse('tokenizer_config.json');
+  const generation = parse('generation_config.json');
+  const special = parse('special_tokens_map.json');
+  return { ...(config ? { config } : {}), ...(generation ? { generation } : {}), ...(special ? { special } : {}), ...(template === undefined ? {} : { chatTemplate: template }) };
+}

@@ -1,0 +1,169 @@
+import { StonechatError } from '../errors.js';
+import { compilePattern } from './regex.js';
+import { cut, SCAN, SCAN_FLAG, type Scanner, type Splitter } from './split.js';
+
+/**
+ * Pre-tokenizer patterns of model families, as the families' own tokenizer files write them. A list is applied in
+ * order: each pattern cuts the pieces that the one before left. Sources: the tokenizer.json files, OpenAI's tiktoken
+ * (openai_public.py) and, where a family has no such file, llama.cpp (llama-vocab.cpp).
+ */
+const CONTRACTION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+const LAST_SPACES = String.raw`\s*[\r\n]+|\s+(?!\S)|\s+`;
+const GPT2 = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
+const CL100K = String.raw`'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s`;
+const LLAMA3 = String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|${LAST_SPACES}`;
+const QWEN2 = LLAMA3.replace('{1,3}', '');
+const QWEN35 = String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|${LAST_SPACES}`;
+const HEAD = String.raw`[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]`;
+const TAIL = String.raw`[\p{Ll}\p{Lm}\p{Lo}\p{M}]`;
+const cased = (suffix: string) => String.raw`[^\r\n\p{L}\p{N}]?${HEAD}*${TAIL}+${suffix}|[^\r\n\p{L}\p{N}]?${HEAD}+${TAIL}*${suffix}`;
+const O200K = String.raw`${cased(`${CONTRACTION}?`)}|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|${LAST_SPACES}`;
+const TEKKEN = String.raw`${cased('')}|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|${LAST_SPACES}`;
+const YOUTU = O200K.replace('{1,3}', '');
+const PUNCTUATED = String.raw`[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_${'`'}{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|${LAST_SPACES}`;
+const DEEPSEEK_LETTERS =
+  '[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]';
+const CJK = '[一-龥ࠀ-一가-퟿]+';
+const CJK3 = '[一-龥぀-ゟ゠-ヿ]+';
+const BLOOM = ' ?[^(\\s|.,!?…。，、।۔،)]+';
+const KIMI = String.raw`[\p{Han}]+|[^\r\n\p{L}\p{N}]?(?:(?!\p{Han})${HEAD})*(?:(?!\p{Han})${TAIL})+${CONTRACTION}?|[^\r\n\p{L}\p{N}]?(?:(?!\p{Han})${HEAD})+(?:(?!\p{Han})${TAIL})*${CONTRACTION}?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|${LAST_SPACES}`;
+
+interface Family {
+  patterns: readonly string[];
+  scanner?: Scanner;
+}
+
+const FAMILIES = {
+  default: { patterns: [String.raw`[\p{P}$+<=>^~|]+`, GPT2, String.raw`\p{N}+`, '[0-9][0-9][0-9]'] },
+  gpt2: { patterns: [GPT2], scanner: { number: SCAN.gpt2, flags: 0 } },
+  digitsGpt2: { patterns: [String.raw`\p{N}`, GPT2], scanner: { number: SCAN.gpt2, flags: SCAN_FLAG.isolatedDigits } },
+  cl100k: { patterns: [CL100K], scanner: { number: SCAN.cl100k, flags: SCAN_FLAG.tailSpaces } },
+  llama3: { patterns: [LLAMA3], scanner: { number: SCAN.cl100k, flags: 0 } },
+  qwen2: { patterns: [QWEN2], scanner: { number: SCAN.cl100k, flags: SCAN_FLAG.singleDigits } },
+  o200k: { patterns: [O200K], scanner: { number: SCAN.o200k, flags: 0 } },
+  qwen35: { patterns: [QWEN35] },
+  tekken: { patterns: [TEKKEN] },
+  deepseekLlm: { patterns: ['[\\r\\n]', `\\s?${DEEPSEEK_LETTERS}+`, '\\s?[!-/:-~！-／：-～‘-‟　-。]+', '\\s+$', CJK, '\\p{N}+'] },
+  deepseekCoder: { patterns: ['[\\r\\n]', '\\s?\\p{L}+', '\\s?\\p{P}+', CJK, '\\p{N}'] },
+  deepseek3: { patterns: ['\\p{N}{1,3}', CJK3, PUNCTUATED] },
+  youtu: { patterns: ['[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+', YOUTU] },
+  falcon: { patterns: ['[\\p{P}$+<=>^~|`]+', GPT2, '[0-9][0-9][0-9]'] },
+  bloom: { patterns: [BLOOM] },
+  viking: { patterns: [BLOOM, '\\p{N}'] },
+  chameleon: {
+    patterns: ['<sentinel:[0-9]+>', '(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z', '([\\t\\n]|    |  )', '\\p{N}', '[\\p{P}!-/:-@\\[-`{-~]', GPT2],
+  },
+  superbpe: { patterns: ['\\p{N}+', '(?=(\\d{3})+(?!\\d))'] },
+  bailingmoe: { patterns: [String.raw`'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+`] },
+  seedCoder: { patterns: [String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|${LAST_SPACES}`] },
+  jais2: {
+    patterns: [
+      LLAMA3.slice(0, LLAMA3.indexOf('\\s+(?!')) +
+        [512, 256, 128, 64, 32, 16, 8, 4].map((n) => `\\s{${n}}(?!\\S)|`).join('') + '\\s{1,2}(?!\\S)|\\s{1}',
+    ],
+  },
+  tinyAya: { patterns: ['\\d{1,3}(?=(?:\\d{3})*\\b)', O200K] },
+  exaoneMoe: { patterns: [String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+`] },
+  kimiK2: { patterns: [KIMI] },
+  minicpm5: { patterns: ['\\p{N}{1,3}', LLAMA3.replace('{1,3}', '+')] },
+  ufakzeka: { patterns: [QWEN2.slice(CONTRACTION.length + 1)] },
+  laguna: { patterns: ['[^\\n]+|[\\n]+', QWEN2] },
+  newlines: { patterns: ['[^\\n]+|[\\n]+'] },
+} satisfies Record<string, Family>;
+export type FamilyName = keyof typeof FAMILIES;
+
+/** The splitter of a pattern family; patterns are compiled on first use of its steps. */
+export function familySplitter(name: FamilyName): Splitter {
+  const { patterns, scanner }: Family = FAMILIES[name];
+  return { ...(scanner ? { scanner } : {}), get steps() { return patterns.map((pattern) => cut(compiled(pattern))); } };
+}
+
+const cache = new Map<string, RegExp>();
+function compiled(pattern: string): RegExp {
+  let found = cache.get(pattern);
+  if (!found) cache.set(pattern, (found = compilePattern(pattern)));
+  return found;
+}
+
+/** The scanner whose splits equal those of a tokenizer.json pattern list, where there is one. */
+export function knownScanner(patterns: readonly string[]): Scanner | undefined {
+  const wanted = patterns.map(canonical).join('\n');
+  for (const { patterns: own, scanner } of Object.values(FAMILIES) as Family[]) {
+    if (scanner && own.map(canonical).join('\n') === wanted) return scanner;
+  }
+  return undefined;
+}
+
+/** Spellings of one meaning: possessive or greedy where nothing can be given back, orders of the contractions. */
+const canonical = (pattern: string) =>
+  pattern
+    .replaceAll(/([+?*}])\+/g, '$1')
+    .replaceAll(/\(\?i:'s\|'t\|'re\|'ve\|'m\|'ll\|'d\)|'\(\?i:\[sdmt\]\|ll\|ve\|re\)|\(\?:'\[sS\]\|'\[tT\][^)]*\)/g, '(contraction)')
+    .replace(/\\s\*\[\\r\\n\]\+?\|/, '\\s*[\\r\\n]|')
+    .replace(/\|\\s\+$/, '|\\s');
+
+interface PreTokenizer {
+  family: FamilyName;
+  ignoreMerges?: boolean;
+  addBos?: boolean;
+  addSeparator?: boolean;
+  /** Spaces are U+2581 and characters the symbols: SentencePiece's way in a BPE. */
+  marked?: boolean;
+}
+
+/** llama.cpp's names (`tokenizer.ggml.pre`), by family. */
+const names = (family: FamilyName, list: string, rest: Omit<PreTokenizer, 'family'> = {}): [string, PreTokenizer][] =>
+  list.split(' ').map((name) => [name, { family, ...rest }]);
+
+const PRE_TOKENIZERS = new Map<string, PreTokenizer>([
+  ...names('default', 'default'),
+  ...names('llama3', 'llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano', { ignoreMerges: true, addBos: true }),
+  ...names('llama3', 'dbrx smaug-bpe chatglm-bpe'),
+  ...names('llama3', 'glm4 glm5', { ignoreMerges: true }),
+  ...names('minicpm5', 'minicpm5', { ignoreMerges: true }),
+  ...names('ufakzeka', 'ufakzeka'),
+  ...names('laguna', 'laguna'),
+  ...names('qwen2', 'qwen2 stablelm2 deepseek-r1-qwen kormo f2llmv2 megrez hunyuan grok-2 solar-open'),
+  ...names('qwen35', 'qwen35'),
+  ...names('gpt2', 'gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert mpt olmo jais trillion granite-docling exaone4'),
+  ...names('gpt2', 'jina-v1-en jina-v2-code roberta-bpe', { addSeparator: true }),
+  ...names('digitsGpt2', 'starcoder refact command-r smollm codeshell exaone minerva-7b mellum2'),
+  ...names('deepseekLlm', 'deepseek-llm'),
+  ...names('deepseekCoder', 'deepseek-coder'),
+  ...names('deepseek3', 'deepseek-v3 hunyuan-dense joyai-llm hy_v4'),
+  ...names('youtu', 'youtu', { ignoreMerges: true }),
+  ...names('falcon', 'falcon'),
+  ...names('bloom', 'poro-chat bloom gpt3-finnish'),
+  ...names('viking', 'viking'),
+  ...names('tekken', 'tekken', { ignoreMerges: true, addBos: true }),
+  ...names('chameleon', 'chameleon', { addBos: true }),
+  ...names('o200k', 'gpt-4o llama4 kanana2 talkie minimax-m2'),
+  ...names('o200k', 'granite-embed-multi-97m', { ignoreMerges: true }),
+  ...names('tinyAya', 'tiny_aya cohere2moe'),
+  ...names('kimiK2', 'kimi-k2'),
+  ...names('superbpe', 'superbpe'),
+  ...names('bailingmoe', 'bailingmoe bailingmoe2 llada-moe'),
+  ...names('seedCoder', 'seed-coder'),
+  ...names('jais2', 'jais-2'),
+  ...names('exaoneMoe', 'exaone-moe'),
+  ...names('newlines', 'gemma4 granite-embed-multi-311m', { marked: true, addBos: true }),
+  ...names('newlines', 'sarvam-moe', { marked: true }),
+]);
+
+/** The names that `preTokenizer` knows. */
+export const preTokenizerNames = (): string[] => [...PRE_TOKENIZERS.keys()];
+
+/**
+ * The pre-tokenizer of a GGUF file. Without a name llama.cpp's rule holds: 'default'.
+ * @throws StonechatError `unsupported` for an unknown name.
+ */
+export function preTokenizer(name: string | undefined): PreTokenizer {
+  const found = PRE_TOKENIZERS.get(name || 'default');
+  if (found) return found;
+  throw new StonechatError({
+    code: 'unsupported',
+    expected: 'a tokenizer.ggml.pre that stonechat knows',
+    found: JSON.stringify(name),
+    remedy: 'Give the model\'s tokenizer.json by the tokenizer option instead.',
+  });
+}

@@ -1,0 +1,90 @@
+import type { Splitter } from './split.js';
+
+/** Kinds of token, by their numbers in GGUF's `tokenizer.ggml.token_type`. */
+export const TOKEN = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+
+/** A token that is found in the text before the model sees it. */
+export interface AddedToken {
+  id: number;
+  content: string;
+  /** Only with `parseSpecial`, and left out by decode unless `special`. */
+  special: boolean;
+  /** Takes the white space on its left or right with it. */
+  lstrip: boolean;
+  rstrip: boolean;
+  /** Only where no letter or digit adjoins. */
+  singleWord: boolean;
+  /** Looked for in the normalised text. */
+  normalized: boolean;
+}
+
+export type Merges = readonly string[] | readonly (readonly [string, string])[];
+
+/** Byte pair encoding, in WebAssembly. */
+export interface MergeModel {
+  model: 'merge';
+  /** What a word is before merging: bytes, or characters. */
+  symbols: 'bytes' | 'characters';
+  /**
+   * How `tokens` write bytes: 'alphabet' is GPT-2's (`Ġ` for a space), 'marked' is SentencePiece's (`▁` for a space),
+   * 'plain' is UTF-8, 'bytes' takes `tokenBytes` instead.
+   */
+  writing: 'alphabet' | 'marked' | 'plain' | 'bytes';
+  tokenBytes?: { blob: Uint8Array; starts: Uint32Array };
+  /** "left right" or [left, right], strongest first. Without it two neighbours merge when their bytes are a token … */
+  merges?: Merges;
+  /** … the smallest of these ranks first (one a token). */
+  ranks?: Uint32Array;
+  /** A word that is a token is that token, whatever the merges say. */
+  ignoreMerges: boolean;
+  /** Neighbouring unknown characters give one unknown token. */
+  fuseUnknown: boolean;
+}
+
+export interface UnigramModel {
+  model: 'unigram';
+  /** Log-probabilities, one a token. */
+  scores: Float32Array | Float64Array;
+  byteFallback: boolean;
+}
+
+export interface WordPieceModel {
+  model: 'wordpiece';
+  /** Written before tokens that continue a word (`##`), or before those that start one (`▁`, llama.cpp's way). */
+  mark: string;
+  marks: 'continuation' | 'start';
+  /** Longer words are unknown. */
+  longestWord: number;
+}
+
+/** Greedy longest match over bytes (RWKV World). */
+export interface GreedyModel {
+  model: 'greedy';
+  tokenBytes: readonly Uint8Array[];
+}
+
+/** A tokenizer as data, whatever file it came from. */
+export interface TokenizerSpec {
+  kind: string;
+  /** As the vocabulary writes them; '' where an id has none. */
+  tokens: readonly string[];
+  /** TOKEN of each id. */
+  types: Uint8Array;
+  added: readonly AddedToken[];
+  normalise: readonly ((text: string) => string)[];
+  /** A space put before the text (or each piece of it between special tokens). */
+  prefix: { when: 'never' | 'first' | 'always'; unlessSpace?: boolean };
+  split: Splitter;
+  model: MergeModel | UnigramModel | WordPieceModel | GreedyModel;
+  /** Ids that addSpecial puts before and after. */
+  before: readonly number[];
+  after: readonly number[];
+  bos?: number;
+  eos?: number;
+  unk?: number;
+  /** Ids that end a generation, beside `eos` and tokens with the usual names. */
+  stop?: readonly number[];
+  /** The first space of a decoded text is dropped. */
+  dropLeadingSpace: boolean;
+  chatTemplate?: string;
+}

@@ -1,0 +1,204 @@
+import { StonechatError } from '../errors.js';
+import { MergeEngine, type KernelSource } from './engine.js';
+import { GreedyEncoder } from './greedy.js';
+import { Ids } from './ids.js';
+import { namedStops, TokenFinder, type Fragment } from './special.js';
+import { TOKEN, type MergeModel, type TokenizerSpec, type WordPieceModel } from './spec.js';
+import { splitText } from './split.js';
+import type { EncodeOptions, TextStream, Tokenizer } from './types.js';
+import { UnigramEncoder } from './unigram.js';
+import { WordPieceEncoder } from './wordpiece.js';
+
+/** A tokenizer from its description. `kernels` is only a source of the compiled module: the tokenizer has a memory of its own. */
+export function createTokenizer(spec: TokenizerSpec, kernels: KernelSource): Tokenizer {
+  return new SpecTokenizer(spec, kernels);
+}
+
+/** What a model makes of normalised text, and what its tokens stand for. */
+interface Model {
+  encode(text: string, first: boolean, ids: Ids): void;
+  bytes(id: number): Uint8Array;
+}
+
+const utf8 = new TextEncoder();
+const MARK = '\u2581';
+
+class SpecTokenizer implements Tokenizer {
+  readonly kind: string;
+  readonly size: number;
+  readonly bos: number | undefined;
+  readonly eos: number | undefined;
+  readonly unk: number | undefined;
+  readonly stopIds: ReadonlySet<number>;
+  readonly chatTemplate: string | undefined;
+  private readonly model: Model;
+  private readonly special: Uint8Array;
+  private readonly contents: ReadonlyMap<number, string>;
+  private readonly finders = new Map<string, TokenFinder>();
+  private idsByToken: Map<string, number> | undefined;
+
+  constructor(private readonly spec: TokenizerSpec, kernels: KernelSource) {
+    this.kind = spec.kind;
+    this.size = spec.tokens.length;
+    this.bos = spec.bos;
+    this.eos = spec.eos;
+    this.unk = spec.unk;
+    this.chatTemplate = spec.chatTemplate;
+    this.contents = new Map(spec.added.map(({ id, content }) => [id, content]));
+    this.special = spec.types.map((type) => (type === TOKEN.control || type === TOKEN.unknown ? 1 : 0));
+    for (const { id, special } of spec.added) this.special[id] = special ? 1 : 0;
+    const named = namedStops(spec.tokens, (id) => this.isSpecial(id));
+    this.stopIds = new Set([...(spec.eos === undefined ? [] : [spec.eos]), ...(spec.stop ?? []), ...named]);
+    this.model = spec.model.model === 'merge' ? mergeModel(spec, spec.model, kernels) : scriptModel(spec);
+  }
+
+  encode(text: string, { addSpecial = true, parseSpecial = false }: EncodeOptions = {}): Int32Array {
+    if (typeof text !== 'string') throw notText(text);
+    const ids = new Ids((text.length >> 1) + 8);
+    if (addSpecial) ids.append(this.spec.before);
+    let first = true;
+    for (const outer of this.find(text, parseSpecial, false)) {
+      const inner = typeof outer === 'number' ? [outer] : this.find(this.normalise(outer), parseSpecial, true);
+      for (const fragment of inner) {
+        if (typeof fragment === 'number') ids.push(fragment);
+        else this.model.encode(this.prefixed(fragment, first), first, ids);
+        first = false;
+      }
+    }
+    if (addSpecial) ids.append(this.spec.after);
+    return ids.finish();
+  }
+
+  decode(ids: Iterable<number>, options: { special?: boolean } = {}): string {
+    const stream = this.stream(options);
+    let text = '';
+    for (const id of ids) text += stream.push(id);
+    return text + stream.flush();
+  }
+
+  token(id: number): string {
+    this.check(id);
+    return this.contents.get(id) ?? this.spec.tokens[id]!;
+  }
+
+  id(token: string): number | undefined {
+    if (!this.idsByToken) {
+      this.idsByToken = new Map();
+      for (let id = this.size - 1; id >= 0; id--) this.idsByToken.set(this.spec.tokens[id]!, id);
+      for (const [id, content] of this.contents) this.idsByToken.set(content, id);
+      this.idsByToken.delete('');
+    }
+    return this.idsByToken.get(token);
+  }
+
+  bytes(id: number): Uint8Array {
+    this.check(id);
+    const content = this.contents.get(id);
+    if (content !== undefined) return utf8.encode(content);
+    const type = this.spec.types[id];
+    const token = this.spec.tokens[id]!;
+    if (type === TOKEN.byte) return Uint8Array.of(Number.parseInt(token.slice(3, 5), 16));
+    return type === TOKEN.normal || type === TOKEN.unused ? this.model.bytes(id) : utf8.encode(token);
+  }
+
+  isSpecial(id: number): boolean {
+    return this.special[id] === 1;
+  }
+
+  stream({ special = false, previous = [] }: { special?: boolean; previous?: Iterable<number> } = {}): TextStream {
+    const visible = (id: number) => special || !this.isSpecial(id);
+    let atStart = this.spec.dropLeadingSpace;
+    for (const id of previous) if (atStart && visible(id) && this.bytes(id).length) atStart = false;
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    return {
+      push: (id) => {
+        if (!visible(id)) return this.check(id), '';
+        let bytes = this.bytes(id);
+        if (atStart && bytes.length) {
+          if (bytes[0] === 0x20) bytes = bytes.subarray(1);
+          atStart = false;
+        }
+        return decoder.decode(bytes, { stream: true });
+      },
+      flush: () => decoder.decode(),
+    };
+  }
+
+  private check(id: number): void {
+    if (Number.isInteger(id) && id >= 0 && id < this.size) return;
+    throw new StonechatError({
+      code: 'bad-option',
+      expected: `a token id from 0 to ${this.size - 1}`,
+      found: String(id),
+      remedy: 'Use ids of this model\'s own tokenizer.',
+    });
+  }
+
+  private find(text: string, parseSpecial: boolean, normalized: boolean): Fragment[] {
+    const key = `${parseSpecial} ${normalized}`;
+    let finder = this.finders.get(key);
+    if (!finder) {
+      const late = (token: { normalized: boolean }) => token.normalized && this.spec.normalise.length > 0;
+      const wanted = this.spec.added.filter((token) => (parseSpecial || !token.special) && late(token) === normalized);
+      finder = new TokenFinder(normalized ? wanted.map((token) => ({ ...token, content: this.normalise(token.content) })) : wanted);
+      this.finders.set(key, finder);
+    }
+    return finder.find(text);
+  }
+
+  private normalise(text: string): string {
+    return this.spec.normalise.reduce((done, step) => step(done), text);
+  }
+
+  private prefixed(text: string, first: boolean): string {
+    const { when, unlessSpace } = this.spec.prefix;
+    const wanted = when === 'always' || (when === 'first' && first);
+    return wanted && text && !(unlessSpace && (text[0] === ' ' || text[0] === MARK)) ? ` ${text}` : text;
+  }
+}
+
+function mergeModel(spec: TokenizerSpec, model: MergeModel, kernels: KernelSource): Model {
+  const engine = new MergeEngine(kernels, spec, model);
+  const { split } = spec;
+  const marked = model.writing === 'marked';
+  return {
+    encode(given, first, ids) {
+      const text = marked && given.includes(MARK) ? given.replaceAll(MARK, ' ') : given;
+      if (split.scanner) return engine.encode(text, split.scanner, ids);
+      const pieces = splitText(split.steps, text, first).filter((piece) => piece);
+      engine.encodePieces(pieces.join(''), pieces.map((piece) => piece.length), ids);
+    },
+    bytes: (id) => engine.tokenBytes(id),
+  };
+}
+
+/** The models that run in TypeScript. */
+function scriptModel(spec: TokenizerSpec): Model {
+  const { model, tokens, split } = spec;
+  if (model.model === 'merge') throw new TypeError('merge models run in WebAssembly');
+  const encoder = model.model === 'unigram' ? new UnigramEncoder(spec, model) : model.model === 'wordpiece' ? new WordPieceEncoder(spec, model) : new GreedyEncoder(spec, model);
+  const bytes = (id: number): Uint8Array => {
+    if (model.model === 'greedy') return model.tokenBytes[id]!;
+    return utf8.encode(model.model === 'unigram' ? tokens[id]!.replaceAll(MARK, ' ') : wordText(tokens[id]!, model));
+  };
+  return {
+    encode: (text, first, ids) => splitText(split.steps, text, first).forEach((piece) => encoder.encode(piece, ids)),
+    bytes,
+  };
+}
+
+/** A WordPiece token in running text: a space before a new word, none before the punctuation that Hugging Face's clean-up ties on. */
+function wordText(token: string, { mark, marks }: WordPieceModel): string {
+  const marked = token.startsWith(mark) && token.length > mark.length;
+  const text = marked ? token.slice(mark.length) : token;
+  if (marked !== (marks === 'start')) return text;
+  return /^(?:[.?!,]|n't|'m|'s|'ve|'re)$/.test(text) ? text : ` ${text}`;
+}
+
+const notText = (found: unknown) =>
+  new StonechatError({
+    code: 'bad-option',
+    expected: 'text to encode as a string',
+    found: typeof found,
+    remedy: 'Pass a string; ids need no encoding.',
+  });

@@ -1,0 +1,79 @@
+import type { Ids } from './ids.js';
+import { TOKEN, type TokenizerSpec, type UnigramModel } from './spec.js';
+import { Trie } from './trie.js';
+
+/** An unknown character costs this much more than the least likely token (SentencePiece's kUnkPenalty). */
+const UNKNOWN_PENALTY = 10;
+
+/** Unigram language model: of all ways to write a piece with tokens, the likeliest (Viterbi; Kudo 2018). */
+export class UnigramEncoder {
+  private readonly trie = new Trie();
+  private readonly scores: Float64Array;
+  private readonly unknownScore: number;
+  private readonly unknown: number;
+  private readonly byteIds: (number | undefined)[] = [];
+
+  constructor({ tokens, types, unk }: TokenizerSpec, model: UnigramModel) {
+    this.scores = Float64Array.from(model.scores);
+    this.unknown = unk ?? 0;
+    let least = Infinity;
+    tokens.forEach((token, id) => {
+      const type = types[id];
+      if (type === TOKEN.byte) this.byteIds[Number.parseInt(token.slice(3, 5), 16)] = id;
+      if (type === TOKEN.normal) least = Math.min(least, this.scores[id]!);
+      if (type === TOKEN.userDefined) this.scores[id] = 0;
+      if (token && (type === TOKEN.normal || type === TOKEN.userDefined || type === TOKEN.unused)) this.trie.add(codeUnits(token), id);
+    });
+    if (!model.byteFallback) this.byteIds = [];
+    this.unknownScore = (Number.isFinite(least) ? least : 0) - UNKNOWN_PENALTY;
+  }
+
+  /** Ids of one piece. Unknown characters become byte tokens, or neighbours together one unknown token. */
+  encode(piece: string, ids: Ids): void {
+    const { from, token } = this.viterbi(piece);
+    const path: number[] = [];
+    for (let at = piece.length; at > 0; at = from[at]!) path.push(at);
+    let fused = false;
+    for (const end of path.reverse()) {
+      if (token[end] !== -1) ids.push(token[end]!);
+      else if (!this.writeBytes(piece.slice(from[end], end), ids) && !fused) ids.push(this.unknown);
+      fused = token[end] === -1 && !this.byteIds.length;
+    }
+  }
+
+  /** For each place: where its best token starts, and which it is (-1: an unknown character). */
+  private viterbi(piece: string): { from: Int32Array; token: Int32Array } {
+    const size = piece.length + 1;
+    const best = new Float64Array(size).fill(-Infinity);
+    const from = new Int32Array(size);
+    const token = new Int32Array(size).fill(-1);
+    best[0] = 0;
+    for (let at = 0; at < piece.length; ) {
+      const next = at + (piece.codePointAt(at)! > 0xffff ? 2 : 1);
+      let single = false;
+      for (let node = 0, end = at; end < piece.length; ) {
+        node = this.trie.step(node, piece.charCodeAt(end++));
+        if (node < 0) break;
+        const id = this.trie.value(node);
+        if (id < 0) continue;
+        single ||= end === next;
+        const score = best[at]! + this.scores[id]!;
+        if (score > best[end]!) (best[end] = score), (from[end] = at), (token[end] = id);
+      }
+      const unknown = best[at]! + this.unknownScore;
+      if (!single && unknown > best[next]!) (best[next] = unknown), (from[next] = at), (token[next] = -1);
+      at = next;
+    }
+    return { from, token };
+  }
+
+  private writeBytes(char: string, ids: Ids): boolean {
+    if (!this.byteIds.length) return false;
+    const bytes = [...new TextEncoder().encode(char)].map((byte) => this.byteIds[byte]);
+    if (bytes.includes(undefined)) return false;
+    ids.append(bytes as number[]);
+    return true;
+  }
+}
+
+const codeUnits = (text: string): Uint16Array => Uint16Array.from({ length: text.length }, (_, i) => text.charCodeAt(i));
