@@ -4,7 +4,7 @@ import { StonechatError } from '../errors.js';
 import { LETTER_BYTES } from './alphabet.js';
 import { classPage, PAGES } from './classes.js';
 import type { Ids } from './ids.js';
-import { TOKEN, type MergeModel, type TokenizerSpec } from './spec.js';
+import { TOKEN, type MergeModel, type Merges, type TokenizerSpec } from './spec.js';
 import type { Scanner } from './split.js';
 
 /** A compiled kernel module (`Kernels` will do). The twin without shared memory is a little faster here. */
@@ -207,8 +207,9 @@ export class MergeEngine {
     this.set('pairs', pairs.address);
     this.set('pairMask', slots - 1);
     if (!merges.length) return;
-    const list = this.writeList(joined ? (merges as readonly string[]) : (merges as readonly (readonly string[])[]).flat(), model.writing === 'marked');
-    const found = this.kernels.exports.text_merges(this.engine, list.address, list.end, this.alphabet(model), joined);
+    const marked = model.writing === 'marked';
+    const list = this.writeList(mergeStrings(merges, joined && marked), marked);
+    const found = this.kernels.exports.text_merges(this.engine, list.address, list.end, this.alphabet(model), joined && !marked);
     this.arena.release(list.address, list.bytes);
     if (found !== merges.length) throw unwritable(found, merges.length);
   }
@@ -218,9 +219,9 @@ export class MergeEngine {
   }
 
   private buildSymbols({ tokens, types, unk }: TokenizerSpec, model: MergeModel): void {
-    const fallback = new Uint32Array(256).fill(NONE);
+    const fallback = model.byteIds?.slice() ?? new Uint32Array(256).fill(NONE);
     tokens.forEach((token, id) => {
-      if (types[id] === TOKEN.byte) fallback[Number.parseInt(token.slice(3, 5), 16) & 255] = id;
+      if (types[id] === TOKEN.byte && !model.byteIds) fallback[Number.parseInt(token.slice(3, 5), 16) & 255] = id;
     });
     this.set('fallback', this.place(new Uint8Array(fallback.buffer)));
     this.set('unknown', unk ?? NONE);
@@ -303,6 +304,13 @@ export class MergeEngine {
   private set(field: Field, value: number): void {
     this.words[(this.engine >> 2) + WORD[field]] = value;
   }
+}
+
+/** "left right" stays one string, except where marks are about to become spaces too. */
+function mergeStrings(merges: Merges, halve: boolean): readonly string[] {
+  if (typeof merges[0] === 'object') return (merges as readonly (readonly string[])[]).flat();
+  const joined = merges as readonly string[];
+  return halve ? joined.map((merge) => merge.replace(' ', SEPARATOR)) : joined;
 }
 
 function ownInstance({ module, build }: KernelSource): Kernels {

@@ -1,4 +1,5 @@
 import { StonechatError } from '../errors.js';
+import { openModel } from '../files/index.js';
 import type { ModelFile } from '../files/types.js';
 import type { KernelSource } from './engine.js';
 import { specFromGguf } from './gguf.js';
@@ -15,9 +16,10 @@ export { createTokenizer } from './tokenizer.js';
 export type { KernelSource } from './engine.js';
 export type { EncodeOptions, TextStream, Tokenizer } from './types.js';
 
-/** Files that may lie beside a tokenizer file, by name. */
-export type CompanionFiles = Partial<Record<(typeof COMPANIONS)[number], Uint8Array>>;
-export const COMPANIONS = ['tokenizer_config.json', 'generation_config.json', 'special_tokens_map.json', 'chat_template.jinja', 'chat_template.json', 'merges.txt'] as const;
+/** Files that may lie beside a tokenizer file and say more about it. */
+const COMPANIONS = ['tokenizer_config.json', 'generation_config.json', 'special_tokens_map.json', 'chat_template.jinja', 'chat_template.json', 'merges.txt'] as const;
+type CompanionFiles = Partial<Record<(typeof COMPANIONS)[number], Uint8Array>>;
+type Sibling = ModelFile['sibling'];
 
 /** Where a model folder keeps its tokenizer, best first. */
 const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer.model', 'tokenizer.bin', 'vocab.json'] as const;
@@ -32,10 +34,7 @@ export async function tokenizerFromModel(file: ModelFile, kernels: KernelSource)
   if (model !== undefined && model !== 'none' && model !== 'no_vocab') return build(file.name, kernels, () => specFromGguf(file.metadata));
   for (const name of TOKENIZER_FILES) {
     const bytes = await file.sibling(name);
-    if (!bytes) continue;
-    const companions: CompanionFiles = {};
-    for (const companion of COMPANIONS) companions[companion] = await file.sibling(companion);
-    return tokenizerFromFile(name, bytes, kernels, companions);
+    if (bytes) return tokenizerFromFile(name, bytes, kernels, (companion) => file.sibling(companion));
   }
   throw new StonechatError({
     code: 'not-found',
@@ -48,10 +47,20 @@ export async function tokenizerFromModel(file: ModelFile, kernels: KernelSource)
 /**
  * A tokenizer file, recognised by its content: tokenizer.json, tokenizer.model (SentencePiece), tokenizer.bin (llama2.c),
  * tiktoken ranks (recognised by their content too, but their pattern goes by name), vocab.json with merges.txt.
+ * `sibling` reads files beside it: tokenizer_config.json and its like.
  * @throws StonechatError `bad-file`, `unsupported`, `not-found`.
  */
-export function tokenizerFromFile(name: string, bytes: Uint8Array, kernels: KernelSource, companions: CompanionFiles = {}): Tokenizer {
+export async function tokenizerFromFile(name: string, bytes: Uint8Array, kernels: KernelSource, sibling: Sibling = async () => undefined): Promise<Tokenizer> {
+  if (isGguf(bytes)) return tokenizerFromModel(await openModel(bytes), kernels);
+  const companions = await readCompanions(sibling);
   return build(name, kernels, () => readSpec(name, bytes, companions));
+}
+
+const isGguf = (bytes: Uint8Array) => String.fromCharCode(...bytes.subarray(0, 4)) === 'GGUF';
+
+async function readCompanions(sibling: Sibling): Promise<CompanionFiles> {
+  const found = await Promise.all(COMPANIONS.map(async (name) => [name, await sibling(name)] as const));
+  return Object.fromEntries(found.filter(([, bytes]) => bytes));
 }
 
 /** Malformed files are refused where they are read; should one slip through, it is still a file that cannot be used. */
@@ -83,7 +92,7 @@ function readSpec(name: string, bytes: Uint8Array, companions: CompanionFiles): 
 
 function fromJson(base: string, bytes: Uint8Array, companions: CompanionFiles): TokenizerSpec {
   const json = Json.parse(decode(bytes), base);
-  if (json.get('model').exists) return specFromHuggingFace(json, parseCompanions(companions));
+  if (json.get('model').get('vocab').exists) return specFromHuggingFace(json, parseCompanions(companions));
   const merges = companions['merges.txt'];
   if (merges) return specFromVocabulary(json, decode(merges), parseCompanions(companions));
   throw new StonechatError({

@@ -24,15 +24,19 @@ export function specFromLlama2c(bytes: Uint8Array): TokenizerSpec {
     normalise: [],
     prefix: { when: 'always' },
     split: crossing ? WHOLE : { steps: [], scanner: { number: SCAN.spaces, flags: 0 } },
-    model: { model: 'merge', symbols: 'characters', writing: 'plain', ranks: ranksOfScores(scores), ignoreMerges: false, fuseUnknown: true },
+    model: { model: 'merge', symbols: 'characters', writing: 'plain', ranks: ranksOfScores(scores), byteIds: byteIds(tokens.length), ignoreMerges: false, fuseUnknown: true },
     before: [1],
     after: [],
     bos: 1,
     eos: 2,
+    stop: [1], // llama2.c's models end a story with BOS
     unk: 0,
     dropLeadingSpace: true,
   };
 }
+
+/** Byte b is id b + 3 whether the vocabulary has byte tokens or not: llama2.c's rule, by which its models' prompts were made. */
+const byteIds = (size: number) => Uint32Array.from({ length: 256 }, (_, byte) => (byte + 3 < size ? byte + 3 : 0));
 
 function readTokens(bytes: Uint8Array): { tokens: string[]; scores: Float32Array } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

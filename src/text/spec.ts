@@ -35,6 +35,8 @@ export interface MergeModel {
   merges?: Merges;
   /** … the smallest of these ranks first (one a token). */
   ranks?: Uint32Array;
+  /** Ids for the bytes of unknown characters, where they are not the tokens of type byte. 256. */
+  byteIds?: Uint32Array;
   /** A word that is a token is that token, whatever the merges say. */
   ignoreMerges: boolean;
   /** Neighbouring unknown characters give one unknown token. */
