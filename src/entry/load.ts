@@ -1,12 +1,11 @@
 import { StonechatError } from '../errors.js';
 import { openModel, readSmallFile } from '../files/index.js';
 import type { ModelFile } from '../files/types.js';
-import { createSession } from '../generate/session.js';
-import type { ChatMessage, Estimate, LoadOptions, Model, ModelInfo, Session, Source } from '../generate/types.js';
+import { createModel } from '../generate/model.js';
+import type { ChatMessage, Estimate, LoadOptions, Model, ModelInfo, Source } from '../generate/types.js';
 import type { Host } from '../host/host.js';
-import { type Build, BUILDS, instantiateKernels } from '../kernels/instance.js';
+import { type Build, BUILDS } from '../kernels/instance.js';
 import { estimateMemory, heapBytes, type LoadedRunner, loadRunner, type RunnerOptions } from '../run/load.js';
-import { aborted } from '../run/weights.js';
 import { renderChat } from '../text/chat.js';
 import { tokenizerFromFile, tokenizerFromModel } from '../text/index.js';
 import type { Tokenizer } from '../text/types.js';
@@ -72,43 +71,86 @@ function runnerOptions(host: Host, file: ModelFile, options: LoadOptions): Runne
   };
 }
 
+/** Kernels that the tokenizer merges with: any build gives the same ids. */
+async function textKernels(host: Host) {
+  const build = host.builds.includes('simd') ? 'simd' : 'scalar';
+  return { build, module: await host.compile(build, false) } as const;
+}
+
+const places = (host: Host, options: LoadOptions) => ({ ...options, open: host.open.bind(host), list: host.list.bind(host) });
+
+/** Opens, uses and closes a model file. */
+async function withModel<T>(host: Host, source: Source, options: LoadOptions, use: (file: ModelFile) => Promise<T>): Promise<T> {
+  const file = await openModel(source, places(host, options));
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
+async function readTokenizer(host: Host, source: Source, options: LoadOptions): Promise<Tokenizer> {
+  const { name, bytes, sibling } = await readSmallFile(source, places(host, options));
+  return tokenizerFromFile(name, bytes, await textKernels(host), sibling);
+}
+
+const tokenizerOf = async (host: Host, file: ModelFile, options: LoadOptions): Promise<Tokenizer> =>
+  options.tokenizer === undefined ? tokenizerFromModel(file, await textKernels(host)) : readTokenizer(host, options.tokenizer, options);
+
+function checkVocabulary(tokenizer: Tokenizer, vocabulary: number): void {
+  if (tokenizer.size <= vocabulary) return;
+  throw new StonechatError({
+    code: 'bad-option',
+    expected: `a tokenizer of at most ${vocabulary} ids, as many as the model has`,
+    found: `${tokenizer.size} ids`,
+    remedy: 'Name the tokenizer that the model was trained with.',
+  });
+}
+
+function describeModel(file: ModelFile, { runner, graph, need }: LoadedRunner, { build, kvCache }: RunnerOptions): ModelInfo {
+  const sizes = graph.weights.map(({ name }) => file.tensors.get(name)!.shape.reduce((a, b) => a * b, 1));
+  return {
+    name: String(file.metadata.get('general.name') ?? file.name),
+    format: file.format,
+    architecture: String(file.metadata.get('general.architecture')),
+    parameters: sizes.reduce((a, b) => a + b, 0),
+    contextLength: runner.contextLength,
+    trainedContextLength: graph.trainedContext,
+    layers: graph.layers,
+    vocabulary: graph.vocabulary,
+    build,
+    threads: runner.threads,
+    kvCache,
+    memoryBytes: need.total,
+  };
+}
+
+async function loadFrom(host: Host, file: ModelFile, options: LoadOptions): Promise<Model> {
+  const settings = runnerOptions(host, file, options);
+  const tokenizer = await tokenizerOf(host, file, options);
+  const loaded = await loadRunner(host, file, settings);
+  checkVocabulary(tokenizer, loaded.graph.vocabulary);
+  const name = (id: number | undefined) => (id === undefined ? undefined : tokenizer.token(id));
+  const render = (messages: readonly ChatMessage[], more: Record<string, unknown> = {}) =>
+    renderChat(tokenizer.chatTemplate, messages, { bos_token: name(tokenizer.bos), eos_token: name(tokenizer.eos), ...more });
+  const parts = { runner: loaded.runner, arena: loaded.arena, tokenizer, renderChat: render, yield: () => host.yield() };
+  return createModel(parts, describeModel(file, loaded, settings));
+}
+
 /** Binds loading to a host. */
-export function createStonechat(host: Host): Stonechat {
-  const places = (options: LoadOptions) => ({ ...options, open: host.open.bind(host), list: host.list.bind(host) });
-  const open = (source: Source, options: LoadOptions) => openModel(source, places(options));
-  const textKernels = async () => instantiateKernels(await host.compile('simd', false), 'simd');
-
-  async function tokenizerOf(file: ModelFile, options: LoadOptions): Promise<Tokenizer> {
-    if (options.tokenizer === undefined) return tokenizerFromModel(file, await textKernels());
-    return loadTokenizer(options.tokenizer, options);
-  }
-
-  async function loadTokenizer(source: Source, options: LoadOptions = {}): Promise<Tokenizer> {
-    const { name, bytes, sibling } = await readSmallFile(source, places(options));
-    return tokenizerFromFile(name, bytes, await textKernels(), sibling);
-  }
-
-  async function load(source: Source, options: LoadOptions = {}): Promise<Model> {
-    const file = await open(source, options);
-    try {
-      const settings = runnerOptions(host, file, options);
-      const tokenizer = await tokenizerOf(file, options);
-      const loaded = await loadRunner(host, file, settings);
-      return createModel(host, file, tokenizer, loaded, settings);
-    } finally {
-      await file.close();
-    }
-  }
-
-  async function estimate(source: Source, options: LoadOptions = {}): Promise<Estimate> {
-    const file = await open(source, options);
-    try {
-      const need = await estimateMemory(host, file, runnerOptions(host, file, options));
-      return { fileBytes: file.fileBytes, ...need, fits: need.total <= heapBytes };
-    } finally {
-      await file.close();
-    }
-  }
-
-  return { load, estimate, loadTokenizer };
+export function createStonechat(plain: Host): Stonechat {
+  return {
+    load(source, options = {}) {
+      const host = plain.configure(options);
+      return withModel(host, source, options, (file) => loadFrom(host, file, options));
+    },
+    estimate(source, options = {}) {
+      const host = plain.configure(options);
+      return withModel(host, source, options, async (file) => {
+        const need = await estimateMemory(host, file, runnerOptions(host, file, options));
+        return { fileBytes: file.fileBytes, ...need, fits: need.total <= heapBytes };
+      });
+    },
+    loadTokenizer: (source, options = {}) => readTokenizer(plain.configure(options), source, options),
+  };
 }

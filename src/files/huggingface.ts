@@ -115,7 +115,7 @@ function scalingEntries(scaling: Config): Entries {
   if (type === 'yarn') {
     return {
       ...common,
-      'rope.scaling.attn_factor': optional('attention_factor'),
+      'rope.scaling.attention_factor': optional('attention_factor'),
       'rope.scaling.yarn_beta_fast': optional('beta_fast'),
       'rope.scaling.yarn_beta_slow': optional('beta_slow'),
     };

@@ -1,5 +1,5 @@
 import type { ByteSource } from '../files/types.js';
-import type { OpenOptions } from '../host/host.js';
+import type { HostSettings, OpenOptions } from '../host/host.js';
 import type { Build } from '../kernels/instance.js';
 import type { Sampler } from '../sample/types.js';
 import type { EncodeOptions, Tokenizer } from '../text/types.js';
@@ -8,7 +8,7 @@ import type { EncodeOptions, Tokenizer } from '../text/types.js';
 export type Source = string | URL | Blob | ArrayBuffer | Uint8Array | ReadableStream<Uint8Array> | ByteSource | SourceFile[];
 export type SourceFile = string | URL | File | ByteSource;
 
-export interface LoadOptions extends OpenOptions {
+export interface LoadOptions extends OpenOptions, HostSettings {
   /** Threads that compute, the caller's included. Default: the host's processors (at most 8); 1 where there are no workers. */
   threads?: number;
   /** Default: the fastest that is right on this host. All give the same bits. */

@@ -57,8 +57,10 @@ export interface RopeScaling {
   readonly low: number;
   readonly high: number;
   readonly originalContext: number;
-  /** Multiplies cos and sin; undefined: what the kind prescribes. */
+  /** Multiplies cos and sin (Hugging Face's `attention_factor`); undefined: what the kind prescribes. */
   readonly attentionFactor: number | undefined;
+  /** Multiplies what the kind prescribes (llama.cpp's `attn_factor`). */
+  readonly attentionScale: number;
   /** Name of the tensor whose entries divide the frequencies (`rope_freqs.weight`), if the model has one. */
   readonly factors: string | undefined;
 }

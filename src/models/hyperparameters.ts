@@ -20,6 +20,11 @@ export class Hyperparameters {
     return this.check(key, this.raw(key) ?? fallback, (x) => Number.isFinite(x) && x >= least, `a finite number of at least ${least}`);
   }
 
+  /** As `real`, undefined where the file says nothing. */
+  optional(key: string): number | undefined {
+    return this.raw(key) === undefined ? undefined : this.real(key);
+  }
+
   text(key: string): string | undefined {
     const value = this.raw(key);
     return typeof value === 'string' ? value : undefined;
@@ -100,7 +105,6 @@ export function readRope(h: Hyperparameters, shape: Shape): RopeScaling {
   const linear = h.real('rope.scale_linear', 1);
   const factor = h.real('rope.scaling.factor', linear);
   const yarn = kind === 'yarn';
-  const attention = h.real('rope.scaling.attn_factor', 0);
   const dims = h.size('rope.dimension_count', shape.headDim, 4096);
   if (dims > shape.headDim || dims % 2 !== 0) {
     throw new StonechatError({
@@ -118,7 +122,8 @@ export function readRope(h: Hyperparameters, shape: Shape): RopeScaling {
     low: yarn ? h.real('rope.scaling.yarn_beta_slow', 1) : h.real('rope.scaling.low_freq_factor', 1),
     high: yarn ? h.real('rope.scaling.yarn_beta_fast', 32) : h.real('rope.scaling.high_freq_factor', 4),
     originalContext: h.real('rope.scaling.original_context_length', shape.context),
-    attentionFactor: attention > 0 ? attention : undefined,
+    attentionFactor: h.optional('rope.scaling.attention_factor'),
+    attentionScale: h.real('rope.scaling.attn_factor', 1),
     factors: h.file.tensors.has('rope_freqs.weight') ? 'rope_freqs.weight' : undefined,
   };
 }

@@ -244,7 +244,8 @@ class Planner {
   private emitAngles(): void {
     const { rope } = this.graph;
     if (!rope) return;
-    const factor = rope.attentionFactor ?? this.options.exports.rope_attention_factor(ROPE_KIND[rope.kind], rope.factor);
+    const usual = () => this.options.exports.rope_attention_factor(ROPE_KIND[rope.kind], rope.factor) * rope.attentionScale;
+    const factor = rope.attentionFactor ?? usual();
     this.push('rope_angles', [this.angles, this.frequencies, rope.dims / 2, dynamic(SLOT.position), dynamic(SLOT.tokens), factor], null);
   }
 

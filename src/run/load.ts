@@ -109,6 +109,7 @@ function checkFits({ graph, context, need }: Layout): void {
 
 export interface LoadedRunner {
   readonly runner: PlanRunner;
+  readonly arena: Arena;
   readonly graph: Graph;
   readonly plan: Plan;
   readonly need: MemoryNeed;
@@ -133,7 +134,7 @@ export async function loadRunner(host: Host, file: ModelFile, options: RunnerOpt
   writeFrequencies(graph, kernels, plan, weights);
   const pool = shared ? await startPool(host, kernels, plan.steps, options.threads, control) : singleThread(kernels, plan.steps);
   const runner = new PlanRunner({ graph, kernels, arena, plan, pool, contextLength: context, maxBatch: MAX_BATCH });
-  return { runner, graph, plan, need };
+  return { runner, arena, graph, plan, need };
 }
 
 /** Rotary frequencies as f64, divided by the model's own factors where it has them (Llama 3.x). */

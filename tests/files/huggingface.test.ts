@@ -88,7 +88,7 @@ describe('Hugging Face folders', () => {
       'qwen2',
       { rope_scaling: { type: 'yarn', factor: 4, original_max_position_embeddings: 8, beta_fast: 32, attention_factor: 1.1 } },
       'qwen2',
-      { 'rope.scaling.type': 'yarn', 'rope.scaling.factor': 4, 'rope.scaling.original_context_length': 8, 'rope.scaling.yarn_beta_fast': 32, 'rope.scaling.attn_factor': 1.1 },
+      { 'rope.scaling.type': 'yarn', 'rope.scaling.factor': 4, 'rope.scaling.original_context_length': 8, 'rope.scaling.yarn_beta_fast': 32, 'rope.scaling.attention_factor': 1.1 },
     ],
     ['llama', { rope_scaling: undefined, rope_theta: undefined, rope_parameters: { rope_type: 'default', rope_theta: 5e5 } }, 'llama', { 'rope.freq_base': 5e5, 'rope.scaling.type': undefined }],
   ])('%s with %j', async (model_type, changes, architecture, expected) => {
