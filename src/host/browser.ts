@@ -9,22 +9,22 @@ import { type Host, type HostSettings, mergeSettings, type WorkerHandle } from '
 let programUrl: string | undefined;
 const embeddedUrl = () => (programUrl ??= URL.createObjectURL(new Blob([program], { type: 'text/javascript' })));
 
-const unavailable = (cause: unknown) =>
-  new StonechatError({
-    code: 'unavailable',
-    expected: 'to start a worker',
-    found: cause instanceof Error ? cause.message : String(cause),
-    remedy: "Allow `worker-src blob:` in the page's policy, serve stonechat/worker.js and name it as `workerUrl`, or use { threads: 1 }.",
-    cause,
-  });
-
 function createWorker(url: string | URL): Worker {
   try {
     return new Worker(url, { type: 'module', name: 'stonechat' });
   } catch (cause) {
-    throw unavailable(cause);
+    throw new StonechatError({
+      code: 'unavailable',
+      expected: 'to start a worker',
+      found: cause instanceof Error ? cause.message : String(cause),
+      remedy: "Allow `worker-src blob:` in the page's policy, serve stonechat/worker.js and name it as `workerUrl`, or use { threads: 1 }.",
+      cause,
+    });
   }
 }
+
+/** A script that cannot be loaded gives an event without a message. */
+const NO_SCRIPT = 'its script did not load (the policy must allow `worker-src blob:`, or `workerUrl` name stonechat/worker.js on this server)';
 
 function startWorker(url: string | URL): WorkerHandle {
   const worker = createWorker(url);
@@ -32,8 +32,7 @@ function startWorker(url: string | URL): WorkerHandle {
     post: (message) => worker.postMessage(message),
     onMessage: (listener) => worker.addEventListener('message', (event) => listener(event.data)),
     onFailure(listener) {
-      // A script that cannot be loaded (policy, 404) gives an event without a message.
-      worker.addEventListener('error', (event) => listener(event.message || unavailable('its script did not load')));
+      worker.addEventListener('error', (event) => listener(event.message || NO_SCRIPT));
       worker.addEventListener('messageerror', () => listener('a message that could not be read'));
     },
     terminate: () => worker.terminate(),
