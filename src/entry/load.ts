@@ -7,7 +7,7 @@ import type { Host } from '../host/host.js';
 import { type Build, BUILDS } from '../kernels/instance.js';
 import { estimateMemory, heapBytes, type LoadedRunner, loadRunner, type RunnerOptions } from '../run/load.js';
 import { renderChat } from '../text/chat.js';
-import { tokenizerFromFile, tokenizerFromModel } from '../text/index.js';
+import { type KernelSource, tokenizerFromFile, tokenizerFromModel } from '../text/index.js';
 import type { Tokenizer } from '../text/types.js';
 
 const MOST_THREADS = 64;
@@ -71,10 +71,9 @@ function runnerOptions(host: Host, file: ModelFile, options: LoadOptions): Runne
   };
 }
 
-/** Kernels that the tokenizer merges with: any build gives the same ids. */
-async function textKernels(host: Host) {
-  const build = host.builds.includes('simd') ? 'simd' : 'scalar';
-  return { build, module: await host.compile(build, false) } as const;
+/** Kernels that the tokenizer merges with: any build gives the same ids. The model's own, so that a page fetches only one. */
+async function textKernels(host: Host, { build, threads }: Pick<RunnerOptions, 'build' | 'threads'>) {
+  return { build, module: await host.compile(build, threads > 1) };
 }
 
 const places = (host: Host, options: LoadOptions) => ({ ...options, open: host.open.bind(host), list: host.list.bind(host) });
@@ -89,13 +88,15 @@ async function withModel<T>(host: Host, source: Source, options: LoadOptions, us
   }
 }
 
-async function readTokenizer(host: Host, source: Source, options: LoadOptions): Promise<Tokenizer> {
+async function readTokenizer(host: Host, source: Source, options: LoadOptions, kernels: KernelSource): Promise<Tokenizer> {
   const { name, bytes, sibling } = await readSmallFile(source, places(host, options));
-  return tokenizerFromFile(name, bytes, await textKernels(host), sibling);
+  return tokenizerFromFile(name, bytes, kernels, sibling);
 }
 
-const tokenizerOf = async (host: Host, file: ModelFile, options: LoadOptions): Promise<Tokenizer> =>
-  options.tokenizer === undefined ? tokenizerFromModel(file, await textKernels(host)) : readTokenizer(host, options.tokenizer, options);
+async function tokenizerOf(host: Host, file: ModelFile, options: LoadOptions, settings: RunnerOptions): Promise<Tokenizer> {
+  const kernels = await textKernels(host, settings);
+  return options.tokenizer === undefined ? tokenizerFromModel(file, kernels) : readTokenizer(host, options.tokenizer, options, kernels);
+}
 
 function checkVocabulary(tokenizer: Tokenizer, vocabulary: number): void {
   if (tokenizer.size <= vocabulary) return;
@@ -127,7 +128,7 @@ function describeModel(file: ModelFile, { runner, graph, need }: LoadedRunner, {
 
 async function loadFrom(host: Host, file: ModelFile, options: LoadOptions): Promise<Model> {
   const settings = runnerOptions(host, file, options);
-  const tokenizer = await tokenizerOf(host, file, options);
+  const tokenizer = await tokenizerOf(host, file, options, settings);
   const loaded = await loadRunner(host, file, settings);
   checkVocabulary(tokenizer, loaded.graph.vocabulary);
   const name = (id: number | undefined) => (id === undefined ? undefined : tokenizer.token(id));
@@ -151,6 +152,9 @@ export function createStonechat(plain: Host): Stonechat {
         return { fileBytes: file.fileBytes, ...need, fits: need.total <= heapBytes };
       });
     },
-    loadTokenizer: (source, options = {}) => readTokenizer(plain.configure(options), source, options),
+    async loadTokenizer(source, options = {}) {
+      const host = plain.configure(options);
+      return readTokenizer(host, source, options, await textKernels(host, { build: chooseBuild(host, options.build), threads: 1 }));
+    },
   };
 }
