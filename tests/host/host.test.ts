@@ -53,8 +53,7 @@ describe('compile', () => {
     ['an answer that says no', () => new Response('', { status: 404 }), /answered 404/],
     ['something else', () => 'simd.wasm' as unknown as KernelCode, /./],
   ])('refuses %s', async (_, kernels, found) => {
-    const refused = expect(compile(nodeHost({ kernels }))).rejects;
-    await refused.toMatchObject({ name: 'StonechatError', code: 'unavailable', found: expect.stringMatching(found) });
+    await expect(compile(nodeHost({ kernels }))).rejects.toMatchObject({ name: 'StonechatError', code: 'unavailable', found: expect.stringMatching(found) });
   });
 
   it('keeps earlier settings when configured again', async () => {
