@@ -73,6 +73,11 @@ export class Candidates {
     this.changed();
   }
 
+  /** The id of the largest of all logits at `address`, the lowest of equals: what filling and selecting one gives, sooner. */
+  largest(address: number): number {
+    return this.kernels.exports.argmax_f32(address, this.vocabulary);
+  }
+
   /** To be called after writing into `logits`. */
   changed(): void {
     this.mass = 0;

@@ -60,6 +60,7 @@ export type Picker = (logitsAddress: number, history: History) => number;
 /** Runs the chain over all ids, then draws one number from `random` and with it the id. */
 export function buildSampler(options: SamplingOptions, candidates: Candidates, random: Xorshift64Star): Picker {
   const chain = samplerChain(options);
+  if (chain.length === 1 && chain[0] === greedy) return (logitsAddress) => candidates.largest(logitsAddress);
   return (logitsAddress, history) => {
     candidates.fill(logitsAddress);
     for (const sampler of chain) sampler(candidates, history);

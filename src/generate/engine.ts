@@ -1,0 +1,94 @@
+import { StonechatError } from '../errors.js';
+import type { Arena } from '../kernels/arena.js';
+import type { Runner } from '../run/types.js';
+import { Candidates } from '../sample/candidates.js';
+import { Distribution } from '../sample/distribution.js';
+import type { Tokenizer } from '../text/types.js';
+import type { RenderChat } from './prompt.js';
+import type { Alternative } from './types.js';
+
+/** The event loop gets its turn this often, so that timers and signals run; each turn costs microseconds. */
+const TURN_MS = 10;
+/** And after this many steps, where the clock stands still between I/O (workerd). */
+const TURN_STEPS = 32;
+
+export interface EngineParts {
+  readonly runner: Runner;
+  readonly arena: Arena;
+  readonly tokenizer: Tokenizer;
+  readonly renderChat: RenderChat;
+  /** Lets timers, signals and I/O run. */
+  readonly yield: () => Promise<void>;
+}
+
+/**
+ * What all generations of one model share. Logits live at one place: whoever evaluates must use them before anything
+ * else may run, that is before the next `await`.
+ */
+export class Engine {
+  readonly runner: Runner;
+  readonly tokenizer: Tokenizer;
+  readonly renderChat: RenderChat;
+  readonly candidates: Candidates;
+  readonly distribution: Distribution;
+  private readonly yield: () => Promise<void>;
+  private readonly texts = new Map<number, string>();
+  private readonly decoder = new TextDecoder();
+  private lastTurn = 0;
+  private steps = 0;
+  private turning: Promise<void> | undefined;
+
+  constructor({ runner, arena, tokenizer, renderChat, yield: turn }: EngineParts) {
+    this.runner = runner;
+    this.tokenizer = tokenizer;
+    this.renderChat = renderChat;
+    this.yield = turn;
+    this.candidates = new Candidates(runner.kernels, arena, runner.vocabulary);
+    this.distribution = new Distribution(runner.kernels, arena, runner.vocabulary);
+  }
+
+  /** Lets the event loop turn. All who ask meanwhile wait for the same turn, so that they go on side by side, token by token. */
+  turn(): Promise<void> {
+    this.turning ??= this.yield().then(() => {
+      this.turning = undefined;
+      this.steps = 0;
+      this.lastTurn = performance.now();
+    });
+    return this.turning;
+  }
+
+  /** Lets the event loop turn if it has waited long enough. */
+  async breathe(): Promise<void> {
+    const due = ++this.steps >= TURN_STEPS || performance.now() - this.lastTurn >= TURN_MS;
+    if (due || this.turning) await this.turn();
+  }
+
+  /** Log of the sum of exponentials of the logits just evaluated, and their entropy. @throws StonechatError `bad-file` if they are no numbers. */
+  measure(): { readonly logsumexp: number; readonly entropy: number } {
+    const stats = this.distribution.measure(this.runner.logitsAddress);
+    if (Number.isFinite(stats.logsumexp)) return stats;
+    throw new StonechatError({
+      code: 'bad-file',
+      expected: 'finite logits',
+      found: `${stats.largest} and NaN from the model`,
+      remedy: 'The weights may be damaged, or too large for their type: try another copy or conversion of the model.',
+    });
+  }
+
+  /** The `count` most likely tokens by the logits just evaluated. */
+  alternatives(count: number, logsumexp: number): Alternative[] {
+    if (count === 0) return [];
+    const { ids, logits } = this.distribution.largest(this.runner.logitsAddress, count);
+    return Array.from(ids, (id, i) => ({ id, text: this.text(id), logprob: logits[i]! - logsumexp }));
+  }
+
+  /** A token as text of its own: U+FFFD for parts of characters, special tokens by name. */
+  private text(id: number): string {
+    let text = this.texts.get(id);
+    if (text !== undefined) return text;
+    const { tokenizer } = this;
+    text = tokenizer.isSpecial(id) ? tokenizer.token(id) : this.decoder.decode(tokenizer.bytes(id));
+    this.texts.set(id, text);
+    return text;
+  }
+}

@@ -1,0 +1,183 @@
+import { StonechatError } from '../errors.js';
+import { HASH_START } from '../sample/distribution.js';
+import { buildSampler, type Picker } from '../sample/index.js';
+import { Xorshift64Star } from '../sample/random.js';
+import { Answer } from './answer.js';
+import { type Context, startContext } from './context.js';
+import type { Engine } from './engine.js';
+import type { Line } from './line.js';
+import type { Settings } from './options.js';
+import { prefill } from './prefill.js';
+import { type CheckedPrompt, encodePrompt } from './prompt.js';
+import type { Sequence } from './sequence.js';
+import type { Generation, Summary, Token } from './types.js';
+
+/** What a generation uses of its session. */
+export interface Room {
+  readonly engine: Engine;
+  readonly sequence: Sequence;
+  readonly line: Line;
+  /** @throws StonechatError `disposed`. */
+  check(): void;
+}
+
+/** @throws StonechatError `aborted`, with the signal's reason as cause, once the signal has fired. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  throw new StonechatError({
+    code: 'aborted',
+    expected: 'the generation to go on',
+    found: 'an aborted signal',
+    remedy: 'Its reason is in `cause`; the session can be used further.',
+    cause: signal.reason,
+  });
+}
+
+const rate = (count: number, seconds: number): number => (seconds > 0 ? count / seconds : 0);
+
+/** Prompt to stream; see Session.generate. Work is done when the consumer asks for a token, never ahead. */
+export class TokenGeneration implements Generation {
+  readonly summary: Summary;
+  private readonly tokens: AsyncGenerator<Token, undefined>;
+  private readonly pick: Picker;
+  private context!: Context;
+  private answer!: Answer;
+  private hash = HASH_START;
+
+  constructor(
+    private readonly room: Room,
+    private readonly prompt: CheckedPrompt,
+    private readonly settings: Settings,
+  ) {
+    this.pick = buildSampler(settings, room.engine.candidates, new Xorshift64Star(settings.seed));
+    this.summary = {
+      finish: undefined, promptTokens: 0, reusedTokens: 0, tokens: 0, text: '', seed: settings.seed, prefillSeconds: 0, decodeSeconds: 0,
+      prefillTokensPerSecond: 0, decodeTokensPerSecond: 0, logitsHash: undefined,
+    };
+    this.tokens = this.run();
+  }
+
+  next(): Promise<IteratorResult<Token, undefined>> {
+    return this.tokens.next();
+  }
+  return(): Promise<IteratorResult<Token, undefined>> {
+    return this.tokens.return(undefined);
+  }
+  throw(error?: unknown): Promise<IteratorResult<Token, undefined>> {
+    return this.tokens.throw(error);
+  }
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  private async *run(): AsyncGenerator<Token, undefined> {
+    const { room, settings, summary } = this;
+    const place = room.line.join();
+    try {
+      await place.turn(settings.signal, this.check);
+      await this.timed(() => this.begin());
+      if (settings.maxTokens === 0) await this.timed(() => this.warm());
+      while (summary.finish === undefined) {
+        await place.turn(settings.signal, this.check);
+        const token = await this.timed(() => this.step());
+        place.rest();
+        yield token;
+      }
+    } catch (error) {
+      if (settings.signal?.aborted) summary.finish = 'aborted';
+      throw error;
+    } finally {
+      place.leave();
+    }
+  }
+
+  private readonly check = (): void => {
+    throwIfAborted(this.settings.signal);
+    this.room.check();
+  };
+
+  /** Tells the caller how much of the prompt is done. */
+  private reporter(): (done: number) => void {
+    const total = this.context.visible.length;
+    return (done) => this.settings.onProgress?.({ phase: 'prefill', done, total });
+  }
+
+  /** Text to ids, if they fit; the sequence keeps what it may of them. */
+  private async begin(): Promise<void> {
+    const { room, settings, summary } = this;
+    const { runner, tokenizer, renderChat } = room.engine;
+    const prompt = await encodePrompt(this.prompt, tokenizer, renderChat, settings);
+    this.check();
+    this.context = startContext(prompt, settings, runner.contextLength, tokenizer.bos);
+    this.context.slide();
+    this.answer = new Answer(tokenizer, settings, prompt);
+    const { visible } = this.context;
+    summary.promptTokens = prompt.length;
+    summary.reusedTokens = room.sequence.rewind(visible, settings.reusePrefix ? visible.length - 1 : 0);
+  }
+
+  /** `maxTokens: 0`: the prompt goes into the cache, nothing comes out. */
+  private async warm(): Promise<void> {
+    const { room, context, summary } = this;
+    const report = this.reporter();
+    const last = await prefill(room.engine, room.sequence, context.visible, this.check, report);
+    room.sequence.append(last, 'none');
+    report(context.visible.length);
+    summary.finish = 'length';
+  }
+
+  /** Evaluates what is new and draws a token. */
+  private async step(): Promise<Token> {
+    const { room, context, summary } = this;
+    const { engine, sequence } = room;
+    await engine.breathe();
+    this.check();
+    context.slide();
+    const report = summary.tokens === 0 ? this.reporter() : undefined;
+    const last = await prefill(engine, sequence, context.visible, this.check, report);
+    // All generations share one place for logits: nothing else may run between these two.
+    sequence.append(last, 'last');
+    const token = this.draw();
+    report?.(context.visible.length - 1);
+    return token;
+  }
+
+  /** Logits to token. */
+  private draw(): Token {
+    const { settings, context, summary, room } = this;
+    const { engine } = room;
+    const { runner, distribution } = engine;
+    const address = runner.logitsAddress;
+    if (settings.hashLogits) {
+      this.hash = distribution.hashLogits(address, this.hash);
+      summary.logitsHash = this.hash.toString(16).padStart(16, '0');
+    }
+    const { logsumexp, entropy } = engine.measure();
+    const id = this.pick(address, context.history);
+    const logprob = runner.logits()[id]! - logsumexp;
+    const top = engine.alternatives(settings.top, logsumexp);
+    context.push(id);
+    const { text, finish } = this.answer.accept(id, context.overfull && settings.overflow === 'error');
+    summary.tokens++;
+    summary.text += text;
+    summary.finish = finish;
+    return finish ? { id, text, logprob, entropy, top, finish } : { id, text, logprob, entropy, top };
+  }
+
+  /** Adds the time of `work` to the prefill, up to the first token, or to the decoding. */
+  private async timed<T>(work: () => Promise<T>): Promise<T> {
+    const { summary } = this;
+    const before = summary.tokens;
+    const start = performance.now();
+    const result = await work();
+    const seconds = (performance.now() - start) / 1000;
+    if (before === 0) {
+      summary.prefillSeconds += seconds;
+      summary.prefillTokensPerSecond = rate(summary.promptTokens - summary.reusedTokens, summary.prefillSeconds);
+    } else {
+      summary.decodeSeconds += seconds;
+      summary.decodeTokensPerSecond = rate(summary.tokens - 1, summary.decodeSeconds);
+    }
+    return result;
+  }
+}

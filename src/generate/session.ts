@@ -1,0 +1,34 @@
+import { StonechatError } from '../errors.js';
+import type { Engine } from './engine.js';
+import { type Room, TokenGeneration } from './generation.js';
+import { Line } from './line.js';
+import { checkOptions } from './options.js';
+import { checkPrompt } from './prompt.js';
+import { Sequence } from './sequence.js';
+import type { GenerateOptions, Generation, Session } from './types.js';
+
+/** A conversation with its own KV cache, whose memory is taken at the first generation. */
+export function createSession(engine: Engine): Session {
+  const { runner } = engine;
+  const sequence = new Sequence(runner);
+  const line = new Line();
+  let disposed = false;
+  const check = () => {
+    if (!disposed) return;
+    throw new StonechatError({ code: 'disposed', expected: 'a live session', found: 'one that was disposed', remedy: 'Load the model again, or make a new session of it.' });
+  };
+  const room: Room = { engine, sequence, line, check };
+
+  function generate(prompt: unknown, options?: GenerateOptions): Generation {
+    check();
+    return new TokenGeneration(room, checkPrompt(prompt, runner.vocabulary), checkOptions(options, runner.vocabulary));
+  }
+
+  function dispose(): void {
+    disposed = true;
+    sequence.release();
+    line.wake();
+  }
+
+  return { generate, dispose, [Symbol.dispose]: dispose };
+}

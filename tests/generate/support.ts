@@ -1,0 +1,143 @@
+// A toy language model in TypeScript: its logits depend on every id it was given, in order, so that a wrong KV cache shows.
+import { Engine, type EngineParts } from '../../src/generate/engine.js';
+import type { Generation, Token } from '../../src/generate/types.js';
+import type { KvCache, Runner } from '../../src/run/types.js';
+import type { TextStream, Tokenizer } from '../../src/text/types.js';
+import { kernelsHere } from '../sample/support.js';
+
+export const BOS = 256;
+export const EOS = 257;
+export const EOT = 258;
+/** Tokens of several characters. */
+export const WORDS = ['hello', ' END', 'a END b', 'ÄÖ'];
+export const word = (text: string): number => 259 + WORDS.indexOf(text);
+export const VOCABULARY = 259 + WORDS.length;
+
+const encoder = new TextEncoder();
+
+/** One id per byte, a few words, three special tokens. Adds BOS. */
+export function toyTokenizer(overrides: Partial<Tokenizer> = {}): Tokenizer {
+  const bytes = (id: number) => (id < 256 ? Uint8Array.of(id) : id < 259 ? new Uint8Array(0) : encoder.encode(WORDS[id - 259]));
+  const names = ['<s>', '</s>', '<|eot|>'];
+  const stream = (): TextStream => {
+    const decoder = new TextDecoder();
+    return { push: (id) => decoder.decode(bytes(id), { stream: true }), flush: () => decoder.decode() };
+  };
+  const encode: Tokenizer['encode'] = (text, { addSpecial = true, parseSpecial = false } = {}) => {
+    const parts = parseSpecial ? text.split(/(<s>|<\/s>|<\|eot\|>)/) : [text];
+    const ids = parts.flatMap((part) => (parseSpecial && names.includes(part) ? [256 + names.indexOf(part)] : [...encoder.encode(part)]));
+    return Int32Array.from(addSpecial ? [BOS, ...ids] : ids);
+  };
+  return {
+    kind: 'toy', size: VOCABULARY, bos: BOS, eos: EOS, unk: undefined, stopIds: new Set([EOS, EOT]), chatTemplate: 'toy',
+    encode, bytes, stream,
+    decode: (ids) => [...ids].map((id) => new TextDecoder().decode(bytes(id))).join(''),
+    token: (id) => names[id - 256] ?? new TextDecoder().decode(bytes(id)),
+    id: () => undefined,
+    isSpecial: (id) => id >= 256 && id < 259,
+    ...overrides,
+  };
+}
+
+export interface Evaluation {
+  cache: number;
+  start: number;
+  ids: number[];
+  logits: 'none' | 'last' | 'all';
+}
+
+export interface ToyRunner extends Runner {
+  readonly evaluations: Evaluation[];
+  /** Caches not released. */
+  readonly live: Set<number>;
+  /** Makes evaluations fail. */
+  failure: Error | undefined;
+}
+
+interface ToyCache extends KvCache {
+  number: number;
+  ids: number[];
+}
+
+export interface ToyOptions {
+  contextLength?: number;
+  maxBatch?: number;
+  /** The id that should follow, from all ids so far; without it, or where it says undefined, chance decides. */
+  next?: (ids: readonly number[]) => number | undefined;
+}
+
+/** Logits in [0, 4) from a hash of the ids and the candidate. */
+export function toyLogits(ids: readonly number[]): Float32Array {
+  let state = 2166136261;
+  for (const id of ids) state = Math.imul(state ^ id, 16777619);
+  return Float32Array.from({ length: VOCABULARY }, (_, id) => {
+    let mixed = Math.imul(state ^ Math.imul(id + 1, 0x9e3779b1), 0x85ebca6b);
+    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+    return id >= BOS && id <= EOT ? -50 : ((mixed ^ (mixed >>> 16)) >>> 0) / 2 ** 30;
+  });
+}
+
+export function toyRunner({ contextLength = 512, maxBatch = 64, next }: ToyOptions = {}): ToyRunner & { parts: Pick<EngineParts, 'runner' | 'arena'> } {
+  const { kernels, arena } = kernelsHere();
+  const logitsAddress = arena.allocate(VOCABULARY * 4, 'logits');
+  const logits = () => new Float32Array(kernels.memory.buffer, logitsAddress, VOCABULARY);
+  const evaluations: Evaluation[] = [];
+  const live = new Set<number>();
+  let caches = 0;
+  let disposed = false;
+  const runner: ToyRunner = {
+    kernels, threads: 1, vocabulary: VOCABULARY, contextLength, maxBatch, logitsAddress, logitsStride: VOCABULARY * 4, evaluations, live, logits, failure: undefined,
+    newCache() {
+      const number = caches++;
+      live.add(number);
+      const cache: ToyCache = { number, length: 0, ids: [], release: () => live.delete(number) };
+      return cache;
+    },
+    evaluate(cache, ids, { logits: wanted = 'last' } = {}) {
+      if (disposed) throw new Error('evaluate after dispose');
+      if (this.failure) throw this.failure;
+      const toy = cache as ToyCache;
+      if (!live.has(toy.number)) throw new Error('evaluate on a released cache');
+      if (ids.length < 1 || ids.length > maxBatch || cache.length + ids.length > contextLength) throw new Error(`evaluate of ${ids.length} ids at ${cache.length}`);
+      evaluations.push({ cache: toy.number, start: cache.length, ids: Array.from(ids), logits: wanted });
+      toy.ids.splice(cache.length, Infinity, ...Array.from(ids));
+      cache.length = toy.ids.length;
+      const values = toyLogits(toy.ids);
+      const preferred = next?.(toy.ids);
+      if (preferred !== undefined) values[preferred] = 30;
+      logits().set(wanted === 'none' ? new Float32Array(VOCABULARY).fill(NaN) : values);
+    },
+    dispose: () => void (disposed = true),
+  };
+  return Object.assign(runner, { parts: { runner, arena } });
+}
+
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export function toyParts(options: ToyOptions & { tokenizer?: Tokenizer; runner?: ReturnType<typeof toyRunner> } = {}): EngineParts & { runner: ToyRunner } {
+  const toy = options.runner ?? toyRunner(options);
+  return {
+    ...toy.parts,
+    runner: toy,
+    tokenizer: options.tokenizer ?? toyTokenizer(),
+    renderChat: async (messages) => `<s>${messages.map(({ role, content }) => `${role}:${content}<|eot|>`).join('')}`,
+    yield: turn,
+  };
+}
+
+export const toyEngine = (options: Parameters<typeof toyParts>[0] = {}): Engine => new Engine(toyParts(options));
+
+/** Says these ids after a prompt of `from` ids. */
+export const script = (from: number, ids: readonly number[]) => (context: readonly number[]) => ids[context.length - from];
+
+/** A text as the ids of the toy tokenizer. */
+export const spell = (text: string): number[] => [...encoder.encode(text)];
+
+export async function collect(generation: Generation): Promise<Token[]> {
+  const tokens: Token[] = [];
+  for await (const token of generation) tokens.push(token);
+  return tokens;
+}
+
+export const textOf = (tokens: readonly Token[]): string => tokens.map(({ text }) => text).join('');
+export const idsOf = (tokens: readonly Token[]): number[] => tokens.map(({ id }) => id);
