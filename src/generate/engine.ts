@@ -49,12 +49,14 @@ export class Engine {
 
   /** Lets the event loop turn. All who ask meanwhile wait for the same turn, so that they go on side by side, token by token. */
   turn(): Promise<void> {
-    this.turning ??= this.yield().then(() => {
-      this.turning = undefined;
-      this.steps = 0;
-      this.lastTurn = performance.now();
-    });
-    return this.turning;
+    return (this.turning ??= this.turnOnce());
+  }
+
+  private async turnOnce(): Promise<void> {
+    await this.yield();
+    this.turning = undefined;
+    this.steps = 0;
+    this.lastTurn = performance.now();
   }
 
   /** Lets the event loop turn if it has waited long enough. */

@@ -25,7 +25,7 @@ export class Line {
 
   /** Lets all who wait look again. */
   wake(): void {
-    for (const look of [...this.waiting]) look();
+    for (const look of this.waiting) look();
   }
 
   /** Gives `place` the first position, if it has it already or those before it have been overtaken. */

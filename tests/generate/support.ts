@@ -25,7 +25,7 @@ export function toyTokenizer(overrides: Partial<Tokenizer> = {}): Tokenizer {
   };
   const encode: Tokenizer['encode'] = (text, { addSpecial = true, parseSpecial = false } = {}) => {
     const parts = parseSpecial ? text.split(/(<s>|<\/s>|<\|eot\|>)/) : [text];
-    const ids = parts.flatMap((part) => (parseSpecial && names.includes(part) ? [256 + names.indexOf(part)] : [...encoder.encode(part)]));
+    const ids = parts.flatMap((part) => (parseSpecial && names.includes(part) ? [256 + names.indexOf(part)] : Array.from(encoder.encode(part))));
     return Int32Array.from(addSpecial ? [BOS, ...ids] : ids);
   };
   return {
