@@ -83,8 +83,8 @@ function multiplyGroups<W, D>(y: usize, xq: usize, w: usize, scratch: usize, m: 
 
 /** What a sum of one token starts from: -offset x the sum of its activations. */
 // @ts-ignore: decorator
-@inline function start<W, D>(minusSum: i32): v128 {
-  return is<D, Signed>() || offset<W>() == 0 ? i32x4.splat(0) : i32x4.splat(minusSum * offset<W>());
+@inline function start<W, D>(minusSum: v128): v128 {
+  return is<D, Signed>() || offset<W>() == 0 ? i32x4.splat(0) : i32x4.shl(minusSum, 3 + highBits<W>());
 }
 
 /** One token x 8 rows, straight from the packed group. */
@@ -97,7 +97,8 @@ function multiplyGroups<W, D>(y: usize, xq: usize, w: usize, scratch: usize, m: 
     let codes = group + headerBytes<W>();
     for (let sub: usize = 0; sub < subs<W>(); sub++) {
       // Rows 0..3 and 4..7; two sums each, see combine.
-      const minusHigh = is<W, Q6_K>() ? load<i32>(x, 12) : 0, begin = start<W, D>(load<i32>(x, 8) - minusHigh);
+      const minusSum = v128.load32_splat(x, 8), minusHigh = is<W, Q6_K>() ? v128.load32_splat(x, 12) : minusSum;
+      const begin = start<W, D>(is<W, Q6_K>() ? i32x4.sub(minusSum, minusHigh) : minusSum);
       let a0 = is<D, Narrow>() ? i32x4.splat(0) : begin, a1 = a0, b0 = is<W, Q6_K>() ? start<W, D>(minusHigh) : i32x4.splat(0), b1 = b0;
       let low0 = lowPlane<W>(codes, 0), low1 = lowPlane<W>(codes, 1), high0 = highPlane<W>(codes, 0, low0), high1 = highPlane<W>(codes, 1, low1);
       let at = codes, from = x + Q8_CODES;
