@@ -17,8 +17,8 @@ import { minima, minimumAt, scaleAt, scales, sixteenthAt, sixteenths, smallScale
 import {
   Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, codeBytes, groupBytes, hasMinimum, headerBytes, highBits, is, offset, subs, superBytes, supers,
 } from '../weights/types';
-import { unpackCodes } from '../weights/unpack';
 import { Direct, Narrow, PAIRS, Pairs, SIGNED, Signed, dot, dotBytes, firstOf, probe, secondOf, widen } from './dot';
+import { unpackCodes } from './panel_q8';
 import { Q8_BLOCK, Q8_CODES, q8_row_bytes } from './quantize';
 import { addTerm, multiplyBlocks, multiplyParts } from './tiles_q8';
 

@@ -1,11 +1,11 @@
 /**
- * GEMM tiles of the int8 path: a few tokens x 8 rows from an integer panel (unpack.ts). Integer sums stay in
+ * GEMM tiles of the int8 path: a few tokens x 8 rows from an integer panel (panel_q8.ts). Integer sums stay in
  * registers; the f32 sums live in y, which the caller has zeroed. The order of summation is matmul_q8.ts's.
  */
 import { RELAXED } from '../lanes';
 import { Q6_K, hasMinimum, is } from '../weights/types';
-import { PANEL_HEADER, PANEL_STEPS, panelBlock, panelCodes } from '../weights/unpack';
 import { Narrow, dot, widen } from './dot';
+import { PANEL_HEADER, PANEL_STEPS, panelBlock, panelCodes } from './panel_q8';
 import { Q8_BLOCK, Q8_CODES } from './quantize';
 
 /** sum + scale * (d * f32(isum)) [+ minimum * (d x sum)], for an activation block at x. */

@@ -3,7 +3,7 @@
  * Rows missing from the last group become zero rows: their scales are 0 (their codes repeat the last row).
  */
 import { SIMD } from '../lanes';
-import { halfToFloat, loadHalf, pairOffset } from './half';
+import { halfToFloat, pairOffset } from './half';
 import {
   BFloat16, BLOCK, Float32, GROUP, HALF_HEADER, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
   codeBytes, fileBytes, groupBytes, hasHalfPairs, hasMinimum, headerBytes, highBits, is, isFloat, isK, subs, superBytes, supers,
