@@ -13,10 +13,12 @@ const builds = supportedBuilds(true).filter((build) => build !== 'relaxed' || no
 function startWorker(): WorkerHandle {
   const worker = new Worker(program, { eval: true, execArgv: [], name: 'stonechat' });
   let over = false;
-  worker.unref(); // an idle pool does not keep the process alive
   return {
     post: (message) => worker.postMessage(message),
-    onMessage: (listener) => void worker.on('message', listener),
+    onMessage(listener) {
+      worker.on('message', listener);
+      worker.unref(); // an idle pool does not keep the process alive; listening would
+    },
     onFailure(listener) {
       worker.on('error', listener);
       worker.on('messageerror', listener);

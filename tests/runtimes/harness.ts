@@ -1,0 +1,55 @@
+// What the tests of all runtimes share: the built package bundled for each, the outcomes they must reach, the data.
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { build, type BuildOptions } from 'esbuild';
+import { expect } from 'vitest';
+import type { Build } from 'stonechat';
+import { dataPath, NO_DATA } from '../golden/data.js';
+import { CASES, type Outcome, runCases } from './cases.js';
+
+export const MODELS = dataPath('models');
+/** Why a test cannot run here, or undefined. */
+export const noModels = existsSync(MODELS) ? undefined : NO_DATA;
+
+/** Bundles `entry`, which imports `stonechat` as any application does, into .cache/runtimes/<name>/; returns that folder. */
+export async function bundle(name: string, entry: string, options: BuildOptions): Promise<string> {
+  const outdir = resolve('.cache/runtimes', name);
+  await build({
+    entryPoints: [entry],
+    outdir,
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    logLevel: 'error',
+    external: ['@huggingface/jinja'],
+    ...options,
+  });
+  return outdir;
+}
+
+let reference: Promise<Outcome[]> | undefined;
+
+/** One outcome per case, from the scalar build on one thread of this Node. */
+export function referenceOutcomes(): Promise<Outcome[]> {
+  reference ??= import('stonechat').then(({ load }) =>
+    runCases({ load, source: (model) => resolve(MODELS, model), builds: ['scalar'], threads: [1] }),
+  );
+  return reference;
+}
+
+const key = ({ name, ids, text, logitsHash }: Outcome) => ({ name, ids, text, logitsHash });
+
+/** Every build and thread count asked for was used, and gave what the reference gives, bit for bit. */
+export async function expectSameBits(outcomes: readonly Outcome[], builds: readonly Build[], threads: readonly number[]): Promise<void> {
+  const expected = await referenceOutcomes();
+  for (const { ids, logitsHash } of expected) {
+    expect(ids.length).toBeGreaterThan(8);
+    expect(logitsHash).toMatch(/^[0-9a-f]{16}$/);
+  }
+  const wanted = builds.flatMap((each) => threads.flatMap((count) => CASES.map(({ name }) => `${each} x ${count}: ${name}`)));
+  expect(outcomes.map(({ name, build: used, threads: count }) => `${used} x ${count}: ${name}`)).toEqual(wanted);
+  for (const outcome of outcomes) {
+    const same = expected.find(({ name }) => name === outcome.name)!;
+    expect(key(outcome), `${outcome.build} x ${outcome.threads}`).toEqual(key(same));
+  }
+}
