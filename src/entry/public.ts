@@ -1,4 +1,4 @@
-// What every entry exports beside `load` and `estimate`.
+// What every entry exports beside what createStonechat binds to its host.
 export { StonechatError, type ErrorCode, type ErrorDetails } from '../errors.js';
 export type { ByteSource } from '../files/types.js';
 export type { Build, HostSettings, KernelCode, OpenOptions, Progress } from '../host/host.js';
