@@ -3,6 +3,7 @@ import { openModel, readSmallFile } from '../files/index.js';
 import type { ModelFile } from '../files/types.js';
 import { createModel } from '../generate/model.js';
 import type { ChatMessage, Estimate, LoadOptions, Model, ModelInfo, Source } from '../generate/types.js';
+import { abortSignal, callback, checkRules, isText, oneOf, type Rule, whole } from '../generate/rules.js';
 import type { Host } from '../host/host.js';
 import { type Build, BUILDS } from '../kernels/instance.js';
 import { estimateMemory, heapBytes, type LoadedRunner, loadRunner, type RunnerOptions } from '../run/load.js';
@@ -11,6 +12,7 @@ import { type KernelSource, tokenizerFromFile, tokenizerFromModel } from '../tex
 import type { Tokenizer } from '../text/types.js';
 
 const MOST_THREADS = 64;
+const MOST_CONTEXT = 1 << 24;
 const DEFAULT_MOST_THREADS = 8;
 /** Below this a token takes less time than threads take to meet. */
 const SMALL_MODEL_BYTES = 16 << 20;
@@ -28,13 +30,24 @@ export interface Stonechat {
   loadTokenizer(source: Source, options?: LoadOptions): Promise<Tokenizer>;
 }
 
-function badOption(name: string, expected: string, found: unknown, remedy: string): StonechatError {
-  return new StonechatError({ code: 'bad-option', expected: `${name} to be ${expected}`, found: String(found), remedy });
-}
+const anything = (expected: string): Rule => ({ expected, accepts: (value) => typeof value === 'object' && value !== null, otherwise: 'none' });
+
+const RULES: Readonly<Record<keyof LoadOptions, Rule>> = {
+  threads: whole(1, MOST_THREADS, 'one per processor'),
+  build: { ...oneOf(...BUILDS), otherwise: 'the fastest one' },
+  contextLength: whole(1, MOST_CONTEXT, "the model's own, at most 4096"),
+  kvCache: oneOf('f32', 'q8_0'),
+  activations: oneOf('q8', 'f32'),
+  tokenizer: { expected: 'a path, URL, File or bytes', accepts: (value) => isText(value) || anything('').accepts(value), otherwise: "the model's own" },
+  signal: abortSignal,
+  onProgress: callback,
+  headers: anything('an object of HTTP headers'),
+  kernels: callback,
+  workerUrl: { expected: 'an address', accepts: (value) => isText(value) || value instanceof URL, otherwise: 'the embedded worker' },
+};
 
 function chooseBuild(host: Host, asked: Build | undefined): Build {
   if (asked === undefined) return host.builds[0]!;
-  if (!BUILDS.includes(asked)) throw badOption('build', BUILDS.join(', '), asked, 'Leave it out for the fastest one.');
   if (host.builds.includes(asked)) return asked;
   throw new StonechatError({
     code: 'unavailable',
@@ -45,18 +58,9 @@ function chooseBuild(host: Host, asked: Build | undefined): Build {
 }
 
 function chooseThreads(host: Host, asked: number | undefined, fileBytes: number): number {
-  if (asked !== undefined && (!Number.isInteger(asked) || asked < 1 || asked > MOST_THREADS)) {
-    throw badOption('threads', `a whole number from 1 to ${MOST_THREADS}`, asked, 'Leave it out for one per processor.');
-  }
   if (!host.canThread) return 1;
   const usual = fileBytes < SMALL_MODEL_BYTES ? 1 : Math.min(host.processors, DEFAULT_MOST_THREADS);
   return asked ?? usual;
-}
-
-function oneOf<T extends string>(name: string, value: T | undefined, values: readonly [T, ...T[]]): T {
-  if (value === undefined) return values[0];
-  if (values.includes(value)) return value;
-  throw badOption(name, values.join(' or '), value, `Leave it out for ${values[0]}.`);
 }
 
 function runnerOptions(host: Host, file: ModelFile, options: LoadOptions): RunnerOptions {
@@ -64,8 +68,8 @@ function runnerOptions(host: Host, file: ModelFile, options: LoadOptions): Runne
     build: chooseBuild(host, options.build),
     threads: chooseThreads(host, options.threads, file.fileBytes),
     contextLength: options.contextLength,
-    kvCache: oneOf('kvCache', options.kvCache, ['f32', 'q8_0']),
-    activations: oneOf('activations', options.activations, ['q8', 'f32']),
+    kvCache: options.kvCache ?? 'f32',
+    activations: options.activations ?? 'q8',
     signal: options.signal,
     onProgress: options.onProgress,
   };
@@ -140,20 +144,24 @@ async function loadFrom(host: Host, file: ModelFile, options: LoadOptions): Prom
 
 /** Binds loading to a host. */
 export function createStonechat(plain: Host): Stonechat {
+  const configured = (options: LoadOptions) => {
+    checkRules('load()', options, RULES);
+    return plain.configure(options);
+  };
   return {
-    load(source, options = {}) {
-      const host = plain.configure(options);
+    async load(source, options = {}) {
+      const host = configured(options);
       return withModel(host, source, options, (file) => loadFrom(host, file, options));
     },
-    estimate(source, options = {}) {
-      const host = plain.configure(options);
+    async estimate(source, options = {}) {
+      const host = configured(options);
       return withModel(host, source, options, async (file) => {
         const need = await estimateMemory(host, file, runnerOptions(host, file, options));
         return { fileBytes: file.fileBytes, ...need, fits: need.total <= heapBytes };
       });
     },
     async loadTokenizer(source, options = {}) {
-      const host = plain.configure(options);
+      const host = configured(options);
       return readTokenizer(host, source, options, await textKernels(host, { build: chooseBuild(host, options.build), threads: 1 }));
     },
   };

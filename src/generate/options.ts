@@ -1,7 +1,6 @@
-import { StonechatError } from '../errors.js';
 import type { SamplingOptions } from '../sample/index.js';
 import { randomSeed } from '../sample/random.js';
-import { didYouMean } from './nearest.js';
+import { abortSignal, callback, checkRules, flag, isFunction, isText, number, refuse, type Rule, show, whole } from './rules.js';
 import type { GenerateOptions } from './types.js';
 
 /** GenerateOptions, checked and complete. */
@@ -22,32 +21,8 @@ export interface Settings extends SamplingOptions {
   readonly onProgress: GenerateOptions['onProgress'];
 }
 
-/** What an option may be. */
-interface Rule {
-  readonly expected: string;
-  readonly accepts: (value: unknown) => boolean;
-  /** What leaving it out means, for the remedy. */
-  readonly otherwise: string;
-}
-
 const MOST_SEED = (1n << 64n) - 1n;
 
-const number = (least: number, most: number, otherwise: number | string): Rule => ({
-  expected: `a number from ${least} to ${most}`,
-  accepts: (value) => typeof value === 'number' && value >= least && value <= most,
-  otherwise: String(otherwise),
-});
-
-const whole = (least: number, most: number, otherwise: number | string): Rule => ({
-  expected: most === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${least}` : `a whole number from ${least} to ${most}`,
-  accepts: (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
-  otherwise: String(otherwise),
-});
-
-const flag = (otherwise: boolean): Rule => ({ expected: 'true or false', accepts: (value) => typeof value === 'boolean', otherwise: String(otherwise) });
-
-const isFunction = (value: unknown): boolean => typeof value === 'function';
-const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
 const isId = (vocabulary: number) => (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < vocabulary;
 
 function biasEntries(value: unknown): [number, unknown][] | undefined {
@@ -90,8 +65,8 @@ function rulesFor(vocabulary: number): Record<keyof GenerateOptions, Rule> {
     hashLogits: flag(false),
     addSpecial: flag(true),
     parseSpecial: flag(false),
-    signal: { expected: 'an AbortSignal', accepts: (value) => typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value, otherwise: 'none' },
-    onProgress: { expected: 'a function', accepts: isFunction, otherwise: 'none' },
+    signal: abortSignal,
+    onProgress: callback,
   };
 }
 
@@ -101,33 +76,6 @@ const DEFAULTS = { temperature: 0.8, penaltyWindow: 64, top: 5 } as const;
 const SAMPLING: readonly (keyof GenerateOptions)[] = [
   'temperature', 'topK', 'topP', 'minP', 'typicalP', 'repetitionPenalty', 'presencePenalty', 'frequencyPenalty', 'penaltyWindow', 'logitBias',
 ];
-
-/** A value as an error message shows it. */
-export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'function') return 'a function';
-  if (Array.isArray(value)) return `[${value.slice(0, 4).map(show).join(', ')}${value.length > 4 ? ', …' : ''}]`;
-  if (value instanceof Map) return `a Map of ${show(Object.fromEntries(value))}`;
-  if (typeof value !== 'object' || value === null) return Object.is(value, -0) ? '-0' : String(value);
-  const entries = Object.entries(value).slice(0, 4);
-  return `{${entries.map(([key, inner]) => `${key}: ${typeof inner === 'object' ? '…' : show(inner)}`).join(', ')}}`;
-}
-
-function refuse(expected: string, found: string, remedy: string): never {
-  throw new StonechatError({ code: 'bad-option', expected, found, remedy });
-}
-
-function checkEach(options: GenerateOptions, vocabulary: number): void {
-  const rules = rulesFor(vocabulary);
-  const names = Object.keys(rules);
-  for (const [name, value] of Object.entries(options)) {
-    const rule = Object.hasOwn(rules, name) ? rules[name as keyof GenerateOptions] : undefined;
-    if (!rule) refuse('options of generate()', name, didYouMean(name, names).trim() || `There are ${names.join(', ')}.`);
-    if (value === undefined || rule.accepts(value)) continue;
-    refuse(`${name} to be ${rule.expected}`, show(value), `Leave it out for ${rule.otherwise}.`);
-  }
-}
 
 function checkTogether(options: GenerateOptions): void {
   if (options.samplers === undefined) return;
@@ -144,7 +92,7 @@ export function checkOptions(options: GenerateOptions = {}, vocabulary: number):
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     refuse('an object of options', show(options), 'Write generate(prompt, { maxTokens: 100 }).');
   }
-  checkEach(options, vocabulary);
+  checkRules('generate()', options, rulesFor(vocabulary));
   checkTogether(options);
   const { seed, stop = [] } = options;
   return {

@@ -1,6 +1,7 @@
 import { StonechatError } from '../errors.js';
 import type { Tokenizer } from '../text/types.js';
-import { type Settings, show } from './options.js';
+import type { Settings } from './options.js';
+import { show } from './rules.js';
 import type { ChatMessage } from './types.js';
 
 /** A text, token ids, or a conversation: a copy that later changes of the caller's list do not reach. */

@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { createStonechat } from '../../src/entry/load.js';
+import { nodeHost } from '../../src/host/node.js';
+import { dataPath, hasData, titled } from '../golden/data.js';
+
+const { load, estimate, loadTokenizer } = createStonechat(nodeHost());
+
+describe('options of load', () => {
+  it.each([
+    ['threads', 0],
+    ['threads', 2.5],
+    ['threads', 1000],
+    ['build', 'avx'],
+    ['contextLength', NaN],
+    ['contextLength', Infinity],
+    ['contextLength', -1],
+    ['kvCache', 'q4_0'],
+    ['activations', 'bf16'],
+    ['signal', 'stop'],
+    ['onProgress', 7],
+    ['headers', 'Authorization: x'],
+    ['kernels', {}],
+    ['tokenizer', ''],
+  ])('refuses %s %s, whatever the source', async (name, value) => {
+    await expect(load('no-such-file', { [name]: value })).rejects.toMatchObject({ code: 'bad-option', expected: expect.stringContaining(name) });
+  });
+
+  it('refuses an unknown name with the nearest one', async () => {
+    await expect(load('x', { thread: 2 } as object)).rejects.toMatchObject({ code: 'bad-option', remedy: expect.stringContaining('threads') });
+  });
+
+  it('refuses a build that this host does not run rightly', async () => {
+    const host = { ...nodeHost(), builds: ['simd', 'scalar'] as const, configure: () => host };
+    await expect(createStonechat(host).load(new Uint8Array(1), { build: 'relaxed' })).rejects.toMatchObject({ name: 'StonechatError' });
+  });
+});
+
+describe.skipIf(!hasData)(titled('load'), () => {
+  const path = hasData ? dataPath('models/derived/stories260K/stories260K-Q8_0.gguf') : '';
+
+  it('tells what was loaded', async () => {
+    const model = await load(path, { contextLength: 100, kvCache: 'q8_0', threads: 2 });
+    expect(model.info).toMatchObject({ format: 'gguf', architecture: 'llama', layers: 5, vocabulary: 512, contextLength: 100, trainedContextLength: 512, threads: 2, kvCache: 'q8_0', parameters: 260032 });
+    model.dispose();
+  });
+
+  it('estimates what loading takes', async () => {
+    const need = await estimate(path);
+    expect(need.fits).toBe(true);
+    expect(need.total).toBe(need.weights + need.kvCache + need.scratch);
+    expect(need.weights).toBeLessThan(1.2 * need.fileBytes);
+    // 5 layers, keys and values, 4 heads of 8, 512 tokens, 4 bytes.
+    expect(need.kvCache).toBe(5 * 2 * 4 * 8 * 512 * 4);
+  });
+
+  it('refuses a tokenizer of another model', async () => {
+    await expect(load(dataPath('models/llama2c/stories260K/stories260K.bin'), { tokenizer: dataPath('tokenizers/llama2c/tokenizer.bin') })).rejects.toMatchObject({
+      code: 'bad-option',
+      found: '32000 ids',
+    });
+  });
+
+  it('says how to name a tokenizer where the model has none', async () => {
+    await expect(load(dataPath('models/llama2c/stories260K/stories260K.bin'))).rejects.toMatchObject({ code: 'not-found', remedy: expect.stringMatching(/tokenizer/) });
+  });
+
+  it('loads a tokenizer alone, from a model or a file of its own', async () => {
+    const own = await loadTokenizer(dataPath('models/hf/TinyStories-656K/tokenizer.json'));
+    expect([...own.encode('Once upon a time')]).toEqual([1, 80, 147, 201, 282, 57]);
+  });
+
+  it('is stopped by its signal', async () => {
+    await expect(load(path, { signal: AbortSignal.abort('no') })).rejects.toMatchObject({ code: 'aborted', cause: 'no' });
+  });
+});
