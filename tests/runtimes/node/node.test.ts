@@ -1,40 +1,48 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
 import type { Build } from 'stonechat';
+import { describe, expect, it } from 'vitest';
 import { CASES, type Outcome } from '../cases.js';
 import { bundle, expectSameBits, MODELS, noModels } from '../harness.js';
 
 const run = promisify(execFile);
-const versionOf = (command: string) =>
-  run(command, ['--version']).then(({ stdout }) => Number.parseInt(stdout.slice(1), 10), () => undefined);
+const ALL: Build[] = ['scalar', 'simd', 'relaxed'];
+const HERE: Build[] = Number.parseInt(process.versions.node, 10) >= 22 ? ALL : ['scalar', 'simd'];
+const NODE24 = process.env['STONECHAT_NODE24'] ?? 'node24';
+
+const versionOf = (command: string) => run(command, ['--version']).then(({ stdout }) => stdout.trim(), () => undefined);
 
 const built = (entry: string) =>
   bundle('node', `tests/runtimes/node/${entry}.ts`, { platform: 'node', packages: 'external' }).then((folder) => join(folder, `${entry}.js`));
 
-async function casesIn(node: string, builds: readonly Build[]): Promise<void> {
+async function casesIn(command: readonly [string, ...string[]], builds: readonly Build[]): Promise<void> {
   const threads = [1, 2];
-  const { stdout } = await run(node, [await built('main'), MODELS, JSON.stringify(builds), JSON.stringify(threads)]);
-  const { outcomes } = JSON.parse(stdout) as { outcomes: Outcome[] };
-  await expectSameBits(outcomes, builds, threads);
+  const [program, ...flags] = command;
+  const { stdout } = await run(program, [...flags, await built('main'), MODELS, JSON.stringify(builds), JSON.stringify(threads)]);
+  await expectSameBits((JSON.parse(stdout) as { outcomes: Outcome[] }).outcomes, builds, threads);
 }
 
-describe('Node', () => {
-  it(`${process.version}: the same bits from every build and thread count`, async (context) => {
+describe('the same bits from every build and thread count', () => {
+  it(`in Node ${process.version}`, async (context) => {
     context.skip(noModels !== undefined, noModels);
-    const relaxed = Number.parseInt(process.versions.node, 10) >= 22;
-    await casesIn(process.execPath, relaxed ? ['scalar', 'simd', 'relaxed'] : ['scalar', 'simd']);
+    await casesIn([process.execPath], HERE);
   });
 
-  it('24: the same bits from every build and thread count', async (context) => {
+  it('in Node 24', async (context) => {
     context.skip(noModels !== undefined, noModels);
-    const node = process.env['STONECHAT_NODE24'] ?? 'node24';
-    const version = await versionOf(node);
-    context.skip(version !== 24, `no Node 24 as "${node}" (STONECHAT_NODE24 names one)`);
-    await casesIn(node, ['scalar', 'simd', 'relaxed']);
+    context.skip(!(await versionOf(NODE24))?.startsWith('v24.'), `no Node 24 as "${NODE24}" (STONECHAT_NODE24 names one)`);
+    await casesIn([NODE24], ALL);
   });
 
+  it.for([['deno', 'run', '-A'], ['bun']] satisfies [string, ...string[]][])('in %s', async (command, context) => {
+    context.skip(noModels !== undefined, noModels);
+    context.skip(!(await versionOf(command[0])), `no ${command[0]} on the PATH`);
+    await casesIn(command, ALL);
+  });
+});
+
+describe('a process', () => {
   it('ends by itself when a model with threads was not disposed of', async (context) => {
     context.skip(noModels !== undefined, noModels);
     const { stdout } = await run(process.execPath, [await built('idle'), join(MODELS, CASES[0]!.model)], { timeout: 30_000 });
