@@ -20,7 +20,9 @@ export class GreedyEncoder {
       for (let node = 0, end = at; end < bytes.length; ) {
         node = this.trie.step(node, bytes[end++]!);
         if (node < 0) break;
-        if (this.trie.value(node) >= 0) (best = this.trie.value(node)), (next = end);
+        if (this.trie.value(node) < 0) continue;
+        best = this.trie.value(node);
+        next = end;
       }
       if (best >= 0) ids.push(best);
       else if (this.unknown !== undefined) ids.push(this.unknown);

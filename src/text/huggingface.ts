@@ -2,7 +2,7 @@ import { StonechatError } from '../errors.js';
 import { BYTE_LETTERS } from './alphabet.js';
 import { charsmap } from './charsmap.js';
 import { Json } from './json.js';
-import { BERT_PUNCTUATION, bertNormaliser, nmt, SPACES, stripAccents, type Normaliser } from './normalise.js';
+import { BERT_PUNCTUATION, bertNormaliser, nmt, SPACES, type Normaliser } from './normalise.js';
 import { familySplitter, knownScanner } from './patterns.js';
 import { compilePattern, literalPattern } from './regex.js';
 import { STOP_NAMES } from './special.js';
@@ -214,8 +214,10 @@ function readPreTokenizer(json: Json, pipe: Pipeline, merged: boolean): void {
   else if (type === 'Punctuation') add(cut(BERT_PUNCTUATION, behaviour(json.get('behavior'), 'Isolated')));
   else if (type === 'Whitespace') add(cut(compilePattern('\\w+|[^\\w\\s]+'), 'removed', true));
   else if (type === 'WhitespaceSplit') add(cut(SPACES, 'removed'));
-  else if (type === 'BertPreTokenizer') add(cut(SPACES, 'removed')), add(cut(BERT_PUNCTUATION));
-  else if (type === 'CharDelimiterSplit') add(cut(literalPattern(json.get('delimiter').text()), 'removed'));
+  else if (type === 'BertPreTokenizer') {
+    add(cut(SPACES, 'removed'));
+    add(cut(BERT_PUNCTUATION));
+  } else if (type === 'CharDelimiterSplit') add(cut(literalPattern(json.get('delimiter').text()), 'removed'));
   else throw json.get('type').unsupported('a known pre-tokenizer');
 }
 
@@ -288,7 +290,7 @@ function readDecoder(json: Json): { byteLevel: boolean; dropLeadingSpace: boolea
 function readTemplate(json: Json): { before: number[]; after: number[] } | undefined {
   if (!json.exists) return undefined;
   const type = json.get('type').text();
-  if (type === 'Sequence') return json.get('processors').list().map(readTemplate).filter((found) => found).at(-1);
+  if (type === 'Sequence') return json.get('processors').list().map(readTemplate).findLast((found) => found);
   if (type === 'BertProcessing' || type === 'RobertaProcessing') {
     const id = (key: string) => new Json(json.get(key).rawList()[1], `${type}.${key}`).id();
     return { before: [id('cls')], after: [id('sep')] };

@@ -41,7 +41,7 @@ export class TokenFinder {
 }
 
 const adjoinsWord = (text: string, start: number, end: number) =>
-  WORD.test([...text.slice(Math.max(0, start - 2), start)].at(-1) ?? '') || WORD.test([...text.slice(end, end + 2)][0] ?? '');
+  WORD.test(Array.from(text.slice(Math.max(0, start - 2), start)).at(-1) ?? '') || WORD.test(Array.from(text.slice(end, end + 2))[0] ?? '');
 
 /** Names under which vocabularies keep a token that ends a turn or a text (llama.cpp, llama-vocab.cpp, end-of-generation list). */
 export const STOP_NAMES: ReadonlySet<string> = new Set([

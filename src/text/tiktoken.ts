@@ -47,7 +47,10 @@ export function specFromTiktoken(name: string, bytes: Uint8Array): TokenizerSpec
   const types = new Uint8Array(size).fill(TOKEN.normal);
   const padded = new Uint32Array(size + 1).fill(blob.length);
   padded.set(starts);
-  for (const [content, id] of Object.entries(encoding.special)) (tokens[id] = content), (types[id] = TOKEN.control);
+  for (const [content, id] of Object.entries(encoding.special)) {
+    tokens[id] = content;
+    types[id] = TOKEN.control;
+  }
   const eos = encoding.special['<|endoftext|>'] ?? encoding.special['<|end_of_text|>'];
   const bos = encoding.bos === undefined ? undefined : encoding.special[encoding.bos];
   return {

@@ -48,6 +48,13 @@ export class UnigramEncoder {
     const from = new Int32Array(size);
     const token = new Int32Array(size).fill(-1);
     best[0] = 0;
+    const reach = (end: number, score: number, at: number, id: number) => {
+      if (score > best[end]!) {
+        best[end] = score;
+        from[end] = at;
+        token[end] = id;
+      }
+    };
     for (let at = 0; at < piece.length; ) {
       const next = at + (piece.codePointAt(at)! > 0xffff ? 2 : 1);
       let single = false;
@@ -57,11 +64,9 @@ export class UnigramEncoder {
         const id = this.trie.value(node);
         if (id < 0) continue;
         single ||= end === next;
-        const score = best[at]! + this.scores[id]!;
-        if (score > best[end]!) (best[end] = score), (from[end] = at), (token[end] = id);
+        reach(end, best[at]! + this.scores[id]!, at, id);
       }
-      const unknown = best[at]! + this.unknownScore;
-      if (!single && unknown > best[next]!) (best[next] = unknown), (from[next] = at), (token[next] = -1);
+      if (!single) reach(next, best[at]! + this.unknownScore, at, -1);
       at = next;
     }
     return { from, token };
