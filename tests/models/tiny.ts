@@ -1,5 +1,6 @@
 // Tiny random models of every architecture, as ModelFiles in memory.
 import type { MetadataValue, ModelFile, TensorInfo } from '../../src/files/types.js';
+import { random } from '../kernels/support.js';
 import type { ReferenceTensor } from '../reference/transformer.js';
 
 export interface TinyShape {
@@ -17,27 +18,16 @@ export interface TinyShape {
   ropeFactors?: boolean;
 }
 
-/** Uniform numbers in [-1, 1) from a seed (mulberry32). */
-export function randomSource(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2147483648 - 1;
-  };
-}
-
 export type TinyModel = ModelFile & { reference: Map<string, ReferenceTensor> };
 
 export function tinyModel(shape: TinyShape, seed = 1): TinyModel {
   const { architecture, embedding, heads, kvHeads, vocabulary, feedForward } = shape;
-  const random = randomSource(seed);
+  const next = random(seed);
   const headDim = shape.headDim ?? embedding / heads;
   const gpt2 = architecture === 'gpt2';
   const reference = new Map<string, ReferenceTensor>();
   const add = (name: string, dims: number[], base = 0, scale = 1) => {
-    const data = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => base + scale * random());
+    const data = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => base + scale * (2 * next() - 1));
     reference.set(name, { shape: dims, data });
   };
   const matrix = (name: string, columns: number, rows: number) => add(name, [columns, rows], 0, 1.7 / Math.sqrt(columns));
