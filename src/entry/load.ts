@@ -137,7 +137,7 @@ async function loadFrom(host: Host, file: ModelFile, options: LoadOptions): Prom
   checkVocabulary(tokenizer, loaded.graph.vocabulary);
   const name = (id: number | undefined) => (id === undefined ? undefined : tokenizer.token(id));
   const render = (messages: readonly ChatMessage[], more: Record<string, unknown> = {}) =>
-    renderChat(tokenizer.chatTemplate, messages, { bos_token: name(tokenizer.bos), eos_token: name(tokenizer.eos), ...more });
+    renderChat(options.chatTemplate ?? tokenizer.chatTemplate, messages, { bos_token: name(tokenizer.bos), eos_token: name(tokenizer.eos), ...more });
   const parts = { runner: loaded.runner, arena: loaded.arena, tokenizer, renderChat: render, yield: () => host.yield() };
   return createModel(parts, describeModel(file, loaded, settings));
 }

@@ -21,6 +21,8 @@ export interface LoadOptions extends OpenOptions, HostSettings {
   activations?: 'q8' | 'f32';
   /** A tokenizer file, where the model carries none. */
   tokenizer?: Source;
+  /** A chat template (Jinja source) in place of the model's own; 'chatml' for the usual one. */
+  chatTemplate?: string;
 }
 
 /** Memory needed, before anything is loaded. Bytes. */
@@ -118,7 +120,7 @@ export interface Summary {
 }
 
 /** `for await (const token of generation)`; the summary fills in as it runs. */
-export interface Generation extends AsyncIterableIterator<Token> {
+export interface Generation extends AsyncIterableIterator<Token, undefined, undefined> {
   readonly summary: Summary;
 }
 

@@ -1,0 +1,100 @@
+import { readFile } from 'node:fs/promises';
+import { StonechatError } from '../../errors.js';
+import { openModel } from '../../files/index.js';
+import type { ModelFile } from '../../files/types.js';
+import type { GenerateOptions, LoadOptions, Model } from '../../generate/types.js';
+import type { Build } from '../../host/host.js';
+import { nodeHost } from '../../host/node.js';
+import { createStonechat } from '../load.js';
+import { type Arguments, toNumber } from './arguments.js';
+import { SAMPLING } from './options.js';
+import { ProgressBar, readInput } from './terminal.js';
+import { usage } from './usage.js';
+
+export const host = nodeHost();
+export const stonechat = createStonechat(host);
+
+/** @throws StonechatError `bad-option`: one sentence on how to name a model. */
+export function modelOf(args: Arguments): string {
+  const model = args.text('model');
+  if (model) return model;
+  throw usage('a model', 'none', 'Name one, for instance: stonechat --model story.gguf "Once upon a time" (a GGUF, safetensors or llama2.c file, a folder, or a URL).');
+}
+
+async function templateOf(name: string | undefined): Promise<string | undefined> {
+  if (name === undefined || name === 'chatml') return name;
+  try {
+    return await readFile(name, 'utf8');
+  } catch (cause) {
+    throw new StonechatError({ code: 'not-found', expected: `a chat template in ${name}`, found: (cause as Error).message, remedy: 'Name a Jinja file, or "chatml".', cause });
+  }
+}
+
+async function loadOptions(args: Arguments): Promise<LoadOptions> {
+  const options: LoadOptions = {
+    threads: args.number('threads'),
+    build: args.text('build') as Build | undefined,
+    contextLength: args.number('context'),
+    kvCache: args.text('kv-cache') as LoadOptions['kvCache'],
+    activations: args.text('activations') as LoadOptions['activations'],
+    tokenizer: args.text('tokenizer'),
+    chatTemplate: await templateOf(args.text('template')),
+  };
+  return options;
+}
+
+/** The model named on the command line, with a bar while it takes long. */
+export async function loadModel(args: Arguments, signal?: AbortSignal): Promise<Model> {
+  const source = modelOf(args);
+  const progress = new ProgressBar();
+  try {
+    return await stonechat.load(source, { ...(await loadOptions(args)), onProgress: progress.update, signal });
+  } finally {
+    progress.end();
+  }
+}
+
+/** Opens the file of the model, reads no weights. */
+export const openFile = (source: string): Promise<ModelFile> => openModel(source, { open: host.open.bind(host), list: host.list.bind(host) });
+
+export const estimateOf = async (args: Arguments, source: string) => stonechat.estimate(source, await loadOptions(args));
+
+const camel = (name: string): string => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
+function biasOf(entries: readonly string[]): Record<number, number> | undefined {
+  if (entries.length === 0) return undefined;
+  const pairs = entries.flatMap((entry) => entry.split(',')).map((entry) => {
+    const at = entry.indexOf('=');
+    if (at < 0) throw usage('--bias to be ID=VALUE', JSON.stringify(entry), 'Write --bias 15=-inf, for instance.');
+    return [toNumber(entry.slice(0, at), '--bias'), toNumber(entry.slice(at + 1), '--bias')] as const;
+  });
+  return Object.fromEntries(pairs);
+}
+
+/** Options of generate() from the command line. */
+export function answerOptions(args: Arguments): GenerateOptions {
+  const numbers = SAMPLING.filter(({ name }) => name !== 'seed').map(({ name }) => [camel(name), args.number(name)]);
+  const stop = args.texts('stop');
+  return {
+    ...(Object.fromEntries(numbers) as GenerateOptions),
+    maxTokens: args.number('max-tokens'),
+    seed: args.integer('seed'),
+    logitBias: biasOf(args.texts('bias')),
+    stop: stop.length > 0 ? stop : undefined,
+    stopIds: args.ids('stop-ids'),
+    ignoreEos: args.has('ignore-eos') || undefined,
+    overflow: args.text('overflow') as GenerateOptions['overflow'],
+    top: args.number('top'),
+  };
+}
+
+/** Prompt from --ids, --prompt, what stands alone on the line, or standard input. */
+export async function promptOf(args: Arguments): Promise<string | number[]> {
+  const ids = args.ids('ids');
+  const written = args.positionals.length > 0 ? args.positionals.join(' ') : undefined;
+  const given = [ids, args.text('prompt'), written].filter((prompt) => prompt !== undefined);
+  if (given.length > 1) throw usage('one prompt', `${given.length}: by --ids, --prompt or a text alone`, 'Leave the others out.');
+  const [prompt] = given;
+  if (prompt === undefined) throw usage('a prompt', 'none', 'Write it in quotes: stonechat "Once upon a time"; - reads it from standard input.');
+  return prompt === '-' ? readInput() : prompt;
+}

@@ -1,0 +1,22 @@
+import type { Arguments } from './arguments.js';
+import { json, table } from './format.js';
+import { loadModel, modelOf, promptOf } from './loading.js';
+import { interruptible, printLine } from './terminal.js';
+
+const SHOWN = 10;
+
+/** The logits of the last position: the largest, or with --json all of them. */
+export async function logits(args: Arguments): Promise<number> {
+  modelOf(args);
+  const prompt = await promptOf(args);
+  return interruptible(async (signal) => {
+    using model = await loadModel(args, signal);
+    const values = await model.logits(prompt, { signal });
+    if (args.has('json')) await printLine(json(typeof prompt === 'string' ? { prompt, logits: values } : { ids: prompt, logits: values }));
+    else {
+      const largest = Array.from(values.keys()).sort((a, b) => values[b]! - values[a]! || a - b).slice(0, SHOWN);
+      await printLine(table(largest.map((id) => [String(id), values[id]!.toFixed(4), JSON.stringify(model.tokenizer.token(id))]), [0, 1]));
+    }
+    return 0;
+  });
+}

@@ -1,0 +1,66 @@
+/** One `--option`. */
+export interface OptionSpec {
+  readonly name: string;
+  readonly short?: string;
+  /** What stands for its value in the help; flags have none. */
+  readonly value?: string;
+  readonly help: string;
+  /** May be given several times. */
+  readonly multiple?: boolean;
+}
+
+const option = (name: string, value: string, help: string, more: Partial<OptionSpec> = {}): OptionSpec => ({ name, value, help, ...more });
+const flag = (name: string, help: string, more: Partial<OptionSpec> = {}): OptionSpec => ({ name, help, ...more });
+
+export const HELP = flag('help', 'Show this help.', { short: 'h' });
+export const VERSION = flag('version', 'Show the version.');
+export const JSON_FLAG = flag('json', 'Print JSON, for programs.');
+
+export const MODEL = option('model', 'MODEL', 'A GGUF, safetensors or llama2.c file, a model folder, or a URL.', { short: 'm' });
+export const TOKENIZER = option('tokenizer', 'FILE', 'The tokenizer, where the model carries none.');
+export const PROMPT = option('prompt', 'TEXT', 'The prompt; - reads it from standard input.', { short: 'p' });
+export const IDS = option('ids', '1,2,3', 'Token ids in place of a text.');
+export const SYSTEM = option('system', 'TEXT', 'What the model is told before the conversation.');
+export const TEMPLATE = option('template', 'FILE', 'A chat template (Jinja) in place of the model\'s own; "chatml" for the usual one.');
+export const FULL = flag('full', 'Show arrays in full length.');
+export const JSONL = flag('jsonl', 'Read one JSON string per line, print one JSON array of ids per line.');
+export const ADD_SPECIAL = flag('add-special', 'Add BOS and EOS where the tokenizer does.');
+export const NO_PARSE_SPECIAL = flag('no-parse-special', 'Take special tokens in the text, such as </s>, for ordinary text.');
+export const NO_ECHO = flag('no-echo', 'Print the answer without the prompt.');
+
+/** How a model is loaded. */
+export const LOADING: readonly OptionSpec[] = [
+  MODEL,
+  TOKENIZER,
+  option('threads', 'N', 'Threads that compute. Default: one per processor, 8 at most; 1 for small models.', { short: 't' }),
+  option('build', 'NAME', 'scalar, simd or relaxed: the same text at another speed. Default: the fastest.'),
+  option('context', 'N', "Tokens of context. Default: the model's own, 4096 at most.", { short: 'c' }),
+  option('kv-cache', 'TYPE', 'f32 or q8_0 (a quarter of the memory). Default f32.'),
+  option('activations', 'TYPE', 'q8 or f32, for quantised weights. Default q8.'),
+];
+
+/** How text is sampled; numbers go by these names, in camel case, to generate(). */
+export const SAMPLING: readonly OptionSpec[] = [
+  option('temperature', 'T', '0 is greedy: always the most likely token. Default 0.8.'),
+  option('top-k', 'K', 'Sample among the K most likely tokens.'),
+  option('top-p', 'P', 'Sample among the most likely tokens that make up P together.'),
+  option('min-p', 'P', 'Sample among tokens at least P times as likely as the best.'),
+  option('typical-p', 'P', 'Locally typical sampling.'),
+  option('repetition-penalty', 'X', 'Make the latest tokens less likely: divide by X. 1 is off.'),
+  option('presence-penalty', 'X', 'Subtract X once from tokens that occurred.'),
+  option('frequency-penalty', 'X', 'Subtract X for every occurrence.'),
+  option('penalty-window', 'N', 'How many of the latest tokens the penalties look at. Default 64; -1 all.'),
+  option('seed', 'N', 'The same seed gives the same text, on every machine. Default: random.', { short: 's' }),
+];
+
+export const ANSWER: readonly OptionSpec[] = [
+  option('max-tokens', 'N', 'Stop after N tokens. Default: when the model ends or the context is full.', { short: 'n' }),
+  ...SAMPLING,
+  option('bias', 'ID=X', 'Add X to the logit of a token; -inf forbids it.', { multiple: true }),
+  option('stop', 'TEXT', 'Stop before this text.', { multiple: true }),
+  option('stop-ids', '1,2', 'Stop at these tokens.'),
+  flag('ignore-eos', 'Go on when the model would end.'),
+  option('overflow', 'WHAT', 'When the context is full: error, or slide (forget the oldest half). Default error.'),
+];
+
+export const TOP = option('top', 'N', 'Alternatives shown for each token.');

@@ -1,0 +1,64 @@
+import { tokenizerFromModel } from '../../text/index.js';
+import type { EncodeOptions, Tokenizer } from '../../text/types.js';
+import type { Arguments } from './arguments.js';
+import { json, several, table } from './format.js';
+import { host, modelOf, openFile, promptOf, stonechat } from './loading.js';
+import { inputLines, print, printLine } from './terminal.js';
+import { usage } from './usage.js';
+
+/** Characters of output gathered before they are written. */
+const BATCH = 1 << 16;
+
+/** The tokenizer of a file by --tokenizer, or of a model, of which only the vocabulary is read. */
+async function tokenizerOf(args: Arguments): Promise<Tokenizer> {
+  const named = args.text('tokenizer');
+  if (named !== undefined) return stonechat.loadTokenizer(named);
+  const file = await openFile(modelOf(args));
+  try {
+    return await tokenizerFromModel(file, { build: 'simd', module: await host.compile('simd', false) });
+  } finally {
+    await file.close();
+  }
+}
+
+/** Text to ids: a table, --json, or --jsonl line by line. */
+export async function tokenize(args: Arguments): Promise<number> {
+  const tokenizer = await tokenizerOf(args);
+  const options: EncodeOptions = { addSpecial: args.has('add-special'), parseSpecial: !args.has('no-parse-special') };
+  if (args.has('jsonl')) return encodeLines(tokenizer, options);
+  const prompt = await promptOf(args);
+  const ids = typeof prompt === 'string' ? tokenizer.encode(prompt, options) : Int32Array.from(prompt);
+  const tokens = Array.from(ids, (id) => tokenizer.token(id));
+  if (args.has('json')) await printLine(json({ ids, tokens }));
+  else {
+    const rows = tokens.map((token, i) => [String(ids[i]), JSON.stringify(token)]);
+    await printLine([table(rows, [0]), several(ids.length, 'token')].filter((part) => part !== '').join('\n'));
+  }
+  return 0;
+}
+
+async function encodeLines(tokenizer: Tokenizer, options: EncodeOptions): Promise<number> {
+  let number = 0;
+  let out = '';
+  for await (const line of inputLines()) {
+    number++;
+    if (line.trim() === '') continue;
+    out += `[${tokenizer.encode(parseText(line, number), options).join(',')}]\n`;
+    if (out.length < BATCH) continue;
+    await print(out);
+    out = '';
+  }
+  await print(out);
+  return 0;
+}
+
+function parseText(line: string, number: number): string {
+  let text: unknown;
+  try {
+    text = JSON.parse(line);
+  } catch {
+    text = undefined;
+  }
+  if (typeof text === 'string') return text;
+  throw usage(`a JSON string on line ${number} of standard input`, line.slice(0, 60), 'Write each text as one JSON string on a line of its own.');
+}
