@@ -6,7 +6,7 @@ import { readArguments } from './cli/arguments.js';
 import { type Command, COMMANDS, DEFAULT_COMMAND } from './cli/commands.js';
 import { json } from './cli/format.js';
 import { commandHelp, overview } from './cli/help.js';
-import { printLine } from './cli/terminal.js';
+import { INTERRUPTED, printLine } from './cli/terminal.js';
 
 const FAILED = 1;
 const NOT_UNDERSTOOD = 2;
@@ -50,9 +50,10 @@ async function run(argv: readonly string[]): Promise<number> {
   return command.run(args);
 }
 
-/** Says what went wrong, in one line; as JSON on standard output too where JSON was asked for. */
+/** Says what went wrong, in one line; as JSON on standard output too where JSON was asked for. Returns the exit code. */
 async function report(error: unknown, asJson: boolean): Promise<number> {
   const known = error instanceof StonechatError;
+  if (known && error.code === 'aborted') return INTERRUPTED;
   const message = error instanceof Error ? error.message : String(error);
   if (asJson) {
     const { code, expected, found, remedy } = known ? error : { code: 'internal', expected: undefined, found: undefined, remedy: undefined };

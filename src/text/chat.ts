@@ -48,5 +48,5 @@ const noTemplate = () =>
     code: 'not-found',
     expected: 'a model with a chat template',
     found: 'none (a base model?)',
-    remedy: 'Pass the prompt as plain text, a template by the chatTemplate option, or fallback: "chatml".',
+    remedy: 'Pass the prompt as plain text, or a template, or "chatml", by the chatTemplate option (--template).',
   });

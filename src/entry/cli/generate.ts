@@ -3,10 +3,7 @@ import type { Generation, Model } from '../../generate/types.js';
 import type { Arguments } from './arguments.js';
 import { count, json, several } from './format.js';
 import { answerOptions, loadModel, modelOf, promptOf } from './loading.js';
-import { interruptible, print, printLine, ProgressBar, remark } from './terminal.js';
-
-/** After Ctrl-C: 128 + the number of SIGINT. */
-const INTERRUPTED = 130;
+import { INTERRUPTED, interruptible, print, printLine, ProgressBar, remark } from './terminal.js';
 
 /** Streams text, or with --json one object per token and a last one with the summary. */
 export async function generate(args: Arguments): Promise<number> {

@@ -76,6 +76,9 @@ export function progressLine(phase: keyof typeof TASKS, done: number, total: num
   return `${TASKS[phase]} ${bar(share, BAR_WIDTH).padEnd(BAR_WIDTH, '░')} ${Math.floor(share * 100)} % ${amount(done)} of ${amount(total)}, ${speed}${left}`;
 }
 
+/** Exit code after Ctrl-C: 128 + the number of SIGINT. */
+export const INTERRUPTED = 130;
+
 /** Runs `work` with a signal that Ctrl-C fires; a second Ctrl-C ends the process. */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
