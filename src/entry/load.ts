@@ -39,6 +39,7 @@ const RULES: Readonly<Record<keyof LoadOptions, Rule>> = {
   kvCache: oneOf('f32', 'q8_0'),
   activations: oneOf('q8', 'f32'),
   tokenizer: { expected: 'a path, URL, File or bytes', accepts: (value) => isText(value) || anything('').accepts(value), otherwise: "the model's own" },
+  chatTemplate: { expected: 'a template in Jinja, or "chatml"', accepts: isText, otherwise: "the model's own" },
   signal: abortSignal,
   onProgress: callback,
   headers: anything('an object of HTTP headers'),

@@ -67,11 +67,11 @@ test('formats', () => {
 });
 
 test('next draws bars to the scale of the likeliest, and what is left', () => {
-  const rows = [0.5, 0.25, 0.0005].map((probability, id) => ({ id, text: ` w${id}`, logprob: Math.log(probability), probability }));
+  const rows = [0.5, 0.25, 0.0009].map((probability, id) => ({ id, text: ` w${id}`, logprob: Math.log(probability), probability }));
   const lines = drawing(rows, Math.LN2).split('\n');
   expect(lines[0]).toBe(`" w0"        50.0 %  ${'█'.repeat(40)}`);
   expect(lines[1]).toBe(`" w1"        25.0 %  ${'█'.repeat(20)}`);
-  expect(lines[2]).toBe('" w2"       0.050 %');
+  expect(lines[2]).toBe('" w2"       0.090 %  ▏');
   expect(lines[3]).toBe(`all others   24.9 %  ${'█'.repeat(19)}▉`);
   expect(lines[4]).toBe('entropy 0.69 nats: as open as a choice among 2.0 equally likely tokens');
 });
