@@ -1,0 +1,114 @@
+// What is published: file list, package map, the identical exports of all builds.
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+import { describe, expect, it } from 'vitest';
+import { describeModule } from './wasm.js';
+
+const run = promisify(execFile);
+const npx = (...command: string[]) => run('npx', ['--no-install', ...command]);
+
+interface Packed {
+  files: { path: string }[];
+}
+
+const packed = run('npm', ['pack', '--dry-run', '--ignore-scripts', '--json']).then(({ stdout }) => {
+  const [{ files }] = JSON.parse(stdout) as [Packed];
+  return files.map(({ path }) => path);
+});
+
+const TARGETS = ['relaxed', 'relaxed-shared', 'scalar', 'scalar-shared', 'simd', 'simd-shared'];
+
+describe('the packed files', () => {
+  it('are dist/, README, LICENSE and package.json, and every kind of file in dist/ is expected', async () => {
+    const files = await packed;
+    const outside = files.filter((path) => !path.startsWith('dist/'));
+    expect(outside.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+    const known = new RegExp(
+      `^dist/((node|browser|edge|cli)\\.js|chunks/\\w+\\.js|kernels/(inline|workerd|edge-light|${TARGETS.join('|')})\\.js|` +
+        `wasm/(${TARGETS.join('|')})\\.wasm|worker/(node|web|program)\\.js|types/.*\\.d\\.ts)$`,
+    );
+    expect(files.filter((path) => path.startsWith('dist/') && !known.test(path))).toEqual([]);
+  });
+
+  it('hold every file that the package map names', async () => {
+    const files = new Set(await packed);
+    const { exports, imports, bin } = JSON.parse(readFileSync('package.json', 'utf8')) as Record<string, unknown>;
+    const named = JSON.stringify([exports, imports, bin]).match(/(?:\.\/)?dist\/[^"*]+(?=")/g) ?? [];
+    expect(named.length).toBeGreaterThan(8);
+    expect(named.map((path) => path.replace('./', '')).filter((path) => !files.has(path))).toEqual([]);
+  });
+
+  it('start the command line by a shebang', () => {
+    expect(readFileSync('dist/cli.js', 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
+  });
+});
+
+describe('the package map', () => {
+  it('passes publint --strict', async () => {
+    const { stdout } = await npx('publint', '--strict', '--pack', 'false');
+    expect(stdout).toContain('All good!');
+  });
+
+  it('gives types to ES modules and bundlers (attw, esm-only)', async () => {
+    const { stdout } = await npx('attw', '--pack', '.', '--profile', 'esm-only', '--format', 'json', '--exclude-entrypoints', './kernels/*.wasm', './worker.js');
+    const { analysis } = JSON.parse(stdout) as { analysis: { problems: { kind: string; resolutionKind?: string }[] } };
+    const esm = analysis.problems.filter(({ resolutionKind }) => resolutionKind !== 'node10' && resolutionKind !== 'node16-cjs');
+    expect(esm).toEqual([]);
+  });
+
+  it.each([
+    ['workerd', 'edge', 'workerd'],
+    ['edge-light', 'edge', 'edge-light'],
+    ['browser', 'browser', 'inline'],
+    ['deno', 'node', 'inline'],
+    ['bun', 'node', 'inline'],
+    ['node', 'node', 'inline'],
+    ['nothing-known', 'browser', 'inline'],
+  ])('under the condition %s gives the entry %s with the kernels as %s', async (condition, entry, kernels) => {
+    const { metafile } = await build({
+      stdin: { contents: "export * from 'stonechat';", resolveDir: process.cwd() },
+      bundle: true,
+      write: false,
+      metafile: true,
+      format: 'esm',
+      platform: 'neutral',
+      conditions: [condition],
+      external: ['node:*', '*.wasm', '*.wasm?module', '@huggingface/jinja'],
+    });
+    const inputs = Object.keys(metafile.inputs);
+    expect(inputs.filter((path) => /^dist\/\w+\.js$/.test(path))).toEqual([`dist/${entry}.js`]);
+    expect(inputs.filter((path) => /(inline|workerd|edge-light)\.js$/.test(path))).toEqual([`dist/kernels/${kernels}.js`]);
+  });
+
+  it('exports the same names from every entry', async () => {
+    const names = async (entry: string) => Object.keys((await import(`../../dist/${entry}.js`)) as object).sort();
+    const node = await names('node');
+    expect(node).toContain('StonechatError');
+    expect(await names('browser')).toEqual(node);
+    expect(await names('edge')).toEqual(node);
+  });
+});
+
+describe('the six kernel modules', () => {
+  it('are all there and nothing else', () => {
+    expect(readdirSync('dist/wasm').sort()).toEqual(TARGETS.map((target) => `${target}.wasm`).sort());
+  });
+
+  it.each(TARGETS)('%s exports the functions of simd with their signatures, and imports only the memory', (target) => {
+    const module = describeModule(readFileSync(`dist/wasm/${target}.wasm`));
+    expect(module.exports.length).toBeGreaterThan(10);
+    expect(module.exports).toEqual(describeModule(readFileSync('dist/wasm/simd.wasm')).exports);
+    expect(module.imports).toEqual(['env.memory']);
+  });
+
+  it('say what they are', () => {
+    const kind = (target: string, shared: boolean) => {
+      const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared });
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(`dist/wasm/${target}.wasm`)), { env: { memory } });
+      return (exports as { build_kind: () => number }).build_kind();
+    };
+    expect([kind('scalar', false), kind('simd', false), kind('scalar-shared', true), kind('simd-shared', true)]).toEqual([0, 1, 4, 5]);
+  });
+});
