@@ -1,8 +1,5 @@
 import { Engine, HASH_BASE, NONE } from './engine';
 
-/** Between the strings of a list: a byte that UTF-8 never uses cannot be written by encodeInto, so U+FFFF stands there. */
-const SEPARATOR: u32 = 0xbfbfef;
-
 /** Hash of bytes [p, end): a polynomial, so that `spanHash` gives any part of a word from two prefixes. */
 export function hashBytes(p: usize, end: usize): u32 {
   let hash: u32 = 0;
@@ -65,9 +62,9 @@ export function findPair(e: Engine, left: u32, right: u32): usize {
   }
 }
 
-/** End of the string at `p` of a list of strings divided by U+FFFF. */
-function stringEnd(p: usize, end: usize): usize {
-  while (p < end && !(load<u8>(p) == 0xef && (load<u32>(p) & 0xffffff) == SEPARATOR)) p++;
+/** End of the string at `p` of a list divided by `separator`: the three bytes of a character that no string holds. */
+function stringEnd(p: usize, end: usize, separator: u32): usize {
+  while (p < end && (load<u32>(p) & 0xffffff) != separator) p++;
   return p;
 }
 
@@ -97,14 +94,14 @@ function unwrap(p: usize, end: usize, to: usize, alphabet: usize): usize {
   return to;
 }
 
-/** Reads `tokens` strings of a U+FFFF-divided list in place: fills `starts`, leaves the bytes at `blob`. Returns how many it found. */
-export function text_tokens(engine: usize, list: usize, listEnd: usize, alphabet: usize): u32 {
+/** Reads `tokens` strings of a divided list in place: fills `starts`, leaves the bytes at `blob`. Returns how many it found. */
+export function text_tokens(engine: usize, list: usize, listEnd: usize, separator: u32, alphabet: usize): u32 {
   const e = changetype<Engine>(engine);
   e.blob = list;
   let to = list;
   let count: u32 = 0;
   for (let p = list; p <= listEnd; count++) {
-    const end = stringEnd(p, listEnd);
+    const end = stringEnd(p, listEnd, separator);
     if (count < e.tokens) store<u32>(e.starts + ((<usize>count) << 2), <u32>(to - list));
     to = unwrap(p, end, to, alphabet);
     p = end + 3;
@@ -141,22 +138,22 @@ export function text_find(engine: usize, p: usize, length: usize): u32 {
 }
 
 /**
- * Reads a U+FFFF-divided list of merges into `pairs` (all NONE). A merge is "left right" (`joined`), or two strings.
+ * Reads a divided list of merges into `pairs` (all NONE). A merge is "left right" (`joined`), or two strings.
  * Ranks count from 0. Merges whose parts or product are no tokens are left out.
  * Returns the number of merges read; Engine.need is the number left out.
  */
-export function text_merges(engine: usize, list: usize, listEnd: usize, alphabet: usize, joined: bool): u32 {
+export function text_merges(engine: usize, list: usize, listEnd: usize, separator: u32, alphabet: usize, joined: bool): u32 {
   const e = changetype<Engine>(engine);
   let rank: u32 = 0;
   e.need = 0;
   for (let p = list; p <= listEnd; rank++) {
-    let end = stringEnd(p, listEnd);
+    let end = stringEnd(p, listEnd, separator);
     let middle = end;
     let second = end + 3;
     if (joined) {
       for (middle = p + 1; middle < end && load<u8>(middle) != 0x20; ) middle++;
       second = middle + 1;
-    } else end = second <= listEnd ? stringEnd(second, listEnd) : second;
+    } else end = second <= listEnd ? stringEnd(second, listEnd, separator) : second;
     if (second > end) e.need++;
     else if (!addMerge(e, p, middle, second, end, alphabet, rank)) e.need++;
     p = end + 3;

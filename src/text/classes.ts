@@ -1,24 +1,25 @@
-/** Class bits of assembly/text/scan.ts, in its order; a character gets each bit whose pattern it matches. */
+/** Runs of characters of each class bit of assembly/text/scan.ts, in its order. */
 const CLASSES: readonly RegExp[] = [
-  /[\p{Lu}\p{Lt}]/u,
-  /\p{Ll}/u,
-  /[\p{Lm}\p{Lo}]/u,
-  /\p{M}/u,
-  /\p{N}/u,
-  /\p{White_Space}/u,
-  /[\r\n]/u,
-  /[^\p{L}\p{N}\p{White_Space}]/u,
+  /[\p{Lu}\p{Lt}]+/gu,
+  /\p{Ll}+/gu,
+  /[\p{Lm}\p{Lo}]+/gu,
+  /\p{M}+/gu,
+  /\p{N}+/gu,
+  /\p{White_Space}+/gu,
+  /[\r\n]+/gu,
+  /[^\p{L}\p{N}\p{White_Space}]+/gu,
 ];
 
 /** Class bytes of the 256 code points from `page` * 256 on, by this engine's Unicode tables. */
 export function classPage(page: number): Uint8Array {
+  const text = String.fromCodePoint(...Array.from({ length: 256 }, (_, i) => page * 256 + i));
+  const units = text.length / 256;
   const classes = new Uint8Array(256);
-  for (let i = 0; i < 256; i++) {
-    const text = String.fromCodePoint(page * 256 + i);
-    CLASSES.forEach((pattern, bit) => {
-      if (pattern.test(text)) classes[i]! |= 1 << bit;
-    });
-  }
+  CLASSES.forEach((runs, bit) => {
+    for (const { 0: run, index } of text.matchAll(runs)) {
+      for (let i = index / units; i < (index + run.length) / units; i++) classes[i]! |= 1 << bit;
+    }
+  });
   return classes;
 }
 

@@ -22,8 +22,8 @@ const WORD = Object.fromEntries(FIELDS.map((name, i) => [name, i])) as Record<Fi
 const FLAG = { ignoreMerges: 1, spaceMark: 2, fuseUnknown: 4 };
 const DONE = 0, OUT_FULL = 1, PAGE_MISSING = 2, SCRATCH_SMALL = 3;
 const NONE = 0xffffffff;
-/** Between strings of a list handed to the kernels; no vocabulary holds it, being no character. */
-const SEPARATOR = '\uffff';
+/** What may stand between the strings of a list handed to the kernels: one that no string holds (Baichuan has a token U+FFFF). */
+const SEPARATORS = ['\uffff', '\ufffe', '\ufdd0', '\ufdd1', '\ufdef'];
 
 const WINDOW_BYTES = 1 << 18;
 const OUT_BYTES = 1 << 18;
@@ -180,7 +180,7 @@ export class MergeEngine {
     } else {
       const formed = tokens.map((token, id) => (types[id] === TOKEN.normal || types[id] === TOKEN.unused ? token : ''));
       const list = this.writeList(formed, model.writing === 'marked');
-      const found = this.kernels.exports.text_tokens(this.engine, list.address, list.end, this.alphabet(model));
+      const found = this.kernels.exports.text_tokens(this.engine, list.address, list.end, list.separator, this.alphabet(model));
       if (found !== count) throw unwritable(found, count);
     }
     this.indexVocabulary(count, starts);
@@ -209,7 +209,7 @@ export class MergeEngine {
     if (!merges.length) return;
     const marked = model.writing === 'marked';
     const list = this.writeList(mergeStrings(merges, joined && marked), marked);
-    const found = this.kernels.exports.text_merges(this.engine, list.address, list.end, this.alphabet(model), joined && !marked);
+    const found = this.kernels.exports.text_merges(this.engine, list.address, list.end, list.separator, this.alphabet(model), joined && !marked);
     this.arena.release(list.address, list.bytes);
     if (found !== merges.length) throw unwritable(found, merges.length);
   }
@@ -247,12 +247,15 @@ export class MergeEngine {
   }
 
   /** Strings as one block of UTF-8 with separators; `marked`: U+2581 becomes a space. */
-  private writeList(strings: readonly string[], marked: boolean): { address: number; bytes: number; end: number } {
-    const joined = strings.join(SEPARATOR);
+  private writeList(strings: readonly string[], marked: boolean): { address: number; bytes: number; end: number; separator: number } {
+    const all = strings.join('');
+    const character = SEPARATORS.find((candidate) => !all.includes(candidate)) ?? SEPARATORS[0]!;
+    const [first, second, third] = utf8.encode(character);
+    const joined = strings.join(character);
     const text = marked ? joined.replaceAll('\u2581', ' ') : joined;
     const list = this.reserve(text.length * 3);
     const { written } = this.writeText(text, list.address, list.bytes);
-    return { ...list, end: list.address + written };
+    return { ...list, end: list.address + written, separator: first! | (second! << 8) | (third! << 16) };
   }
 
   private writeText(text: string, address: number, room: number): { read: number; written: number } {
@@ -310,7 +313,7 @@ export class MergeEngine {
 function mergeStrings(merges: Merges, halve: boolean): readonly string[] {
   if (typeof merges[0] === 'object') return (merges as readonly (readonly string[])[]).flat();
   const joined = merges as readonly string[];
-  return halve ? joined.map((merge) => merge.replace(' ', SEPARATOR)) : joined;
+  return halve ? joined.flatMap((merge) => merge.split(' ')) : joined;
 }
 
 function ownInstance({ module, build }: KernelSource): Kernels {
@@ -325,7 +328,7 @@ function ownInstance({ module, build }: KernelSource): Kernels {
 const unwritable = (found: number, count: number) =>
   new StonechatError({
     code: 'bad-file',
-    expected: `${count} vocabulary entries or merges without U+FFFF`,
+    expected: `${count} vocabulary entries or merges, each of its own`,
     found: `text that reads as ${found}`,
     remedy: 'The tokenizer file is damaged; download it again.',
   });

@@ -21,7 +21,7 @@ export function specFromGguf(metadata: Metadata): TokenizerSpec {
   throw new StonechatError({
     code: model === undefined ? 'not-found' : 'unsupported',
     expected: 'a tokenizer.ggml.model of llama, gpt2, gemma4, bert, t5 or rwkv',
-    found: model === undefined ? 'no tokenizer in the metadata' : JSON.stringify(model),
+    found: model === undefined ? 'no tokenizer in the metadata' : `${typeof model} ${String(model).slice(0, 80)}`,
     remedy: 'Name a tokenizer file of this model by the tokenizer option (--tokenizer).',
   });
 }

@@ -46,11 +46,9 @@ export function specFromHuggingFace(json: Json, companions: Companions = {}): To
   if (decoder.byteLevel && kind === 'BPE') pipe.byteLevel = true;
   const added = addedTokens(json.get('added_tokens'));
   const { tokens, types, scores } = readVocabulary(model, kind, added);
-  const ids = new Map(tokens.map((token, id) => [token, id]));
-  ids.delete('');
-  const names = new Names(companions, ids, types);
+  const names = new Names(companions, tokens, types);
   const around = readTemplate(json.get('post_processor')) ?? names.around();
-  const unk = kind === 'Unigram' ? (model.get('unk_id').exists ? model.get('unk_id').id() : undefined) : ids.get(model.get('unk_token').text(kind === 'WordPiece' ? '[UNK]' : ''));
+  const unk = kind === 'Unigram' ? (model.get('unk_id').exists ? model.get('unk_id').id() : undefined) : names.id(model.get('unk_token').text(kind === 'WordPiece' ? '[UNK]' : ''));
   const common = { tokens, types, added, normalise: pipe.normalise, prefix: pipe.prefix, ...around, ...names.ids(around), ...(unk === undefined ? {} : { unk }) };
   const chatTemplate = companions.chatTemplate ?? templateOf(companions.config);
   const rest = { ...common, ...(chatTemplate === undefined ? {} : { chatTemplate }), dropLeadingSpace: decoder.dropLeadingSpace };
@@ -210,18 +208,21 @@ function readPreTokenizer(json: Json, pipe: Pipeline, merged: boolean): void {
   else if (type === 'ByteLevel') readByteLevel(json, pipe, add);
   else if (type === 'Split') readSplit(json, add);
   else if (type === 'Metaspace') readMetaspace(json, pipe, merged, add);
-  else if (type === 'Digits') json.get('individual_digits').flag(false) ? add(cut(/\p{N}/gu), '\\p{N}') : add(cut(/\p{N}+/gu));
+  else if (type === 'Digits') readDigits(json, add);
   else if (type === 'Punctuation') add(cut(BERT_PUNCTUATION, behaviour(json.get('behavior'), 'Isolated')));
   else if (type === 'Whitespace') add(cut(compilePattern('\\w+|[^\\w\\s]+'), 'removed', true));
   else if (type === 'WhitespaceSplit') add(cut(SPACES, 'removed'));
-  else if (type === 'BertPreTokenizer') {
-    add(cut(SPACES, 'removed'));
-    add(cut(BERT_PUNCTUATION));
-  } else if (type === 'CharDelimiterSplit') add(cut(literalPattern(json.get('delimiter').text()), 'removed'));
+  else if (type === 'BertPreTokenizer') [cut(SPACES, 'removed'), cut(BERT_PUNCTUATION)].forEach((step) => add(step));
+  else if (type === 'CharDelimiterSplit') add(cut(literalPattern(json.get('delimiter').text()), 'removed'));
   else throw json.get('type').unsupported('a known pre-tokenizer');
 }
 
 type Add = (step: Step, pattern?: string) => void;
+
+function readDigits(json: Json, add: Add): void {
+  if (json.get('individual_digits').flag(false)) add(cut(/\p{N}/gu), '\\p{N}');
+  else add(cut(/\p{N}+/gu));
+}
 
 function behaviour(json: Json, otherwise: string): Behaviour {
   const found = BEHAVIOURS[json.text(otherwise)];
@@ -309,7 +310,12 @@ const BOS_NAMES = ['<s>', '<|begin_of_text|>', '<bos>', '<|startoftext|>', '<|be
 
 /** Special tokens by role, from the companions or their usual names. */
 class Names {
-  constructor(private readonly companions: Companions, private readonly known: ReadonlyMap<string, number>, private readonly types: Uint8Array) {}
+  constructor(private readonly companions: Companions, private readonly tokens: readonly string[], private readonly types: Uint8Array) {}
+
+  id(token: string): number | undefined {
+    const id = token ? this.tokens.indexOf(token) : -1;
+    return id < 0 ? undefined : id;
+  }
 
   around(): { before: number[]; after: number[] } {
     const { config } = this.companions;
@@ -335,14 +341,14 @@ class Names {
   private role(name: string): number | undefined {
     for (const source of [this.companions.config, this.companions.special]) {
       const value = source?.get(name);
-      if (value?.exists) return this.known.get(value.isText() ? value.text() : value.get('content').text(''));
+      if (value?.exists) return this.id(value.isText() ? value.text() : value.get('content').text(''));
     }
     return undefined;
   }
 
   private first(names: readonly string[]): number | undefined {
-    const found = names.find((name) => this.types[this.known.get(name) ?? -1] === TOKEN.control);
-    return found === undefined ? undefined : this.known.get(found);
+    const id = this.tokens.findIndex((token, at) => this.types[at] === TOKEN.control && names.includes(token));
+    return id < 0 ? undefined : id;
   }
 }
 

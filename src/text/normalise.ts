@@ -31,4 +31,5 @@ export const mergeSpaces: Normaliser = (text) => text.replace(/ +/g, ' ').replac
 
 /** Nmt of Hugging Face: odd control characters out, odd spaces to spaces. */
 export const nmt: Normaliser = (text) =>
+  // oxlint-disable-next-line no-control-regex -- they are what it takes out
   text.replace(/[\u0001-\u0008\u000b\u000e-\u001f\u007f\u008f\u009f]/g, '').replace(/[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/g, ' ');

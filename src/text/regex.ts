@@ -93,6 +93,7 @@ class Translator {
     if (char === '(') return this.group(fold);
     if (char === '[') return this.charClass(fold);
     if (char === '\\') return this.escape(fold);
+    if ('?*+'.includes(char)) throw new SyntaxError(`nothing to repeat by ${char}`);
     this.at++;
     if (char === '^') return this.ruby ? '(?<=\\n|(?<![^]))' : '^';
     if (char === '$') return this.ruby ? '(?=\\n|(?![^]))' : '$';
@@ -101,12 +102,13 @@ class Translator {
   }
 
   private group(fold: boolean): string {
-    const kind = /^\((?:\?(?:<?[=!]|>|:|i:|i-m:|[a-z]*:|<\w+>))?/.exec(this.peek(40))![0];
+    const kind = /^\((?:\?(?:<?[=!]|>|i?:|P?<\w+>))?/.exec(this.peek(40))![0];
     this.at += kind.length;
+    if (kind === '(' && this.chars[this.at] === '?') throw new SyntaxError(`group ${this.peek(4)}`);
     const inner = this.alternatives(fold || kind.startsWith('(?i'));
     if (this.chars[this.at++] !== ')') throw new SyntaxError('missing )');
     if (kind === '(?>') return this.atomicGroup(inner);
-    const opening = /^\(\?[a-z]*:$/.test(kind) ? '(?:' : kind;
+    const opening = kind === '(?i:' ? '(?:' : kind.replace('?P<', '?<');
     return `${opening}${inner})`;
   }
 

@@ -4,7 +4,8 @@ import type { AddedToken } from './spec.js';
 /** A stretch of text, or the id of a token found in it. */
 export type Fragment = string | number;
 
-const WORD = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]/u;
+const WORD_BEFORE = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]$/u;
+const WORD_AFTER = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]/u;
 const SPACES_BEFORE = /\p{White_Space}+$/u;
 const SPACES_AFTER = /^\p{White_Space}+/u;
 
@@ -41,7 +42,7 @@ export class TokenFinder {
 }
 
 const adjoinsWord = (text: string, start: number, end: number) =>
-  WORD.test(Array.from(text.slice(Math.max(0, start - 2), start)).at(-1) ?? '') || WORD.test(Array.from(text.slice(end, end + 2))[0] ?? '');
+  WORD_BEFORE.test(text.slice(Math.max(0, start - 2), start)) || WORD_AFTER.test(text.slice(end, end + 2));
 
 /** Names under which vocabularies keep a token that ends a turn or a text (llama.cpp, llama-vocab.cpp, end-of-generation list). */
 export const STOP_NAMES: ReadonlySet<string> = new Set([
@@ -51,11 +52,8 @@ export const STOP_NAMES: ReadonlySet<string> = new Set([
 ]);
 
 /** Ids with a usual end name among the special tokens. Of gpt-oss and Solar, `<|end|>` only ends a message. */
-export function namedStops(tokens: readonly string[], special: (id: number) => boolean): number[] {
-  const found = new Map<string, number>();
-  tokens.forEach((token, id) => {
-    if (STOP_NAMES.has(token) && special(id)) found.set(token, id);
-  });
+export function namedStops(added: readonly AddedToken[]): number[] {
+  const found = new Map(added.filter(({ content, special }) => special && STOP_NAMES.has(content)).map(({ content, id }) => [content, id]));
   const has = (name: string) => found.has(name);
   if ((has('<|return|>') && has('<|call|>')) || (has('<|flush|>') && has('<|calls|>'))) found.delete('<|end|>');
   if (has('<|tool_response>')) found.delete('</s>');

@@ -1,5 +1,4 @@
 import { StonechatError } from '../errors.js';
-import { bytesToLetters } from './alphabet.js';
 import { familySplitter, type FamilyName } from './patterns.js';
 import { TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
 
@@ -43,7 +42,7 @@ export function specFromTiktoken(name: string, bytes: Uint8Array): TokenizerSpec
   const encoding = ENCODINGS.find((known) => name.includes(known.name)) ?? ENCODINGS.find(({ ranks }) => ranks === count);
   if (!encoding) throw unknownEncoding(name, count);
   const size = Math.max(starts.length - 1, ...Object.values(encoding.special).map((id) => id + 1));
-  const tokens = Array.from({ length: size }, (_, id) => (id + 1 < starts.length ? bytesToLetters(blob.subarray(starts[id]!, starts[id + 1]!)) : ''));
+  const tokens: string[] = new Array(size).fill('');
   const types = new Uint8Array(size).fill(TOKEN.normal);
   const padded = new Uint32Array(size + 1).fill(blob.length);
   padded.set(starts);
@@ -63,7 +62,7 @@ export function specFromTiktoken(name: string, bytes: Uint8Array): TokenizerSpec
     split: familySplitter(encoding.family),
     model: {
       model: 'merge', symbols: 'bytes', writing: 'bytes', tokenBytes: { blob, starts: padded },
-      ranks: Uint32Array.from(tokens, (_, id) => id), ignoreMerges: true, fuseUnknown: false,
+      ranks: Uint32Array.from({ length: size }, (_, id) => id), ignoreMerges: true, fuseUnknown: false,
     },
     before: bos === undefined ? [] : [bos],
     after: [],
@@ -82,50 +81,34 @@ const BASE64 = new Uint8Array(128).fill(255);
 
 /** All tokens end to end, by rank; ranks that the file skips are empty. */
 function readRanks(bytes: Uint8Array): { blob: Uint8Array; starts: Uint32Array; count: number } {
-  const lines: { from: number; length: number; rank: number }[] = [];
-  const raw = new Uint8Array(bytes.length);
+  const blob = new Uint8Array(bytes.length);
+  const starts: number[] = [];
   let used = 0;
-  let most = -1;
-  for (let at = 0; at < bytes.length; ) {
+  let count = 0;
+  for (let at = 0; at < bytes.length; count++) {
     const from = used;
     let bits = 0;
     let held = 0;
     for (; at < bytes.length && bytes[at] !== 0x20; at++) {
       if (bytes[at] === 0x3d) continue;
       const value = BASE64[bytes[at]!] ?? 255;
-      if (value === 255) throw malformed(lines.length);
+      if (value === 255) throw malformed(count);
       held = (held << 6) | value;
-      if ((bits += 6) >= 8) raw[used++] = held >>> (bits -= 8);
+      if ((bits += 6) >= 8) blob[used++] = held >>> (bits -= 8);
     }
     let rank = 0;
     const digits = ++at;
     for (; at < bytes.length && bytes[at]! >= 0x30 && bytes[at]! <= 0x39; at++) rank = rank * 10 + bytes[at]! - 0x30;
-    if (at === digits || rank >= MOST_TOKENS || used === from) throw malformed(lines.length);
+    if (at === digits || rank >= MOST_TOKENS || rank < starts.length || used === from) throw malformed(count);
     while (bytes[at] === 0x0d || bytes[at] === 0x0a) at++;
-    lines.push({ from, length: used - from, rank });
-    most = Math.max(most, rank);
+    while (starts.length <= rank) starts.push(from);
   }
-  if (!lines.length) throw malformed(0);
-  return { ...inOrder(lines, raw.subarray(0, used), most + 1), count: lines.length };
-}
-
-function inOrder(lines: readonly { from: number; length: number; rank: number }[], raw: Uint8Array, size: number): { blob: Uint8Array; starts: Uint32Array } {
-  const byRank: ({ from: number; length: number } | undefined)[] = new Array(size).fill(undefined);
-  for (const line of lines) byRank[line.rank] = line;
-  const blob = new Uint8Array(raw.length);
-  const starts = new Uint32Array(size + 1);
-  let used = 0;
-  byRank.forEach((line, rank) => {
-    starts[rank] = used;
-    if (line) blob.set(raw.subarray(line.from, line.from + line.length), used);
-    used += line?.length ?? 0;
-  });
-  starts[size] = used;
-  return { blob: blob.subarray(0, used), starts };
+  if (!count) throw malformed(0);
+  return { blob: blob.subarray(0, used), starts: Uint32Array.from([...starts, used]), count };
 }
 
 const malformed = (line: number) =>
-  new StonechatError({ code: 'bad-file', expected: 'lines of base64 token, space, rank', found: `something else in line ${line + 1}`, remedy: 'The file is damaged or no tiktoken rank file; download it again.' });
+  new StonechatError({ code: 'bad-file', expected: 'lines of base64 token, space, rank, in the order of their ranks', found: `something else in line ${line + 1}`, remedy: 'The file is damaged or no tiktoken rank file; download it again.' });
 const unknownEncoding = (name: string, count: number) =>
   new StonechatError({
     code: 'unsupported',

@@ -1,4 +1,5 @@
 import { StonechatError } from '../errors.js';
+import { bytesToLetters } from './alphabet.js';
 import { MergeEngine, type KernelSource } from './engine.js';
 import { GreedyEncoder } from './greedy.js';
 import { Ids } from './ids.js';
@@ -47,7 +48,7 @@ class SpecTokenizer implements Tokenizer {
     this.contents = new Map(spec.added.map(({ id, content }) => [id, content]));
     this.special = spec.types.map((type) => (type === TOKEN.control || type === TOKEN.unknown ? 1 : 0));
     for (const { id, special } of spec.added) this.special[id] = special ? 1 : 0;
-    const named = namedStops(spec.tokens, (id) => this.isSpecial(id));
+    const named = namedStops(spec.added);
     this.stopIds = new Set([...(spec.eos === undefined ? [] : [spec.eos]), ...(spec.stop ?? []), ...named]);
     this.model = spec.model.model === 'merge' ? mergeModel(spec, spec.model, kernels) : scriptModel(spec);
   }
@@ -78,13 +79,13 @@ class SpecTokenizer implements Tokenizer {
 
   token(id: number): string {
     this.check(id);
-    return this.contents.get(id) ?? this.spec.tokens[id]!;
+    return this.contents.get(id) ?? this.written(id);
   }
 
   id(token: string): number | undefined {
     if (!this.idsByToken) {
       this.idsByToken = new Map();
-      for (let id = this.size - 1; id >= 0; id--) this.idsByToken.set(this.spec.tokens[id]!, id);
+      for (let id = this.size - 1; id >= 0; id--) this.idsByToken.set(this.written(id), id);
       for (const [id, content] of this.contents) this.idsByToken.set(content, id);
       this.idsByToken.delete('');
     }
@@ -122,6 +123,12 @@ class SpecTokenizer implements Tokenizer {
       },
       flush: () => decoder.decode(),
     };
+  }
+
+  /** The vocabulary's own writing; vocabularies of bytes are shown in GPT-2's alphabet. */
+  private written(id: number): string {
+    const { model, tokens } = this.spec;
+    return tokens[id] || model.model !== 'merge' || model.writing !== 'bytes' ? tokens[id]! : bytesToLetters(this.model.bytes(id));
   }
 
   private check(id: number): void {

@@ -47,14 +47,13 @@ export class UnigramEncoder {
     const best = new Float64Array(size).fill(-Infinity);
     const from = new Int32Array(size);
     const token = new Int32Array(size).fill(-1);
-    best[0] = 0;
-    const reach = (end: number, score: number, at: number, id: number) => {
-      if (score > best[end]!) {
-        best[end] = score;
-        from[end] = at;
-        token[end] = id;
-      }
+    const offer = (end: number, score: number, start: number, id: number) => {
+      if (score <= best[end]!) return;
+      best[end] = score;
+      from[end] = start;
+      token[end] = id;
     };
+    best[0] = 0;
     for (let at = 0; at < piece.length; ) {
       const next = at + (piece.codePointAt(at)! > 0xffff ? 2 : 1);
       let single = false;
@@ -64,9 +63,9 @@ export class UnigramEncoder {
         const id = this.trie.value(node);
         if (id < 0) continue;
         single ||= end === next;
-        reach(end, best[at]! + this.scores[id]!, at, id);
+        offer(end, best[at]! + this.scores[id]!, at, id);
       }
-      if (!single) reach(next, best[at]! + this.unknownScore, at, -1);
+      if (!single) offer(next, best[at]! + this.unknownScore, at, -1);
       at = next;
     }
     return { from, token };
