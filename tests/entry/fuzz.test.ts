@@ -37,18 +37,22 @@ describe.skipIf(!hasData)(titled('a mutated model ends in a StonechatError or ru
     const { files, tokenizer } = FORMATS[format]!;
     const seeds = [...files, ...(tokenizer ? [tokenizer] : [])].map((path) => new Uint8Array(readFileSync(dataPath(path))));
     const outcomes = { ran: 0, refused: 0 };
+    const run = (bytes: readonly Uint8Array[]) => {
+      const [parts, companion] = [files, tokenizer ? [tokenizer] : []].map((paths, list) =>
+        paths.map((path, i) => new File([bytes[i + list * files.length]! as Uint8Array<ArrayBuffer>], path.split('/').at(-1)!)),
+      ) as [File[], File[]];
+      return attempt(parts, companion[0]);
+    };
+    expect(await run(seeds)).toBe('ran');
     for (let round = 0; round < ROUNDS; round++) {
       const source = random(round + 1);
       const victim = round === 0 ? -1 : source.next(seeds.length); // the first is left whole: it must run
       const bytes = seeds.map((seed, i) => (i === victim ? mutate(seed, source, seeds) : seed));
-      const [parts, companion] = [files, tokenizer ? [tokenizer] : []].map((paths, list) =>
-        paths.map((path, i) => new File([bytes[i + list * files.length]! as Uint8Array<ArrayBuffer>], path.split('/').at(-1)!)),
-      ) as [File[], File[]];
-      const outcome = await attempt(parts, companion[0]).catch((cause: unknown) => {
+      const outcome = await run(bytes).catch((cause: unknown) => {
         throw new Error(`${format}, round ${round}, file ${victim}: ${String(cause)}`, { cause });
       });
       outcomes[outcome]++;
     }
-    expect(Math.min(outcomes.ran, outcomes.refused), JSON.stringify(outcomes)).toBeGreaterThan(0);
+    expect(outcomes.refused, JSON.stringify(outcomes)).toBeGreaterThan(ROUNDS / 10);
   });
 });
