@@ -15,7 +15,7 @@ export class Answer {
     prompt: Int32Array,
   ) {
     this.scanner = new StopScanner(settings.stop);
-    this.stream = tokenizer.stream({ previous: prompt });
+    this.stream = tokenizer.stream({ previous: prompt.filter((id) => this.hasText(id)) });
   }
 
   /** The text that `id` makes certain, and why the answer ends here, if it does. `full`: no id fits after this one. */
@@ -23,9 +23,14 @@ export class Answer {
     this.tokens++;
     const end = this.endedBy(id);
     // The token that ends an answer is no part of it.
-    const text = end ? '' : this.scanner.push(this.stream.push(id));
+    const text = end || !this.hasText(id) ? '' : this.scanner.push(this.stream.push(id));
     const finish = end ?? this.endedByCount(full);
     return { text: finish ? text + this.rest() : text, finish };
+  }
+
+  /** Models may have more ids than their tokenizer: rows that fill up a multiple, never trained. */
+  private hasText(id: number): boolean {
+    return id < this.tokenizer.size;
   }
 
   private endedBy(id: number): Finish | undefined {

@@ -84,13 +84,18 @@ export class Engine {
     return Array.from(ids, (id, i) => ({ id, text: this.text(id), logprob: logits[i]! - logsumexp }));
   }
 
-  /** A token as text of its own: U+FFFD for parts of characters, special tokens by name. */
+  /** A token as text of its own: U+FFFD for parts of characters, special tokens by name, nothing for ids that the tokenizer lacks. */
   private text(id: number): string {
-    let text = this.texts.get(id);
-    if (text !== undefined) return text;
-    const { tokenizer } = this;
-    text = tokenizer.isSpecial(id) ? tokenizer.token(id) : this.decoder.decode(tokenizer.bytes(id));
+    const known = this.texts.get(id);
+    if (known !== undefined) return known;
+    const text = this.spell(id);
     this.texts.set(id, text);
     return text;
+  }
+
+  private spell(id: number): string {
+    const { tokenizer } = this;
+    if (id >= tokenizer.size) return '';
+    return tokenizer.isSpecial(id) ? tokenizer.token(id) : this.decoder.decode(tokenizer.bytes(id));
   }
 }

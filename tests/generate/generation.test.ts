@@ -121,6 +121,15 @@ describe('tokens', () => {
     expect(tokens[1]!.top[0]!.text).toBe('\ufffd');
   });
 
+  test('ids that the tokenizer lacks have no text', async () => {
+    const tokenizer = toyTokenizer({ size: VOCABULARY - 1 });
+    const [first, last, next] = [word('hello'), VOCABULARY - 1, word(' END')];
+    const session = createSession(toyEngine({ tokenizer, next: script(2, [first, last, next]) }));
+    const tokens = await collect(session.generate([BOS, last], { ...GREEDY, maxTokens: 3, top: VOCABULARY }));
+    expect(tokens.map(({ text }) => text)).toEqual(['hello', '', ' END']);
+    expect(tokens[1]!.top[0]).toMatchObject({ id: last, text: '' });
+  });
+
   test('the hash covers the bits of all logits', async () => {
     const run = async (text: string) => {
       const generation = createSession(toyEngine()).generate(text, { ...GREEDY, maxTokens: 4, hashLogits: true });

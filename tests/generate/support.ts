@@ -17,7 +17,12 @@ const encoder = new TextEncoder();
 
 /** One id per byte, a few words, three special tokens. Adds BOS. */
 export function toyTokenizer(overrides: Partial<Tokenizer> = {}): Tokenizer {
-  const bytes = (id: number) => (id < 256 ? Uint8Array.of(id) : id < 259 ? new Uint8Array(0) : encoder.encode(WORDS[id - 259]));
+  const size = overrides.size ?? VOCABULARY;
+  const check = (id: number) => {
+    if (!(id >= 0 && id < size)) throw new Error(`id ${id} of ${size}`);
+    return id;
+  };
+  const bytes = (id: number) => (check(id) < 256 ? Uint8Array.of(id) : id < 259 ? new Uint8Array(0) : encoder.encode(WORDS[id - 259]));
   const names = ['<s>', '</s>', '<|eot|>'];
   const stream = (): TextStream => {
     const decoder = new TextDecoder();
@@ -32,7 +37,7 @@ export function toyTokenizer(overrides: Partial<Tokenizer> = {}): Tokenizer {
     kind: 'toy', size: VOCABULARY, bos: BOS, eos: EOS, unk: undefined, stopIds: new Set([EOS, EOT]), chatTemplate: 'toy',
     encode, bytes, stream,
     decode: (ids) => [...ids].map((id) => new TextDecoder().decode(bytes(id))).join(''),
-    token: (id) => names[id - 256] ?? new TextDecoder().decode(bytes(id)),
+    token: (id) => names[check(id) - 256] ?? new TextDecoder().decode(bytes(id)),
     id: () => undefined,
     isSpecial: (id) => id >= 256 && id < 259,
     ...overrides,

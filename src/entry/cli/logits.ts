@@ -14,8 +14,9 @@ export async function logits(args: Arguments): Promise<number> {
     const values = await model.logits(prompt, { signal });
     if (args.has('json')) await printLine(json(typeof prompt === 'string' ? { prompt, logits: values } : { ids: prompt, logits: values }));
     else {
+      const name = (id: number) => (id < model.tokenizer.size ? JSON.stringify(model.tokenizer.token(id)) : '');
       const largest = Array.from(values.keys()).sort((a, b) => values[b]! - values[a]! || a - b).slice(0, SHOWN);
-      await printLine(table(largest.map((id) => [String(id), values[id]!.toFixed(4), JSON.stringify(model.tokenizer.token(id))]), [0, 1]));
+      await printLine(table(largest.map((id) => [String(id), values[id]!.toFixed(4), name(id)]), [0, 1]));
     }
     return 0;
   });
