@@ -1,5 +1,5 @@
 import { SIMD } from './lanes';
-import { abs, add, copySign, div, greater, halfPower, lesser, mul, splat, sub, whereLess } from './vector';
+import { abs, add, copySign, div, entry, greater, halfPower, lesser, mul, splat, sub, whereLess } from './vector';
 
 /** The exponential of f64, in software: the same bits on every machine. */
 export function exp_f64(x: f64): f64 {
@@ -11,6 +11,12 @@ export function log_f64(x: f64): f64 {
   return NativeMath.log(x);
 }
 
+/** The numbers of `exp`, in order of use. */
+const EXP = memory.data<f32>([
+  89, -87.3, 1.4426950408889634, 12582912, 0.693359375, -0.00021219444005469057,
+  2 * 0.0013814173871651292, 2 * 0.008368921466171741, 2 * 0.04166840761899948, 2 * 0.1666651964187622, 2 * 0.4999999403953552, 2, 0.5,
+]);
+
 /**
  * e to the x, within 1 ulp. Overflow gives Infinity; below e^-86.99 (about 1.7e-38) the result is 0; NaN stays NaN.
  *
@@ -21,24 +27,37 @@ export function log_f64(x: f64): f64 {
 // @ts-ignore: decorator
 @inline
 export function exp<T>(x: T): T {
-  const ROUND: f32 = 12582912;
-  const inside = greater<T>(lesser<T>(x, splat<T>(89)), splat<T>(-87.3));
-  const shifted = add<T>(mul<T>(inside, splat<T>(1.4426950408889634)), splat<T>(ROUND));
-  const n = sub<T>(shifted, splat<T>(ROUND));
-  const r = sub<T>(sub<T>(inside, mul<T>(n, splat<T>(0.693359375))), mul<T>(n, splat<T>(-0.00021219444005469057)));
-  let p = add<T>(mul<T>(r, splat<T>(2 * 0.0013814173871651292)), splat<T>(2 * 0.008368921466171741));
-  p = add<T>(mul<T>(p, r), splat<T>(2 * 0.04166840761899948));
-  p = add<T>(mul<T>(p, r), splat<T>(2 * 0.1666651964187622));
-  p = add<T>(mul<T>(p, r), splat<T>(2 * 0.4999999403953552));
-  const twice = add<T>(add<T>(mul<T>(mul<T>(r, r), p), add<T>(r, r)), splat<T>(2));
-  return mul<T>(twice, halfPower<T>(shifted));
+  const inside = greater<T>(lesser<T>(x, entry<T>(EXP, 0)), entry<T>(EXP, 1));
+  const shifted = add<T>(mul<T>(inside, entry<T>(EXP, 2)), entry<T>(EXP, 3));
+  const n = sub<T>(shifted, entry<T>(EXP, 3));
+  const r = sub<T>(sub<T>(inside, mul<T>(n, entry<T>(EXP, 4))), mul<T>(n, entry<T>(EXP, 5)));
+  let p = add<T>(mul<T>(r, entry<T>(EXP, 6)), entry<T>(EXP, 7));
+  p = add<T>(mul<T>(p, r), entry<T>(EXP, 8));
+  p = add<T>(mul<T>(p, r), entry<T>(EXP, 9));
+  p = add<T>(mul<T>(p, r), entry<T>(EXP, 10));
+  const twice = add<T>(add<T>(mul<T>(mul<T>(r, r), p), add<T>(r, r)), entry<T>(EXP, 11));
+  return mul<T>(twice, halfPower<T>(shifted, entry<T>(EXP, 12)));
 }
 
-/** 1 / (1 + e^-x) */
+/** The numbers of `exp2`, in order of use. */
+const EXP2 = memory.data<f32>([
+  -126.2, 12582912, 2 * 0.00015353258640971035, 2 * 0.0013399003073573112, 2 * 0.00961843878030777, 2 * 0.05550331994891167,
+  2 * 0.24022647738456726, 2 * 0.6931471824645996, 2, 0.5,
+]);
+
+/** 2 to the x for x <= 0, within 1.5 ulp; 1 for 0, 0 below -126, NaN stays NaN. Made as `exp`, at three quarters of its cost. */
 // @ts-ignore: decorator
 @inline
-export function sigmoid<T>(x: T): T {
-  return div<T>(splat<T>(1), add<T>(splat<T>(1), exp<T>(sub<T>(splat<T>(0), x))));
+export function exp2<T>(x: T): T {
+  const inside = greater<T>(x, entry<T>(EXP2, 0));
+  const shifted = add<T>(inside, entry<T>(EXP2, 1));
+  const f = sub<T>(inside, sub<T>(shifted, entry<T>(EXP2, 1)));
+  let p = add<T>(mul<T>(f, entry<T>(EXP2, 2)), entry<T>(EXP2, 3));
+  p = add<T>(mul<T>(p, f), entry<T>(EXP2, 4));
+  p = add<T>(mul<T>(p, f), entry<T>(EXP2, 5));
+  p = add<T>(mul<T>(p, f), entry<T>(EXP2, 6));
+  p = add<T>(mul<T>(p, f), entry<T>(EXP2, 7));
+  return mul<T>(add<T>(mul<T>(p, f), entry<T>(EXP2, 8)), halfPower<T>(shifted, entry<T>(EXP2, 9)));
 }
 
 /** Hyperbolic tangent: an odd polynomial (own minimax fit) below 0.625, 1 - 2 / (e^2|x| + 1) from there. */

@@ -1,24 +1,29 @@
 import { SIMD } from '../lanes';
-import { exp, largest, sum } from '../math';
-import { div, get, mul, put, splat, sub } from '../vector';
-import { BLOCK, blockBytes, COLUMNS, headBytes, keyTile, paddedDim, scaleBytes, scaleRow, valueTile } from './kv';
+import { exp2 } from '../math';
+import { add, get, greater, mul, put, splat, sub } from '../vector';
+import { BLOCK, blockBytes, COLUMNS, headBytes, keyTile, paddedDim, SCALE_DIMS, scaleBytes, scaleRow, valueTile } from './kv';
 
 /*
  * Causal grouped-query attention with an online softmax (Milakov and Gimelshein 2018) over the blocks of the KV cache.
  *
- * A work item is one KV head and up to TOKENS tokens; its rows are the query heads of that KV head, token by token.
- * Per block: scores = queries x key tiles, softmax of each row, output += probabilities x value tiles. Both products are
- * `multiply`, up to 4 rows by 8 columns in registers, so that the rows share what is loaded.
+ * A work item is one KV head and up to TOKENS tokens; its rows are the query heads of that KV head, token by token, in
+ * quads of 4. Per block: scores = queries x key tiles, softmax of each row, outputs += weights x value tiles. Both products
+ * are `multiply`, 4 rows by 8 columns in registers; queries and weights lie as [dim or key][4 rows], so that one quad's
+ * operands are contiguous, and the softmax works on 4 rows in lanes.
  *
  * Order of operations for one row, whatever rows stand beside it (so that bits do not depend on how a prompt is split):
- * a score sums over the dims in order; blocks lie at absolute positions; within a block the maximum is taken first,
- * exp(scale (score - maximum)) is summed in the order of math.ts, and the output adds keys in order, after its
- * rescaling by exp(scale (old maximum - new maximum)). The scale is positive.
+ * a score sums over the dims in order; blocks lie at absolute positions; within a block the maximum is taken first, then
+ * the weights 2^(s (score - maximum)), s = scale / ln 2, are summed in order of the keys and added to total * shrink, where
+ * shrink = 2^(s (old maximum - maximum)); the output is multiplied by shrink and adds weight * value in order of the keys.
+ * The scale is positive.
  */
 
-/** Tokens per work item: with 4 query heads per KV head, queries, scores and outputs of 64 dims stay within a 32 KiB cache. */
+/** Tokens per work item: with 4 query heads per KV head of 64 dims, all that is used again and again stays within 32 KiB. */
 const TOKENS: i32 = 8;
-const ROWS_AT_ONCE: i32 = 4;
+/** Rows that are multiplied at once. */
+const QUAD: i32 = 4;
+/** Bytes of one number for each row of a quad. */
+const LANES: usize = 16;
 
 /** Work items of m tokens. */
 export function attention_items(m: i32, kvHeads: i32): i32 {
@@ -27,8 +32,8 @@ export function attention_items(m: i32, kvHeads: i32): i32 {
 
 /** Scratch that one thread needs; it does not grow with the context. */
 export function attention_scratch_bytes(headDim: i32, headsPerGroup: i32): usize {
-  const rows = <usize>(TOKENS * headsPerGroup);
-  return offsetof<Item>() + tileBytes(headDim) + rows * (rowBytes() + (<usize>paddedDim(headDim) << 2));
+  const quads = <usize>((TOKENS * headsPerGroup + QUAD - 1) / QUAD);
+  return offsetof<Item>() + tileBytes(headDim) + SCORE_TILE + quads * quadBytes(headDim);
 }
 
 /**
@@ -44,30 +49,41 @@ export function attention_f32_q8_0(out: usize, q: usize, kv: usize, scratch: usi
   attendItems(out, q, kv, scratch, m, position, heads, kvHeads, headDim, context, scale, outStride, qStride, first, end, true);
 }
 
-/** What one work item is about; lies at the start of the scratch memory, followed by the tile and the row arrays. */
+/** What one work item is about; lies at the start of the scratch memory, followed by two tiles and the quads. */
 @unmanaged
 class Item {
   quantised: bool;
+  /** Of the scores, over ln 2. */
   scale: f32;
   headDim: i32;
+  /** Query heads per KV head. */
+  group: i32;
   rows: i32;
-  /** Position of the last token. */
+  /** Positions of the first and the last token. */
+  start: i32;
   last: i32;
-  /** One tile of keys or values as f32 (q8_0 only). */
+  /** A tile of keys or values as f32 (q8_0 only), and one of scores, [4 rows][8 keys]. */
   tile: usize;
-  /** Row arrays: address of the query, keys seen in the block, largest score, sum, BLOCK scores, paddedDim outputs. */
-  query: usize;
-  seen: usize;
-  maximum: usize;
-  total: usize;
   scores: usize;
-  output: usize;
+  quads: usize;
+}
+
+// What a quad keeps, four lanes each: largest score so far, sum of weights, the block's shrink, keys that each row sees of
+// the block (i32), weights [BLOCK][4], queries [headDim][4], outputs [headDim/8 rounded up][4][8].
+const MAXIMUM: usize = 0, TOTAL: usize = LANES, SHRINK: usize = 2 * LANES, SEEN: usize = 3 * LANES, WEIGHTS: usize = 4 * LANES;
+const QUERIES: usize = WEIGHTS + <usize>BLOCK * LANES;
+const SCORE_TILE: usize = <usize>COLUMNS * LANES;
+
+// @ts-ignore: decorator
+@inline
+function outputs(headDim: i32): usize {
+  return QUERIES + <usize>headDim * LANES;
 }
 
 // @ts-ignore: decorator
 @inline
-function rowBytes(): usize {
-  return 16 + (<usize>BLOCK << 2);
+function quadBytes(headDim: i32): usize {
+  return outputs(headDim) + <usize>paddedDim(headDim) * LANES;
 }
 
 // @ts-ignore: decorator
@@ -77,136 +93,171 @@ function tileBytes(headDim: i32): usize {
 }
 
 function attendItems(out: usize, q: usize, kv: usize, scratch: usize, m: i32, position: i32, heads: i32, kvHeads: i32, headDim: i32, context: i32, scale: f32, outStride: i32, qStride: i32, first: i32, end: i32, quantised: bool): void {
-  const group = heads / kvHeads;
-  const item = layOut(scratch, headDim, group);
+  const item = changetype<Item>(scratch);
   item.quantised = quantised;
-  item.scale = scale;
+  item.scale = scale * <f32>1.4426950408889634;
+  item.headDim = headDim;
+  item.group = heads / kvHeads;
+  item.tile = scratch + offsetof<Item>();
+  item.scores = item.tile + tileBytes(headDim);
+  item.quads = item.scores + SCORE_TILE;
   for (let index = first; index < end; ++index) {
     const kvHead = index % kvHeads, token = (index / kvHeads) * TOKENS, tokens = min(TOKENS, m - token);
-    const column = kvHead * group * headDim;
-    item.rows = tokens * group;
-    item.last = position + token + tokens - 1;
-    startRows(item, q + ((<usize>token * <usize>qStride + <usize>column) << 2), qStride, group);
-    attend(item, kv + <usize>kvHead * headBytes(context, headDim, quantised), position + token, group);
-    finishRows(item, out + ((<usize>token * <usize>outStride + <usize>column) << 2), outStride, group);
+    const column = <usize>(kvHead * item.group * headDim);
+    item.rows = tokens * item.group;
+    item.start = position + token;
+    item.last = item.start + tokens - 1;
+    startRows(item, q + ((<usize>token * <usize>qStride + column) << 2), qStride);
+    attend(item, kv + <usize>kvHead * headBytes(context, headDim, quantised));
+    finishRows(item, out + ((<usize>token * <usize>outStride + column) << 2), outStride);
   }
 }
 
-function layOut(scratch: usize, headDim: i32, group: i32): Item {
-  const item = changetype<Item>(scratch);
-  const rows = <usize>(TOKENS * group);
-  item.headDim = headDim;
-  item.tile = scratch + offsetof<Item>();
-  item.query = item.tile + tileBytes(headDim);
-  item.seen = item.query + (rows << 2);
-  item.maximum = item.seen + (rows << 2);
-  item.total = item.maximum + (rows << 2);
-  item.scores = item.total + (rows << 2);
-  item.output = item.scores + rows * (<usize>BLOCK << 2);
-  return item;
-}
-
-function startRows(item: Item, q: usize, qStride: i32, group: i32): void {
+function startRows(item: Item, q: usize, qStride: i32): void {
+  const headDim = item.headDim;
   for (let row = 0; row < item.rows; ++row) {
-    const at = <usize>row << 2;
-    store<usize>(item.query + at, q + ((<usize>(row / group) * <usize>qStride + <usize>((row % group) * item.headDim)) << 2));
-    store<f32>(item.maximum + at, -Infinity);
-    store<f32>(item.total + at, 0);
+    const lane = laneOf(item, row);
+    store<f32>(lane + MAXIMUM, -Infinity);
+    store<f32>(lane + TOTAL, 0);
+    const from = q + rowOffset(item, row, qStride);
+    for (let dim: usize = 0; dim < <usize>headDim; ++dim) store<f32>(lane + QUERIES + dim * LANES, load<f32>(from + (dim << 2)));
+    if (row % QUAD == 0) memory.fill(lane + outputs(headDim), 0, <usize>paddedDim(headDim) * LANES);
   }
-  memory.fill(item.output, 0, <usize>(item.rows * paddedDim(item.headDim)) << 2);
 }
 
-/** Walks the blocks up to the item's last token. `start`: position of its first. */
-function attend(item: Item, block: usize, start: i32, group: i32): void {
+function finishRows(item: Item, out: usize, outStride: i32): void {
+  for (let row = 0; row < item.rows; ++row) {
+    const to = out + rowOffset(item, row, outStride);
+    const total = load<f32>(laneOf(item, row) + TOTAL);
+    const from = quadOf(item, row) + outputs(item.headDim) + (<usize>(row % QUAD * COLUMNS) << 2);
+    for (let dim = 0; dim < item.headDim; ++dim) {
+      const at = <usize>((dim / COLUMNS) * QUAD * COLUMNS + dim % COLUMNS) << 2;
+      store<f32>(to + (<usize>dim << 2), load<f32>(from + at) / total);
+    }
+  }
+}
+
+/** Bytes from the item's first query or output to that of a row. */
+// @ts-ignore: decorator
+@inline
+function rowOffset(item: Item, row: i32, stride: i32): usize {
+  return (<usize>(row / item.group) * <usize>stride + <usize>((row % item.group) * item.headDim)) << 2;
+}
+
+// @ts-ignore: decorator
+@inline
+function quadOf(item: Item, row: i32): usize {
+  return item.quads + <usize>(row / QUAD) * quadBytes(item.headDim);
+}
+
+// @ts-ignore: decorator
+@inline
+function laneOf(item: Item, row: i32): usize {
+  return quadOf(item, row) + (<usize>(row % QUAD) << 2);
+}
+
+/** Walks the blocks up to the item's last token. */
+function attend(item: Item, block: usize): void {
   for (let at = 0; at <= item.last; at += BLOCK) {
     const keys = min(BLOCK, item.last + 1 - at);
+    const whole = at + BLOCK <= item.start + 1;
     scoreBlock(item, block, keys);
-    for (let row = 0; row < item.rows; ++row) {
-      const seen = max(0, min(BLOCK, start + row / group + 1 - at));
-      store<i32>(item.seen + (<usize>row << 2), seen);
-      if (seen > 0) updateRow(item, row, seen);
+    for (let row = 0; row < item.rows; row += QUAD) {
+      if (!whole) hideLater(item, row, at);
+      weighQuad(item, quadOf(item, row));
     }
-    addValues(item, block, keys);
+    addValues(item, block, keys, whole);
     block += blockBytes(item.headDim, item.quantised);
   }
 }
 
 function scoreBlock(item: Item, block: usize, keys: i32): void {
+  const scores = item.scores;
   for (let group = 0; group * COLUMNS < keys; ++group) {
     const tile = keysOf(item, block, group);
-    for (let row = 0; row < item.rows; row += ROWS_AT_ONCE) {
-      const query = item.query + (<usize>row << 2);
-      const rows = min(ROWS_AT_ONCE, item.rows - row);
-      const scores = item.scores + (<usize>(row * BLOCK + group * COLUMNS) << 2);
-      multiply(rows, item.headDim, load<usize>(query), load<usize>(query, 4), load<usize>(query, 8), load<usize>(query, 12), tile, scores, BLOCK, true);
+    for (let row = 0; row < item.rows; row += QUAD) {
+      const quad = quadOf(item, row);
+      multiply(min(QUAD, item.rows - row), item.headDim, quad + QUERIES, tile, scores, true);
+      transpose(quad + WEIGHTS + <usize>(group * COLUMNS) * LANES, scores);
     }
   }
 }
 
-/** Turns the row's scores into exponentials, updates its maximum and sum, and rescales its output so far. */
-function updateRow(item: Item, row: i32, seen: i32): void {
-  const scores = item.scores + (<usize>(row * BLOCK) << 2);
-  const maximumAt = item.maximum + (<usize>row << 2), totalAt = item.total + (<usize>row << 2);
-  for (let i = seen; i < BLOCK; ++i) store<f32>(scores + (<usize>i << 2), -Infinity);
-  const old = load<f32>(maximumAt);
-  const maximum = NativeMathf.max(old, largest(scores, BLOCK));
-  if (SIMD) {
-    for (let i = 0; i < BLOCK; i += 4) weigh<v128>(scores + (<usize>i << 2), splat<v128>(maximum), splat<v128>(item.scale));
-  } else {
-    for (let i = 0; i < BLOCK; ++i) weigh<f32>(scores + (<usize>i << 2), maximum, item.scale);
+/** Notes how many keys of the block at position `at` each row of a quad sees, and makes the scores of the others -Infinity. */
+function hideLater(item: Item, row: i32, at: i32): void {
+  for (let i = 0; i < QUAD; ++i) {
+    const lane = laneOf(item, row + i);
+    const seen = max(0, min(BLOCK, item.start + (row + i) / item.group + 1 - at));
+    store<i32>(lane + SEEN, seen);
+    for (let key = seen; key < BLOCK; ++key) store<f32>(lane + WEIGHTS + <usize>key * LANES, -Infinity);
   }
-  const shrink = exp<f32>((old - maximum) * item.scale);
-  store<f32>(maximumAt, maximum);
-  store<f32>(totalAt, load<f32>(totalAt) * shrink + sum(scores, BLOCK));
-  if (shrink != 1) rescale(item.output + (<usize>(row * paddedDim(item.headDim)) << 2), paddedDim(item.headDim), shrink);
+}
+
+/** Turns a quad's scores of the block into weights, updates its maximum and total, and rescales its outputs. */
+function weighQuad(item: Item, quad: usize): void {
+  if (SIMD) weigh<v128>(quad, splat<v128>(item.scale));
+  else for (let lane: usize = 0; lane < LANES; lane += 4) weigh<f32>(quad + lane, item.scale);
+  if (SIMD && i32x4.all_true(f32x4.eq(v128.load(quad + SHRINK), splat<v128>(1)))) return;
+  const output = quad + outputs(item.headDim);
+  for (let dim: usize = 0; dim < <usize>item.headDim; dim += COLUMNS) rescale(output + dim * LANES, quad + SHRINK);
 }
 
 // @ts-ignore: decorator
 @inline
-function weigh<T>(score: usize, maximum: T, scale: T): void {
-  put<T>(score, exp<T>(mul<T>(sub<T>(get<T>(score), maximum), scale)));
-}
-
-function rescale(x: usize, n: i32, by: f32): void {
-  if (SIMD) {
-    for (let i = 0; i < n; i += 4, x += 16) put<v128>(x, mul<v128>(get<v128>(x), splat<v128>(by)));
-  } else {
-    for (let i = 0; i < n; ++i, x += 4) put<f32>(x, get<f32>(x) * by);
+function weigh<T>(lane: usize, scale: T): void {
+  const weights = lane + WEIGHTS, end = weights + <usize>BLOCK * LANES;
+  const old = get<T>(lane + MAXIMUM);
+  let maximum = old, odd = old, total = splat<T>(0);
+  for (let at = weights; at < end; at += 2 * LANES) {
+    maximum = greater<T>(maximum, get<T>(at));
+    odd = greater<T>(odd, get<T>(at + LANES));
   }
-}
-
-/** Rows of later tokens see more keys of the last block: those beyond the first row's are added row by row. */
-function addValues(item: Item, block: usize, keys: i32): void {
-  const padded = paddedDim(item.headDim);
-  for (let group = 0; group * COLUMNS < padded; ++group) {
-    const tile = valuesOf(item, block, group, keys);
-    for (let row = 0; row < item.rows; row += ROWS_AT_ONCE) {
-      const rows = min(ROWS_AT_ONCE, item.rows - row);
-      const p = item.scores + (<usize>(row * BLOCK) << 2), stride = <usize>BLOCK << 2;
-      const output = item.output + (<usize>(row * padded + group * COLUMNS) << 2);
-      const shared = load<i32>(item.seen + (<usize>row << 2));
-      multiply(rows, shared, p, p + stride, p + 2 * stride, p + 3 * stride, tile, output, padded, false);
-      for (let i = 1; i < rows; ++i) {
-        const more = load<i32>(item.seen + (<usize>(row + i) << 2)) - shared;
-        const from = p + <usize>i * stride + (<usize>shared << 2);
-        const rest = tile + (<usize>(shared * COLUMNS) << 2);
-        if (more > 0) multiply(1, more, from, 0, 0, 0, rest, output + (<usize>(i * padded) << 2), padded, false);
-      }
-    }
+  maximum = greater<T>(maximum, odd);
+  for (let at = weights; at < end; at += LANES) {
+    const weight = exp2<T>(mul<T>(sub<T>(get<T>(at), maximum), scale));
+    total = add<T>(total, weight);
+    put<T>(at, weight);
   }
+  const shrink = exp2<T>(mul<T>(sub<T>(old, maximum), scale));
+  put<T>(lane + MAXIMUM, maximum);
+  put<T>(lane + SHRINK, shrink);
+  put<T>(lane + TOTAL, add<T>(mul<T>(get<T>(lane + TOTAL), shrink), total));
 }
 
-function finishRows(item: Item, out: usize, outStride: i32, group: i32): void {
-  const headDim = item.headDim;
-  for (let row = 0; row < item.rows; ++row) {
-    const to = out + ((<usize>(row / group) * <usize>outStride + <usize>((row % group) * headDim)) << 2);
-    const from = item.output + (<usize>(row * paddedDim(headDim)) << 2);
-    const total = load<f32>(item.total + (<usize>row << 2));
-    let i = 0;
+/** Multiplies row i of an output tile by the quad's shrink i. */
+function rescale(tile: usize, shrink: usize): void {
+  for (let i = 0; i < QUAD; ++i, shrink += 4, tile += COLUMNS << 2) {
     if (SIMD) {
-      for (; i + 4 <= headDim; i += 4) put<v128>(to + (<usize>i << 2), div<v128>(get<v128>(from + (<usize>i << 2)), splat<v128>(total)));
+      const by = v128.load32_splat(shrink);
+      v128.store(tile, f32x4.mul(v128.load(tile), by));
+      v128.store(tile, f32x4.mul(v128.load(tile, 16), by), 16);
+    } else {
+      for (let at: usize = 0; at < <usize>COLUMNS << 2; at += 4) store<f32>(tile + at, load<f32>(tile + at) * load<f32>(shrink));
     }
-    for (; i < headDim; ++i) store<f32>(to + (<usize>i << 2), load<f32>(from + (<usize>i << 2)) / total);
+  }
+}
+
+/** `whole`: every row sees the whole block. Otherwise keys beyond those that the first row of a quad sees are added row by row. */
+function addValues(item: Item, block: usize, keys: i32, whole: bool): void {
+  for (let group = 0; group * COLUMNS < item.headDim; ++group) {
+    const tile = valuesOf(item, block, group, keys);
+    for (let row = 0; row < item.rows; row += QUAD) {
+      const quad = quadOf(item, row), rows = min(QUAD, item.rows - row);
+      const output = quad + outputs(item.headDim) + <usize>(group * COLUMNS) * LANES;
+      const shared = whole ? BLOCK : load<i32>(quad + SEEN);
+      multiply(rows, shared, quad + WEIGHTS, tile, output, false);
+      if (!whole) addLater(rows, quad, tile, output, shared);
+    }
+  }
+}
+
+/** To rows 1 … of an output tile: values of the keys after the first `shared` that they see. */
+function addLater(rows: i32, quad: usize, tile: usize, output: usize, shared: i32): void {
+  const weights = quad + WEIGHTS + <usize>shared * LANES;
+  tile += <usize>(shared * COLUMNS) << 2;
+  for (let i = 1; i < rows; ++i) {
+    const offset = <usize>i << 2, more = load<i32>(quad + SEEN + offset) - shared;
+    if (more > 0) multiply(1, more, weights + offset, tile, output + offset * COLUMNS, false);
   }
 }
 
@@ -214,14 +265,12 @@ function finishRows(item: Item, out: usize, outStride: i32, group: i32): void {
 
 /** Key tile `group` of a block as f32. */
 function keysOf(item: Item, block: usize, group: i32): usize {
-  if (!item.quantised) return block + (keyTile(group, item.headDim) << 2);
-  let codes = block + 2 * scaleBytes(item.headDim) + keyTile(group, item.headDim);
-  const scales = block + (<usize>(group * COLUMNS) << 2);
-  let to = item.tile;
-  for (let dim = 0; dim < item.headDim; ++dim, codes += COLUMNS, to += COLUMNS << 2) {
-    const at = scales + scaleRow(dim);
-    if (SIMD) scaleCodes(to, codes, v128.load(at), v128.load(at, 16));
-    else for (let i: usize = 0; i < <usize>COLUMNS; ++i) store<f32>(to + (i << 2), <f32>load<i8>(codes + i) * load<f32>(at + (i << 2)));
+  const headDim = item.headDim;
+  if (!item.quantised) return block + (keyTile(group, headDim) << 2);
+  const codes = block + 2 * scaleBytes(headDim) + keyTile(group, headDim);
+  for (let dim = 0; dim < headDim; dim += SCALE_DIMS) {
+    const from = <usize>(dim * COLUMNS), scales = block + scaleRow(dim) + (<usize>(group * COLUMNS) << 2);
+    scaleByColumn(item.tile + (from << 2), codes + from, min(SCALE_DIMS, headDim - dim), scales);
   }
   return item.tile;
 }
@@ -230,14 +279,35 @@ function keysOf(item: Item, block: usize, group: i32): usize {
 function valuesOf(item: Item, block: usize, group: i32, keys: i32): usize {
   const keysEnd = <usize>(BLOCK * item.headDim);
   if (!item.quantised) return block + ((keysEnd + valueTile(group)) << 2);
-  let codes = block + 2 * scaleBytes(item.headDim) + keysEnd + valueTile(group);
-  let at = block + scaleBytes(item.headDim) + scaleRow(group * COLUMNS);
-  let to = item.tile;
-  for (let key = 0; key < keys; ++key, at += 4, codes += COLUMNS, to += COLUMNS << 2) {
-    if (SIMD) scaleCodes(to, codes, v128.load32_splat(at), v128.load32_splat(at));
-    else for (let i: usize = 0; i < <usize>COLUMNS; ++i) store<f32>(to + (i << 2), <f32>load<i8>(codes + i) * load<f32>(at));
-  }
+  const scales = scaleBytes(item.headDim);
+  scaleByRow(item.tile, block + 2 * scales + keysEnd + valueTile(group), keys, block + scales + scaleRow(group * COLUMNS));
   return item.tile;
+}
+
+/** to[i][j] = codes[i][j] * scales[j] for i < rows, j < 8. */
+function scaleByColumn(to: usize, codes: usize, rows: i32, scales: usize): void {
+  const end = codes + <usize>(rows * COLUMNS);
+  if (SIMD) {
+    const scales0 = v128.load(scales), scales1 = v128.load(scales, 16);
+    for (; codes < end; codes += COLUMNS, to += COLUMNS << 2) scaleCodes(to, codes, scales0, scales1);
+  } else {
+    for (; codes < end; codes += COLUMNS, to += COLUMNS << 2) {
+      for (let j: usize = 0; j < <usize>COLUMNS; ++j) store<f32>(to + (j << 2), <f32>load<i8>(codes + j) * load<f32>(scales + (j << 2)));
+    }
+  }
+}
+
+/** to[i][j] = codes[i][j] * scales[i] for i < rows, j < 8. */
+function scaleByRow(to: usize, codes: usize, rows: i32, scales: usize): void {
+  for (const end = codes + <usize>(rows * COLUMNS); codes < end; codes += COLUMNS, to += COLUMNS << 2, scales += 4) {
+    if (SIMD) {
+      const scale = v128.load32_splat(scales);
+      scaleCodes(to, codes, scale, scale);
+    } else {
+      const scale = load<f32>(scales);
+      for (let j: usize = 0; j < <usize>COLUMNS; ++j) store<f32>(to + (j << 2), <f32>load<i8>(codes + j) * scale);
+    }
+  }
 }
 
 /** Eight codes times their scales. */
@@ -252,30 +322,24 @@ function scaleCodes(to: usize, codes: usize, scales0: v128, scales1: v128): void
 // The product
 
 /**
- * c[r][0 … 8] = start + sum over i < depth, in order, of a_r[i] * b[i][0 … 8] for `rows` (1 to 4) rows; start is 0 if
- * `fresh`, else c. b is a tile, cStride in elements.
+ * c[r][j] = start + sum over i < depth, in order, of a[i][r] * b[i][j] for r < rows (1 to 4) and j < 8, where start is 0 if
+ * `fresh`, else c[r][j]. Rows of a are 4 elements apart, those of b and c 8.
  */
-function multiply(rows: i32, depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, b: usize, c: usize, cStride: i32, fresh: bool): void {
-  const stride = <usize>cStride << 2;
-  if (SIMD) {
-    if (rows == 4) multiplyRows(4, depth, a0, a1, a2, a3, b, c, stride, fresh);
-    else if (rows == 3) multiplyRows(3, depth, a0, a1, a2, 0, b, c, stride, fresh);
-    else if (rows == 2) multiplyRows(2, depth, a0, a1, 0, 0, b, c, stride, fresh);
-    else multiplyRows(1, depth, a0, 0, 0, 0, b, c, stride, fresh);
-    return;
-  }
-  multiplyRow(depth, a0, b, c, fresh);
-  if (rows > 1) multiplyRow(depth, a1, b, c + stride, fresh);
-  if (rows > 2) multiplyRow(depth, a2, b, c + 2 * stride, fresh);
-  if (rows > 3) multiplyRow(depth, a3, b, c + 3 * stride, fresh);
+function multiply(rows: i32, depth: i32, a: usize, b: usize, c: usize, fresh: bool): void {
+  if (!SIMD) {
+    for (let row = 0; row < rows; ++row, a += 4, c += COLUMNS << 2) multiplyRow(depth, a, b, c, fresh);
+  } else if (rows == 4) multiplyRows(4, depth, a, b, c, fresh);
+  else if (rows == 3) multiplyRows(3, depth, a, b, c, fresh);
+  else if (rows == 2) multiplyRows(2, depth, a, b, c, fresh);
+  else multiplyRows(1, depth, a, b, c, fresh);
 }
 
 function multiplyRow(depth: i32, a: usize, b: usize, c: usize, fresh: bool): void {
   for (let half = 0; half < 2; ++half, b += 16, c += 16) {
-    let c0: f32 = 0, c1: f32 = 0, c2: f32 = 0, c3: f32 = 0;
-    if (!fresh) (c0 = load<f32>(c)), (c1 = load<f32>(c, 4)), (c2 = load<f32>(c, 8)), (c3 = load<f32>(c, 12));
-    for (let i = 0; i < depth; ++i) {
-      const x = load<f32>(a + (<usize>i << 2)), row = b + (<usize>i << 5);
+    let c0: f32 = fresh ? 0 : load<f32>(c), c1: f32 = fresh ? 0 : load<f32>(c, 4);
+    let c2: f32 = fresh ? 0 : load<f32>(c, 8), c3: f32 = fresh ? 0 : load<f32>(c, 12);
+    for (let i: usize = 0; i < <usize>depth; ++i) {
+      const x = load<f32>(a + i * LANES), row = b + (i << 5);
       c0 += x * load<f32>(row);
       c1 += x * load<f32>(row, 4);
       c2 += x * load<f32>(row, 8);
@@ -288,39 +352,48 @@ function multiplyRow(depth: i32, a: usize, b: usize, c: usize, fresh: bool): voi
 /** `rows` is a constant of the caller's. */
 // @ts-ignore: decorator
 @inline
-function multiplyRows(rows: i32, depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, b: usize, c: usize, stride: usize, fresh: bool): void {
+function multiplyRows(rows: i32, depth: i32, a: usize, b: usize, c: usize, fresh: bool): void {
   const zero = f32x4.splat(0);
   let c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero, c30 = zero, c31 = zero;
   if (!fresh) {
     (c00 = v128.load(c)), (c01 = v128.load(c, 16));
-    if (rows > 1) (c10 = v128.load(c + stride)), (c11 = v128.load(c + stride, 16));
-    if (rows > 2) (c20 = v128.load(c + 2 * stride)), (c21 = v128.load(c + 2 * stride, 16));
-    if (rows > 3) (c30 = v128.load(c + 3 * stride)), (c31 = v128.load(c + 3 * stride, 16));
+    if (rows > 1) (c10 = v128.load(c, 32)), (c11 = v128.load(c, 48));
+    if (rows > 2) (c20 = v128.load(c, 64)), (c21 = v128.load(c, 80));
+    if (rows > 3) (c30 = v128.load(c, 96)), (c31 = v128.load(c, 112));
   }
-  for (let i = 0; i < depth; ++i) {
+  for (const end = b + (<usize>depth << 5); b < end; a += LANES, b += 32) {
     const b0 = v128.load(b), b1 = v128.load(b, 16);
-    const x0 = v128.load32_splat(a0);
-    (c00 = f32x4.add(c00, f32x4.mul(x0, b0))), (c01 = f32x4.add(c01, f32x4.mul(x0, b1)));
-    if (rows > 1) {
-      const x1 = v128.load32_splat(a1);
-      (c10 = f32x4.add(c10, f32x4.mul(x1, b0))), (c11 = f32x4.add(c11, f32x4.mul(x1, b1)));
-      a1 += 4;
-    }
-    if (rows > 2) {
-      const x2 = v128.load32_splat(a2);
-      (c20 = f32x4.add(c20, f32x4.mul(x2, b0))), (c21 = f32x4.add(c21, f32x4.mul(x2, b1)));
-      a2 += 4;
-    }
-    if (rows > 3) {
-      const x3 = v128.load32_splat(a3);
-      (c30 = f32x4.add(c30, f32x4.mul(x3, b0))), (c31 = f32x4.add(c31, f32x4.mul(x3, b1)));
-      a3 += 4;
-    }
-    a0 += 4;
-    b += 32;
+    let x = v128.load32_splat(a);
+    (c00 = f32x4.add(c00, f32x4.mul(x, b0))), (c01 = f32x4.add(c01, f32x4.mul(x, b1)));
+    if (rows > 1) (x = v128.load32_splat(a, 4)), (c10 = f32x4.add(c10, f32x4.mul(x, b0))), (c11 = f32x4.add(c11, f32x4.mul(x, b1)));
+    if (rows > 2) (x = v128.load32_splat(a, 8)), (c20 = f32x4.add(c20, f32x4.mul(x, b0))), (c21 = f32x4.add(c21, f32x4.mul(x, b1)));
+    if (rows > 3) (x = v128.load32_splat(a, 12)), (c30 = f32x4.add(c30, f32x4.mul(x, b0))), (c31 = f32x4.add(c31, f32x4.mul(x, b1)));
   }
   v128.store(c, c00), v128.store(c, c01, 16);
-  if (rows > 1) v128.store(c + stride, c10), v128.store(c + stride, c11, 16);
-  if (rows > 2) v128.store(c + 2 * stride, c20), v128.store(c + 2 * stride, c21, 16);
-  if (rows > 3) v128.store(c + 3 * stride, c30), v128.store(c + 3 * stride, c31, 16);
+  if (rows > 1) v128.store(c, c10, 32), v128.store(c, c11, 48);
+  if (rows > 2) v128.store(c, c20, 64), v128.store(c, c21, 80);
+  if (rows > 3) v128.store(c, c30, 96), v128.store(c, c31, 112);
+}
+
+/** y[8][4] = x[4][8] turned over. */
+function transpose(y: usize, x: usize): void {
+  if (SIMD) {
+    transposeHalf(y, v128.load(x), v128.load(x, 32), v128.load(x, 64), v128.load(x, 96));
+    transposeHalf(y + 64, v128.load(x, 16), v128.load(x, 48), v128.load(x, 80), v128.load(x, 112));
+  } else {
+    for (let column: usize = 0; column < <usize>COLUMNS; ++column) {
+      for (let row: usize = 0; row < <usize>QUAD; ++row) store<f32>(y + column * LANES + (row << 2), load<f32>(x + ((row * COLUMNS + column) << 2)));
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function transposeHalf(y: usize, r0: v128, r1: v128, r2: v128, r3: v128): void {
+  const low01 = i32x4.shuffle(r0, r1, 0, 4, 1, 5), high01 = i32x4.shuffle(r0, r1, 2, 6, 3, 7);
+  const low23 = i32x4.shuffle(r2, r3, 0, 4, 1, 5), high23 = i32x4.shuffle(r2, r3, 2, 6, 3, 7);
+  v128.store(y, i64x2.shuffle(low01, low23, 0, 2));
+  v128.store(y, i64x2.shuffle(low01, low23, 1, 3), 16);
+  v128.store(y, i64x2.shuffle(high01, high23, 0, 2), 32);
+  v128.store(y, i64x2.shuffle(high01, high23, 1, 3), 48);
 }

@@ -12,7 +12,8 @@
  */
 export const BLOCK: i32 = 32;
 export const COLUMNS: i32 = 8;
-const SCALE_DIMS: i32 = 32;
+/** Dims that share a scale. */
+export const SCALE_DIMS: i32 = 32;
 
 export function kv_bytes_f32(context: i32, kvHeads: i32, headDim: i32): usize {
   return <usize>kvHeads * headBytes(context, headDim, false);
