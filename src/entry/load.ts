@@ -135,12 +135,21 @@ async function loadFrom(host: Host, file: ModelFile, options: LoadOptions): Prom
   const settings = runnerOptions(host, file, options);
   const tokenizer = await tokenizerOf(host, file, options, settings);
   const loaded = await loadRunner(host, file, settings);
-  checkVocabulary(tokenizer, loaded.graph.vocabulary);
+  try {
+    checkVocabulary(tokenizer, loaded.graph.vocabulary);
+    const { runner, arena } = loaded;
+    const parts = { runner, arena, tokenizer, renderChat: chatRenderer(tokenizer, options), yield: () => host.yield() };
+    return createModel(parts, describeModel(file, loaded, settings));
+  } catch (error) {
+    loaded.runner.dispose(); // its workers
+    throw error;
+  }
+}
+
+function chatRenderer(tokenizer: Tokenizer, { chatTemplate }: LoadOptions) {
   const name = (id: number | undefined) => (id === undefined ? undefined : tokenizer.token(id));
-  const render = (messages: readonly ChatMessage[], more: Record<string, unknown> = {}) =>
-    renderChat(options.chatTemplate ?? tokenizer.chatTemplate, messages, { bos_token: name(tokenizer.bos), eos_token: name(tokenizer.eos), ...more });
-  const parts = { runner: loaded.runner, arena: loaded.arena, tokenizer, renderChat: render, yield: () => host.yield() };
-  return createModel(parts, describeModel(file, loaded, settings));
+  const names = { bos_token: name(tokenizer.bos), eos_token: name(tokenizer.eos) };
+  return (messages: readonly ChatMessage[], more: Record<string, unknown> = {}) => renderChat(chatTemplate ?? tokenizer.chatTemplate, messages, { ...names, ...more });
 }
 
 /** Binds loading to a host. */
