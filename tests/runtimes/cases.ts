@@ -4,7 +4,7 @@ import type { Build, GenerateOptions, LoadOptions, Model, Source } from 'stonech
 
 export interface Case {
   name: string;
-  /** Below ../shared/data/models. */
+  /** Below ../shared/data/models, or the file that synthetic.ts makes. */
   model: string;
   prompt: string;
   load?: LoadOptions;
@@ -24,15 +24,25 @@ export interface Outcome {
 export interface Bench {
   load(source: Source, options?: LoadOptions): Promise<Model>;
   source(model: string): Source | Promise<Source>;
+  /** Whether ../shared/data is at hand; the synthetic model always is. */
+  realModels: boolean;
   builds: readonly Build[];
   threads: readonly number[];
   /** Options of every load, for instance `workerUrl`. */
   options?: LoadOptions;
 }
 
+export const SYNTHETIC = 'synthetic.gguf';
+
 const greedy = { temperature: 0, hashLogits: true };
 
-export const CASES: readonly Case[] = [
+const CASES: readonly Case[] = [
+  {
+    name: 'nonsense, Q8_0, Q4_0 and Q4_K',
+    model: SYNTHETIC,
+    prompt: 'Größe 🐦 of 2 birds, said in bytes, goes on for longer than the sixty-four tokens of one piece of a prompt.',
+    generate: { temperature: 1, topK: 50, seed: 3, maxTokens: 24, hashLogits: true },
+  },
   {
     name: 'greedy, Q8_0',
     model: 'derived/TinyStories-656K/TinyStories-656K-Q8_0.gguf',
@@ -60,6 +70,8 @@ export const CASES: readonly Case[] = [
   },
 ];
 
+export const casesFor = (realModels: boolean): Case[] => CASES.filter(({ model }) => realModels || model === SYNTHETIC);
+
 async function runCase(bench: Bench, { name, model: path, prompt, load, generate }: Case, build: Build, threads: number): Promise<Outcome> {
   const model = await bench.load(await bench.source(path), { ...bench.options, ...load, build, threads });
   try {
@@ -77,7 +89,7 @@ export async function runCases(bench: Bench): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const build of bench.builds) {
     for (const threads of bench.threads) {
-      for (const each of CASES) outcomes.push(await runCase(bench, each, build, threads));
+      for (const each of casesFor(bench.realModels)) outcomes.push(await runCase(bench, each, build, threads));
     }
   }
   return outcomes;

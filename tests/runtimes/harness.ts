@@ -1,15 +1,26 @@
 // What the tests of all runtimes share: the built package bundled for each, the outcomes they must reach, the data.
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { build, type BuildOptions } from 'esbuild';
 import { expect } from 'vitest';
 import type { Build } from 'stonechat';
-import { dataPath, NO_DATA } from '../golden/data.js';
-import { CASES, type Outcome, runCases } from './cases.js';
+import { dataPath } from '../golden/data.js';
+import { casesFor, type Outcome, runCases, SYNTHETIC } from './cases.js';
+import { syntheticModel } from './synthetic.js';
 
-export const MODELS = dataPath('models');
-/** Why a test cannot run here, or undefined. */
-export const noModels = existsSync(MODELS) ? undefined : NO_DATA;
+export const REAL_MODELS = existsSync(dataPath('models'));
+/** Where models are looked for. */
+export const FOLDERS = [resolve('.cache/runtimes/models'), dataPath('models')];
+
+/** Writes the synthetic model. By rename: several test files do it at once. */
+export function prepareModels(): void {
+  mkdirSync(FOLDERS[0]!, { recursive: true });
+  const path = join(FOLDERS[0]!, SYNTHETIC);
+  writeFileSync(`${path}.${process.pid}`, syntheticModel());
+  renameSync(`${path}.${process.pid}`, path);
+}
+
+export const findModel = (model: string): string => FOLDERS.map((folder) => join(folder, model)).find(existsSync)!;
 
 /** Bundles `entry`, which imports `stonechat` as any application does, into .cache/runtimes/<name>/; returns that folder. */
 export async function bundle(name: string, entry: string, options: BuildOptions): Promise<string> {
@@ -32,7 +43,7 @@ let reference: Promise<Outcome[]> | undefined;
 /** One outcome per case, from the scalar build on one thread of this Node. */
 export function referenceOutcomes(): Promise<Outcome[]> {
   reference ??= import('stonechat').then(({ load }) =>
-    runCases({ load, source: (model) => resolve(MODELS, model), builds: ['scalar'], threads: [1] }),
+    runCases({ load, source: findModel, realModels: REAL_MODELS, builds: ['scalar'], threads: [1] }),
   );
   return reference;
 }
@@ -46,7 +57,7 @@ export async function expectSameBits(outcomes: readonly Outcome[], builds: reado
     expect(ids.length).toBeGreaterThan(8);
     expect(logitsHash).toMatch(/^[0-9a-f]{16}$/);
   }
-  const wanted = builds.flatMap((each) => threads.flatMap((count) => CASES.map(({ name }) => `${each} x ${count}: ${name}`)));
+  const wanted = builds.flatMap((each) => threads.flatMap((count) => casesFor(REAL_MODELS).map(({ name }) => `${each} x ${count}: ${name}`)));
   expect(outcomes.map(({ name, build: used, threads: count }) => `${used} x ${count}: ${name}`)).toEqual(wanted);
   for (const outcome of outcomes) {
     const same = expected.find(({ name }) => name === outcome.name)!;

@@ -4,18 +4,20 @@ import { resolve } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Build } from 'stonechat';
-import { bundle, expectSameBits, MODELS, noModels } from '../harness.js';
+import { bundle, expectSameBits, FOLDERS, prepareModels, REAL_MODELS } from '../harness.js';
 import type { Job, JobResult } from './job.js';
 import type { Page } from './page.js';
 import { serve } from './server.js';
 
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-const missing = noModels ?? (existsSync(executablePath) ? undefined : `no Chromium at ${executablePath} (CHROMIUM names one)`);
+const missing = existsSync(executablePath) ? undefined : `no Chromium at ${executablePath} (CHROMIUM names one)`;
 const FLAGS = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
 ];
 const BUILDS: Build[] = ['scalar', 'simd', 'relaxed'];
+
+const models = { realModels: REAL_MODELS };
 
 type Global = typeof globalThis & { page: Page };
 
@@ -25,9 +27,10 @@ describe.skipIf(missing)(`Chromium${missing ? `: ${missing}` : ''}`, () => {
   let origin: string;
 
   beforeAll(async () => {
+    prepareModels();
     const entries = { entryPoints: ['tests/runtimes/browser/page.ts', 'tests/runtimes/browser/worker.ts'] };
     const folder = await bundle('browser', '', { ...entries, platform: 'browser', splitting: true, minify: true });
-    ({ server, origin } = await serve(folder, MODELS, resolve('dist')));
+    ({ server, origin } = await serve(folder, ...FOLDERS, resolve('dist')));
     browser = await chromium.launch({ executablePath, args: FLAGS });
   });
 
@@ -63,31 +66,31 @@ describe.skipIf(missing)(`Chromium${missing ? `: ${missing}` : ''}`, () => {
   };
 
   it('without cross-origin isolation: one thread, whatever is asked for', async () => {
-    const { result } = await inWorker('plain', { builds: ['relaxed'], threads: [2] });
+    const { result } = await inWorker('plain', { ...models, builds: ['relaxed'], threads: [2] });
     await expectSameBits(outcomesOf(result), ['relaxed'], [1]);
   });
 
   it('in a worker of an isolated page: the same bits, and the page stays responsive', async () => {
-    const { result, ticks } = await inWorker('isolated', { builds: BUILDS, threads: [1, 2] });
+    const { result, ticks } = await inWorker('isolated', { ...models, builds: BUILDS, threads: [1, 2] });
     await expectSameBits(outcomesOf(result), BUILDS, [1, 2]);
     expect(ticks).toBeGreaterThan(5);
   });
 
   it('on the page itself, where the thread may not block', async () => {
-    await expectSameBits(outcomesOf(await onPage('isolated', { builds: ['simd'], threads: [1, 2] })), ['simd'], [1, 2]);
+    await expectSameBits(outcomesOf(await onPage('isolated', { ...models, builds: ['simd'], threads: [1, 2] })), ['simd'], [1, 2]);
   });
 
   it('under a strict content security policy, with the worker and the kernels served by the page', async () => {
-    const job: Job = { builds: ['relaxed'], threads: [2], workerUrl: '/strict/worker/program.js', kernelsFrom: '/strict/wasm' };
+    const job: Job = { ...models, builds: ['relaxed'], threads: [2], workerUrl: '/strict/worker/program.js', kernelsFrom: '/strict/wasm' };
     const { result } = await inWorker('strict', job);
     await expectSameBits(outcomesOf(result), ['relaxed'], [2]);
   });
 
   it.each([
-    ['a worker that the policy forbids', 'strict', { builds: ['simd'], threads: [2] }],
-    ['kernels that the policy forbids', 'closed', { builds: ['simd'], threads: [1] }],
-    ['a worker that is not there', 'isolated', { builds: ['simd'], threads: [2], workerUrl: '/isolated/nowhere.js' }],
-    ['kernels that are not there', 'isolated', { builds: ['simd'], threads: [1], kernelsFrom: '/isolated/nowhere' }],
+    ['a worker that the policy forbids', 'strict', { ...models, builds: ['simd'], threads: [2] }],
+    ['kernels that the policy forbids', 'closed', { ...models, builds: ['simd'], threads: [1] }],
+    ['a worker that is not there', 'isolated', { ...models, builds: ['simd'], threads: [2], workerUrl: '/isolated/nowhere.js' }],
+    ['kernels that are not there', 'isolated', { ...models, builds: ['simd'], threads: [1], kernelsFrom: '/isolated/nowhere' }],
   ] satisfies [string, string, Job][])('%s: one clear error', async (_, policy, job) => {
     const result = await onPage(policy, job);
     expect(result).toHaveProperty('error.name', 'StonechatError');

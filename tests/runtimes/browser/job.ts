@@ -3,6 +3,7 @@ import type { Outcome } from '../cases.js';
 
 /** What the test asks of a page, and what comes back. */
 export interface Job {
+  realModels: boolean;
   builds: Build[];
   threads: number[];
   workerUrl?: string;

@@ -6,7 +6,7 @@ import { type Job, type JobResult, optionsOf } from './job.js';
 export async function runJob(job: Job): Promise<JobResult> {
   try {
     const source = (model: string) => new URL(`/plain/${model}`, location.origin).href;
-    return { outcomes: await runCases({ load, source, builds: job.builds, threads: job.threads, options: optionsOf(job) }) };
+    return { outcomes: await runCases({ ...job, load, source, options: optionsOf(job) }) };
   } catch (error) {
     const { name, message, code } = error as Error & { code?: unknown };
     return { error: { name, message, code } };

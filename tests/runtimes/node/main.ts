@@ -1,13 +1,15 @@
-// Runs the cases in the Node that executes it: node main.js MODELS '["simd"]' '[1,2]'. Prints the outcomes as JSON.
+// Runs the cases in the Node that executes it: node main.js '["models"]' '["simd"]' '[1,2]' true. Prints the outcomes as JSON.
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { load } from 'stonechat';
+import { type Build, load } from 'stonechat';
 import { runCases } from '../cases.js';
 
-const [models, builds, threads] = process.argv.slice(2) as [string, string, string];
+const [folders, builds, threads, realModels] = process.argv.slice(2).map((text) => JSON.parse(text)) as [string[], Build[], number[], boolean];
 const outcomes = await runCases({
   load,
-  source: (model) => join(models, model),
-  builds: JSON.parse(builds),
-  threads: JSON.parse(threads),
+  source: (model) => folders.map((folder) => join(folder, model)).find(existsSync)!,
+  realModels,
+  builds,
+  threads,
 });
 console.log(JSON.stringify({ node: process.version, outcomes }));

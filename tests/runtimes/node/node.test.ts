@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Build } from 'stonechat';
-import { describe, expect, it } from 'vitest';
-import { CASES, type Outcome } from '../cases.js';
-import { bundle, expectSameBits, MODELS, noModels } from '../harness.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Outcome, SYNTHETIC } from '../cases.js';
+import { bundle, expectSameBits, findModel, FOLDERS, prepareModels, REAL_MODELS } from '../harness.js';
 
 const run = promisify(execFile);
 const ALL: Build[] = ['scalar', 'simd', 'relaxed'];
@@ -19,33 +19,31 @@ const built = (entry: string) =>
 async function casesIn(command: readonly [string, ...string[]], builds: readonly Build[]): Promise<void> {
   const threads = [1, 2];
   const [program, ...flags] = command;
-  const { stdout } = await run(program, [...flags, await built('main'), MODELS, JSON.stringify(builds), JSON.stringify(threads)]);
+  const { stdout } = await run(program, [...flags, await built('main'), ...[FOLDERS, builds, threads, REAL_MODELS].map((value) => JSON.stringify(value))]);
   await expectSameBits((JSON.parse(stdout) as { outcomes: Outcome[] }).outcomes, builds, threads);
 }
 
+beforeAll(prepareModels);
+
 describe('the same bits from every build and thread count', () => {
-  it(`in Node ${process.version}`, async (context) => {
-    context.skip(noModels !== undefined, noModels);
+  it(`in Node ${process.version}`, async () => {
     await casesIn([process.execPath], HERE);
   });
 
   it('in Node 24', async (context) => {
-    context.skip(noModels !== undefined, noModels);
     context.skip(!(await versionOf(NODE24))?.startsWith('v24.'), `no Node 24 as "${NODE24}" (STONECHAT_NODE24 names one)`);
     await casesIn([NODE24], ALL);
   });
 
   it.for([['deno', 'run', '-A'], ['bun']] satisfies [string, ...string[]][])('in %s', async (command, context) => {
-    context.skip(noModels !== undefined, noModels);
     context.skip(!(await versionOf(command[0])), `no ${command[0]} on the PATH`);
     await casesIn(command, ALL);
   });
 });
 
 describe('a process', () => {
-  it('ends by itself when a model with threads was not disposed of', async (context) => {
-    context.skip(noModels !== undefined, noModels);
-    const { stdout } = await run(process.execPath, [await built('idle'), join(MODELS, CASES[0]!.model)], { timeout: 30_000 });
+  it('ends by itself when a model with threads was not disposed of', async () => {
+    const { stdout } = await run(process.execPath, [await built('idle'), findModel(SYNTHETIC)], { timeout: 30_000 });
     expect(stdout.trim()).toBe('threads: 2');
   });
 });

@@ -1,13 +1,15 @@
 // A worker as wrangler would deploy it: the kernels are modules compiled beforehand, models come by fetch.
 import { load } from 'stonechat';
-import { runCases } from '../cases.js';
+import { type Bench, runCases } from '../cases.js';
+
+export type Job = Pick<Bench, 'realModels' | 'builds' | 'threads'> & { origin: string };
 
 export default {
   async fetch(request: Request): Promise<Response> {
-    const { models, builds, threads } = (await request.json()) as { models: string; builds: ['simd']; threads: number[] };
+    const { origin, ...job } = (await request.json()) as Job;
     const json = (value: unknown) => new Response(JSON.stringify(value), { headers: { 'content-type': 'application/json' } });
     try {
-      return json({ outcomes: await runCases({ load, source: (model) => `${models}/${model}`, builds, threads }) });
+      return json({ outcomes: await runCases({ ...job, load, source: (model) => `${origin}/${model}` }) });
     } catch (error) {
       return json({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     }

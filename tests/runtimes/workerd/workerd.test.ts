@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Build } from 'stonechat';
 import { serve } from '../browser/server.js';
 import type { Outcome } from '../cases.js';
-import { bundle, expectSameBits, MODELS, noModels } from '../harness.js';
+import { bundle, expectSameBits, FOLDERS, prepareModels, REAL_MODELS } from '../harness.js';
+import type { Job } from './worker.js';
 
 /** The binary of the platform package: node_modules/workerd/bin is filled by an install script that may not have run. */
 function findWorkerd(): string | undefined {
@@ -21,7 +22,7 @@ function findWorkerd(): string | undefined {
   }
 }
 const workerd = findWorkerd();
-const missing = noModels ?? (workerd && existsSync(workerd) ? undefined : `no workerd for ${process.platform} ${process.arch} in node_modules`);
+const missing = workerd && existsSync(workerd) ? undefined : `no workerd for ${process.platform} ${process.arch} in node_modules`;
 const BUILDS: Build[] = ['scalar', 'simd', 'relaxed'];
 
 /** Capability text of a worker made of worker.js and the .wasm files beside it, free to reach this machine. */
@@ -59,6 +60,7 @@ describe.skipIf(missing)(`workerd${missing ? `: ${missing}` : ''}`, () => {
   let url: string;
 
   beforeAll(async () => {
+    prepareModels();
     const folder = await bundle('workerd', 'tests/runtimes/workerd/worker.ts', {
       platform: 'neutral',
       conditions: ['workerd', 'worker', 'browser'],
@@ -66,7 +68,7 @@ describe.skipIf(missing)(`workerd${missing ? `: ${missing}` : ''}`, () => {
     });
     const config = join(folder, 'config.capnp');
     writeFileSync(config, configure(folder));
-    ({ server, origin } = await serve(MODELS));
+    ({ server, origin } = await serve(...FOLDERS));
     const started = await start(config);
     child = started.child;
     url = `http://127.0.0.1:${started.port}/`;
@@ -79,7 +81,7 @@ describe.skipIf(missing)(`workerd${missing ? `: ${missing}` : ''}`, () => {
   });
 
   it('gives the same bits from precompiled modules, on one thread whatever is asked for', async () => {
-    const job = { models: `${origin}/plain`, builds: BUILDS, threads: [2] };
+    const job: Job = { origin: `${origin}/plain`, realModels: REAL_MODELS, builds: BUILDS, threads: [2] };
     const response = await fetch(url, { method: 'POST', body: JSON.stringify(job) });
     const { outcomes, error } = (await response.json()) as { outcomes?: Outcome[]; error?: string };
     expect(error).toBeUndefined();
