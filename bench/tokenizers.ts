@@ -2,8 +2,8 @@
  * Encoding speed beside gpt-tokenizer, tiktoken (WebAssembly) and @huggingface/tokenizers, on the same vocabularies.
  * Each must give the same ids first. Needs ../shared/data (vocabularies and texts that are not part of the package).
  *
- *   npx esbuild bench/tokenizers.ts --bundle --platform=node --format=esm --packages=external --outfile=dist/bench/tokenizers.mjs
- *   node dist/bench/tokenizers.mjs [--json] [--rounds 5] [--only gpt2]
+ *   npx esbuild bench/tokenizers.ts --bundle --platform=node --format=esm --packages=external --outfile=.cache/bench/tokenizers.mjs
+ *   node .cache/bench/tokenizers.mjs [--json] [--rounds 5] [--only gpt2]
  */
 import { Tokenizer as HuggingFace } from '@huggingface/tokenizers';
 import * as gptCl100k from 'gpt-tokenizer/encoding/cl100k_base';
