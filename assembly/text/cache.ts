@@ -1,4 +1,5 @@
 import { Engine } from './engine';
+import { sameBytes } from './vocabulary';
 
 /**
  * Words already encoded. A slot of 32 bytes:
@@ -32,13 +33,6 @@ function hashLong(p: usize, length: usize): u64 {
   return hash ^ (hash >> 32);
 }
 
-// @ts-ignore: decorator
-@inline
-function sameWord(a: usize, b: usize, length: usize): bool {
-  for (let i: usize = 0; i < length; i++) if (load<u8>(a + i) != load<u8>(b + i)) return false;
-  return true;
-}
-
 /** Address of the slot of the word, taken or free; 0 if it is too long to be kept. */
 // @ts-ignore: decorator
 @inline
@@ -64,7 +58,7 @@ function findLongWord(e: Engine, p: usize, length: usize): usize {
     const at = e.cache + ((<usize>slot) << SLOT_SHIFT);
     const have = <usize>load<u16>(at, 16);
     if (have == 0) return at;
-    if (have == length && load<u64>(at) == first && sameWord(<usize>load<u64>(at, 8), p, length)) return at;
+    if (have == length && load<u64>(at) == first && sameBytes(<usize>load<u64>(at, 8), p, length)) return at;
     slot = (slot + 1) & e.cacheMask;
   }
 }
@@ -73,7 +67,7 @@ function findLongWord(e: Engine, p: usize, length: usize): usize {
 export function keepWord(e: Engine, slot: usize, p: usize, length: usize, ids: usize, idsEnd: usize): void {
   const many = idsEnd - ids > 12;
   const bytes = (length > 16 ? (length + 3) & ~3 : 0) + (many ? idsEnd - ids : 0);
-  if (e.cached > e.cacheMask >> 1 || e.arenaNext + bytes > e.arenaEnd) return forgetWords(e);
+  if (e.cached > (e.cacheMask >> 2) * 3 || e.arenaNext + bytes > e.arenaEnd) return forgetWords(e);
   if (length > 16) {
     memory.copy(e.arenaNext, p, length);
     second = e.arenaNext;
@@ -87,7 +81,10 @@ export function keepWord(e: Engine, slot: usize, p: usize, length: usize, ids: u
     memory.copy(e.arenaNext, ids, idsEnd - ids);
     store<u32>(slot, <u32>e.arenaNext, 20);
     e.arenaNext += idsEnd - ids;
-  } else memory.copy(slot + 20, ids, idsEnd - ids);
+  } else {
+    store<u64>(slot, load<u64>(ids), 20);
+    store<u32>(slot, load<u32>(ids, 8), 28);
+  }
   e.cached++;
 }
 
@@ -103,7 +100,8 @@ function forgetWords(e: Engine): void {
 export function writeWord(slot: usize, out: usize): usize {
   const count = <usize>load<u16>(slot, 18);
   if (count > 3) {
-    memory.copy(out, <usize>load<u32>(slot, 20), count << 2);
+    const ids = <usize>load<u32>(slot, 20);
+    for (let i: usize = 0; i < count; i += 2) store<u64>(out + (i << 2), load<u64>(ids + (i << 2)));
   } else {
     store<u64>(out, load<u64>(slot, 20));
     store<u32>(out, load<u32>(slot, 28), 8);

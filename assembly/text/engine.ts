@@ -25,16 +25,19 @@ export class Engine {
   blob: usize;
   starts: usize;
   tokens: u32;
-  /** Open addressing, 2 words a slot: hash, id + 1. */
+  /** Open addressing, 16 bytes a slot, see vocabulary.ts. */
   table: usize;
   tableMask: u32;
+  /** One bit for each token, by its hash: most byte sequences asked for are no tokens, and the table is larger than a cache. */
+  filter: usize;
+  filterMask: u32;
   /** Powers of HASH_BASE, `maxLength` + 1 of them. */
   powers: usize;
   maxLength: u32;
   /** Open addressing, 4 words a slot: left id, right id, rank, merged id; left NONE when free. 0: no merge list. */
   pairs: usize;
   pairMask: u32;
-  /** Without a merge list: the rank of each token, by which two neighbours merge when their bytes form it. */
+  /** Without a merge list: the rank of each token, by which two neighbours merge when their bytes form it. 0: its id. */
   ranks: usize;
   /** 256 ids: the symbol of each byte. 0: symbols are characters. */
   bytes: usize;
@@ -53,6 +56,8 @@ export class Engine {
   /** Room for one word: SCRATCH_PER_BYTE bytes a byte and SCRATCH_BASE more. */
   scratch: usize;
   scratchBytes: u32;
+  /** 65,536 pairs of words: rank (or NONE) and merged id of two bytes that adjoin. 0: symbols are characters. */
+  bytePairs: usize;
   /** The next span that text_encode_spans takes. */
   span: u32;
 }

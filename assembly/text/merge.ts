@@ -4,18 +4,20 @@ import { findBytes, findHashed, findPair } from './vocabulary';
 /**
  * Scratch of one word of n bytes, from Engine.scratch on:
  *   prefixes  (n + 1) u32   polynomial hash of the first i bytes (only without a merge list)
- *   symbols   (n + 1) x 24  id, start (byte offset), rank and merged id of the pair with the next symbol, previous, next
- *   heap      2 n x 8       rank << 32 | symbol, smallest first
+ *   symbols   (n + 1) x 16  id, start (byte offset), rank and merged id of the pair with the next symbol
+ *   links     (n + 1) x 8   previous, next symbol (only for long words)
+ *   heap      2 n x 8       rank << 32 | symbol, smallest first (only for long words)
  */
 export const SCRATCH_PER_BYTE: u32 = 48;
 export const SCRATCH_BASE: u32 = 64;
-const SYMBOL: usize = 24;
+const SYMBOL: usize = 16;
 const ID: usize = 0;
 const START: usize = 4;
 const RANK: usize = 8;
 const MERGED: usize = 12;
-const PREVIOUS: usize = 16;
-const NEXT: usize = 20;
+const LINK: usize = 8;
+const PREVIOUS: usize = 0;
+const NEXT: usize = 4;
 
 /** Up to this many symbols a plain search for the smallest rank is faster than a heap. */
 const SMALL: u32 = 40;
@@ -30,11 +32,10 @@ export function charLength(byte: u32): usize {
 /** Encodes the word [p, end) by merging; ids go to `out`. Returns the end of the ids. */
 export function mergeWord(e: Engine, p: usize, end: usize, out: usize): usize {
   const prefixes = e.scratch;
-  const symbols = prefixes + ((end - p + 1) << 2);
+  const symbols = prefixes + (((end - p + 1) << 2) + 15 & ~15);
   if (e.pairs == 0) hashPrefixes(p, end, prefixes);
   const count = e.bytes ? byteSymbols(e, p, end, symbols) : charSymbols(e, p, end, symbols);
-  const heap = symbols + <usize>(count + 1) * SYMBOL + 4 & ~7;
-  const kept = count <= SMALL ? mergeSmall(e, p, symbols, count) : mergeLarge(e, p, symbols, count, heap);
+  const kept = count <= SMALL ? mergeSmall(e, p, symbols, count) : mergeLarge(e, p, symbols, count);
   return writeSymbols(e, p, symbols, kept, out);
 }
 
@@ -93,7 +94,7 @@ function rate(e: Engine, p: usize, left: usize, right: usize, stop: u32): u32 {
       const prefix = load<u32>(e.scratch + ((<usize>start) << 2)) * load<u32>(e.powers + ((<usize>length) << 2));
       const id = findHashed(e, p + start, length, load<u32>(e.scratch + ((<usize>stop) << 2)) - prefix);
       if (id != NONE) {
-        rank = load<u32>(e.ranks + ((<usize>id) << 2));
+        rank = e.ranks ? load<u32>(e.ranks + ((<usize>id) << 2)) : id;
         store<u32>(left, id, MERGED);
       }
     }
@@ -102,28 +103,40 @@ function rate(e: Engine, p: usize, left: usize, right: usize, stop: u32): u32 {
   return rank;
 }
 
+/** Rates every pair of the fresh symbols: bytes by their own table. */
+function rateAll(e: Engine, p: usize, symbols: usize, count: u32): void {
+  const last = symbols + <usize>(count - 1) * SYMBOL;
+  store<u32>(last, NONE, RANK);
+  if (e.bytePairs) {
+    for (let at = symbols; at < last; at += SYMBOL, p++) {
+      store<u64>(at, load<u64>(e.bytePairs + ((<usize>load<u16>(p)) << 3)), RANK);
+    }
+  } else for (let at = symbols; at < last; at += SYMBOL) rate(e, p, at, at + SYMBOL, load<u32>(at, 2 * SYMBOL + START));
+}
+
 /** Merges the smallest rank first, the leftmost of equals, closing the gap each time. Returns how many symbols stay. */
 function mergeSmall(e: Engine, p: usize, symbols: usize, count: u32): u32 {
-  const step = SYMBOL;
-  let last = symbols + <usize>count * step; // the end mark
-  for (let at = symbols; at + step < last; at += step) rate(e, p, at, at + step, load<u32>(at, 2 * step + START));
+  let end = symbols + <usize>count * SYMBOL; // the end mark
+  if (count > 1) rateAll(e, p, symbols, count);
   while (count > 1) {
     let best: u32 = NONE;
     let where: usize = 0;
-    for (let at = symbols; at + step < last; at += step) {
+    for (let at = symbols; at < end; at += SYMBOL) {
       const rank = load<u32>(at, RANK);
-      if (rank < best) {
-        best = rank;
-        where = at;
-      }
+      where = select(at, where, rank < best);
+      best = min(best, rank);
     }
     if (best == NONE) break;
     store<u32>(where, load<u32>(where, MERGED), ID);
-    memory.copy(where + step, where + 2 * step, last - where - step);
-    last -= step;
+    for (let at = where + SYMBOL; at < end; at += SYMBOL) {
+      store<u64>(at, load<u64>(at, SYMBOL));
+      store<u64>(at, load<u64>(at, SYMBOL + 8), 8);
+    }
+    end -= SYMBOL;
     count--;
-    if (where + step < last) rate(e, p, where, where + step, load<u32>(where, 2 * step + START));
-    if (where > symbols) rate(e, p, where - step, where, load<u32>(where, step + START));
+    if (where + SYMBOL < end) rate(e, p, where, where + SYMBOL, load<u32>(where, 2 * SYMBOL + START));
+    else store<u32>(where, NONE, RANK);
+    if (where > symbols) rate(e, p, where - SYMBOL, where, load<u32>(where, SYMBOL + START));
   }
   return count;
 }
@@ -132,58 +145,56 @@ function mergeSmall(e: Engine, p: usize, symbols: usize, count: u32): u32 {
  * The same by a heap over linked symbols: n log n. Entries that a merge made stale are known by their rank.
  * Closes the gaps at the end; returns how many symbols stay.
  */
-function mergeLarge(e: Engine, p: usize, symbols: usize, count: u32, heap: usize): u32 {
+function mergeLarge(e: Engine, p: usize, symbols: usize, count: u32): u32 {
+  const links = symbols + <usize>(count + 1) * SYMBOL;
+  const heap = links + <usize>(count + 1) * LINK;
   let size: u32 = 0;
+  rateAll(e, p, symbols, count);
   for (let i: u32 = 0; i <= count; i++) {
-    const at = symbols + <usize>i * SYMBOL;
-    store<u32>(at, i - 1, PREVIOUS);
-    store<u32>(at, i + 1, NEXT);
-    store<u32>(at, NONE, RANK);
-    if (i + 1 < count) size = consider(e, p, symbols, i, load<u32>(at, 2 * SYMBOL + START), heap, size);
+    store<u32>(links + <usize>i * LINK, i - 1, PREVIOUS);
+    store<u32>(links + <usize>i * LINK, i + 1, NEXT);
+    const rank = load<u32>(symbols + <usize>i * SYMBOL, RANK);
+    if (i < count && rank != NONE) size = push(heap, size, ((<u64>rank) << 32) | i);
   }
   while (size) {
     const top = load<u64>(heap);
     size = pop(heap, size);
     const index = <u32>top;
-    if (load<u32>(symbols + <usize>index * SYMBOL, RANK) == <u32>(top >> 32)) size = mergeAt(e, p, symbols, count, index, heap, size);
+    if (load<u32>(symbols + <usize>index * SYMBOL, RANK) == <u32>(top >> 32)) size = mergeAt(e, p, symbols, links, count, index, heap, size);
   }
-  return closeGaps(symbols, count);
+  return closeGaps(symbols, links, count);
 }
 
 /** Merges symbol `index` with its next one, and rates the two pairs that it is then part of. */
-function mergeAt(e: Engine, p: usize, symbols: usize, count: u32, index: u32, heap: usize, size: u32): u32 {
+function mergeAt(e: Engine, p: usize, symbols: usize, links: usize, count: u32, index: u32, heap: usize, size: u32): u32 {
   const left = symbols + <usize>index * SYMBOL;
-  const right = symbols + <usize>load<u32>(left, NEXT) * SYMBOL;
-  const next = load<u32>(right, NEXT);
-  const after = symbols + <usize>next * SYMBOL;
+  const right = load<u32>(links + <usize>index * LINK, NEXT);
+  const next = load<u32>(links + <usize>right * LINK, NEXT);
+  const previous = load<u32>(links + <usize>index * LINK, PREVIOUS);
   store<u32>(left, load<u32>(left, MERGED), ID);
-  store<u32>(left, next, NEXT);
   store<u32>(left, NONE, RANK);
-  store<u32>(right, NONE, RANK);
-  store<u32>(after, index, PREVIOUS);
+  store<u32>(symbols + <usize>right * SYMBOL, NONE, RANK);
+  store<u32>(links + <usize>index * LINK, next, NEXT);
+  store<u32>(links + <usize>next * LINK, index, PREVIOUS);
   if (next < count) {
-    const stop = load<u32>(symbols + <usize>load<u32>(after, NEXT) * SYMBOL, START);
-    size = consider(e, p, symbols, index, stop, heap, size);
+    const stop = load<u32>(symbols + <usize>load<u32>(links + <usize>next * LINK, NEXT) * SYMBOL, START);
+    size = consider(e, p, symbols, index, next, stop, heap, size);
   }
-  const previous = load<u32>(left, PREVIOUS);
-  return previous == NONE ? size : consider(e, p, symbols, previous, load<u32>(after, START), heap, size);
+  return previous == NONE ? size : consider(e, p, symbols, previous, index, load<u32>(symbols + <usize>next * SYMBOL, START), heap, size);
 }
 
-function consider(e: Engine, p: usize, symbols: usize, index: u32, stop: u32, heap: usize, size: u32): u32 {
-  const left = symbols + <usize>index * SYMBOL;
-  const rank = rate(e, p, left, symbols + <usize>load<u32>(left, NEXT) * SYMBOL, stop);
-  return rank == NONE ? size : push(heap, size, ((<u64>rank) << 32) | index);
+function consider(e: Engine, p: usize, symbols: usize, left: u32, right: u32, stop: u32, heap: usize, size: u32): u32 {
+  const rank = rate(e, p, symbols + <usize>left * SYMBOL, symbols + <usize>right * SYMBOL, stop);
+  return rank == NONE ? size : push(heap, size, ((<u64>rank) << 32) | left);
 }
 
-function closeGaps(symbols: usize, count: u32): u32 {
+function closeGaps(symbols: usize, links: usize, count: u32): u32 {
   let to = symbols;
   let kept: u32 = 0;
   for (let i: u32 = 0; i < count; kept++) {
-    const at = symbols + <usize>i * SYMBOL;
-    i = load<u32>(at, NEXT);
-    store<u32>(to, load<u32>(at, ID), ID);
-    store<u32>(to, load<u32>(at, START), START);
+    store<u64>(to, load<u64>(symbols + <usize>i * SYMBOL)); // id and start
     to += SYMBOL;
+    i = load<u32>(links + <usize>i * LINK, NEXT);
   }
   store<u32>(to, load<u32>(symbols + <usize>count * SYMBOL, START), START);
   return kept;

@@ -77,6 +77,41 @@ function runOf(e: Engine, p: usize, end: usize, mask: u32): usize {
   return p;
 }
 
+const ONES: u64 = 0x0101010101010101;
+const HIGHS: u64 = 0x8080808080808080;
+
+/** How many of the 8 bytes at `p` are ASCII letters, up to the first that is not; `fold`: of either case, else small ones. */
+// @ts-ignore: decorator
+@inline
+function asciiLetters(p: usize, fold: bool): usize {
+  const bytes = load<u64>(p);
+  const low = (bytes | (fold ? ONES * 0x20 : 0)) & ~HIGHS;
+  // The top bit of each byte: at least 'a', but not beyond 'z', and ASCII at all.
+  const letters = (low + ONES * 0x1f) & ~(low + ONES * 0x05) & ~bytes & HIGHS;
+  return <usize>(ctz<u64>(letters ^ HIGHS) >> 3);
+}
+
+/** runOf for letters: eight ASCII letters at a time. */
+// @ts-ignore: decorator
+@inline
+function lettersEnd(e: Engine, p: usize, end: usize): usize {
+  while (true) {
+    const count = asciiLetters(p, true);
+    p += count;
+    if (count == 8 && p < end) continue;
+    if (p >= end) p = end;
+    else if (load<u8>(p) >= 0x80) {
+      const found = wideClass(e, p, load<u8>(p));
+      if (found & LETTER) {
+        p += found >> 8;
+        if (p < end) continue;
+      }
+    }
+    reached = p;
+    return p;
+  }
+}
+
 /** (?i:'s|'t|'re|'ve|'m|'ll|'d) at the apostrophe `p`: its end, or `p`. With `exact`, small letters only. */
 function contraction(p: usize, end: usize, exact: bool): usize {
   reached = max(reached, min(end, p + 3));
@@ -123,7 +158,7 @@ function scanGpt2(e: Engine, p: usize, end: usize): usize {
     if (p + 1 >= end) return p + 1;
     found = classAt(e, ++q);
   }
-  if (found & LETTER) return runOf(e, q, end, LETTER);
+  if (found & LETTER) return lettersEnd(e, q, end);
   if (found & NUMBER) {
     if (!isolated) return runOf(e, q, end, NUMBER);
     reached = q;
@@ -169,7 +204,7 @@ function scanRest(e: Engine, p: usize, end: usize, slash: bool): usize {
 /** (?i:'s|…)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| … */
 function scanCl100k(e: Engine, p: usize, end: usize): usize {
   const found = classAt(e, p);
-  if (found & LETTER) return runOf(e, p, end, LETTER);
+  if (found & LETTER) return lettersEnd(e, p, end);
   if (found & NUMBER) return digitsEnd(e, p, end);
   if (load<u8>(p) == 0x27) {
     const stop = contraction(p, end, false);
@@ -177,7 +212,7 @@ function scanCl100k(e: Engine, p: usize, end: usize): usize {
   }
   if (!(found & NEWLINE)) {
     const q = p + (found >> 8);
-    if (q < end && classAt(e, q) & LETTER) return runOf(e, q, end, LETTER);
+    if (q < end && classAt(e, q) & LETTER) return lettersEnd(e, q, end);
   }
   return scanRest(e, p, end, false);
 }
@@ -197,7 +232,7 @@ function casedWord(e: Engine, p: usize, end: usize, first: bool): usize {
     if (found & TAIL) lastTail = q;
   }
   reached = q;
-  if (q < end && classAt(e, q) & LOWER) return runOf(e, q, end, TAIL);
+  if (q < end && classAt(e, q) & LOWER) return runOf(e, min(end, q + asciiLetters(q, false)), end, TAIL);
   return lastTail ? lastTail : first ? p : q;
 }
 
@@ -222,8 +257,13 @@ function scanO200k(e: Engine, p: usize, end: usize): usize {
 
 function scanSpaces(p: usize, end: usize): usize {
   while (p < end && load<u8>(p) == 0x20) p++;
-  while (p < end && load<u8>(p) != 0x20) p++;
-  reached = p;
+  while (p < end) {
+    const other = load<u64>(p) ^ (ONES * 0x20);
+    const spaces = (other - ONES) & ~other & HIGHS; // the lowest bit set marks the first space
+    p += spaces ? <usize>(ctz<u64>(spaces) >> 3) : 8;
+    if (spaces) break;
+  }
+  reached = p = min(p, end);
   return p;
 }
 

@@ -14,31 +14,48 @@ function spread(hash: u32): u32 {
   return hash ^ (hash >> 13);
 }
 
+/** Are the `length` bytes equal? Eight at a time; both may be read 8 bytes further. */
 // @ts-ignore: decorator
 @inline
-function sameBytes(a: usize, b: usize, length: usize): bool {
-  for (let i: usize = 0; i < length; i++) if (load<u8>(a + i) != load<u8>(b + i)) return false;
-  return true;
+export function sameBytes(a: usize, b: usize, length: usize): bool {
+  let i: usize = 0;
+  for (; i + 8 <= length; i += 8) if (load<u64>(a + i) != load<u64>(b + i)) return false;
+  return i == length || ((load<u64>(a + i) ^ load<u64>(b + i)) << ((8 - (<u64>(length - i))) << 3)) == 0;
 }
 
-/** The token whose bytes are [p, p + length), given their polynomial hash; NONE if there is none. */
+/**
+ * A slot of the token table:
+ *   0  u64  the bytes of a token of up to 8, zero-padded; of a longer one hash (u32) and address (u32)
+ *   8  u32  length in bytes
+ *  12  u32  id + 1, 0 when free
+ */
+// @ts-ignore: decorator
+@inline
+function tokenKey(p: usize, length: usize, hash: u32): u64 {
+  return length <= 8 ? load<u64>(p) & (<u64>-1 >> ((8 - <u64>length) << 3)) : <u64>hash;
+}
+
+/** The token whose bytes are [p, p + length), length > 0, given their polynomial hash; NONE if there is none. */
 export function findHashed(e: Engine, p: usize, length: usize, hash: u32): u32 {
-  let slot = spread(hash) & e.tableMask;
+  const place = spread(hash);
+  if (!(load<u32>(e.filter + ((<usize>(place & e.filterMask)) >> 5 << 2)) & (1 << (place & 31)))) return NONE;
+  const key = tokenKey(p, length, hash);
+  let slot = place & e.tableMask;
   while (true) {
-    const entry = e.table + ((<usize>slot) << 3);
-    const id = load<u32>(entry, 4);
+    const entry = e.table + ((<usize>slot) << 4);
+    const id = load<u32>(entry, 12);
     if (id == 0) return NONE;
-    if (load<u32>(entry) == hash) {
-      const start = e.starts + ((<usize>(id - 1)) << 2);
-      const from = <usize>load<u32>(start);
-      if (<usize>load<u32>(start, 4) - from == length && sameBytes(e.blob + from, p, length)) return id - 1;
+    if (<usize>load<u32>(entry, 8) == length) {
+      if (length <= 8) {
+        if (load<u64>(entry) == key) return id - 1;
+      } else if (load<u32>(entry) == hash && sameBytes(<usize>load<u32>(entry, 4), p, length)) return id - 1;
     }
     slot = (slot + 1) & e.tableMask;
   }
 }
 
 export function findBytes(e: Engine, p: usize, end: usize): u32 {
-  return end - p > <usize>e.maxLength ? NONE : findHashed(e, p, end - p, hashBytes(p, end));
+  return end == p || end - p > <usize>e.maxLength ? NONE : findHashed(e, p, end - p, hashBytes(p, end));
 }
 
 // @ts-ignore: decorator
@@ -110,7 +127,7 @@ export function text_tokens(engine: usize, list: usize, listEnd: usize, separato
   return count;
 }
 
-/** Fills the token table (zeroed, with more slots than tokens) and the powers. Of equal tokens the first counts. */
+/** Fills the token table (zeroed, with more slots than tokens), the filter (zeroed) and the powers. Of equal tokens the first counts. */
 export function text_index(engine: usize): void {
   const e = changetype<Engine>(engine);
   let power: u32 = 1;
@@ -125,10 +142,16 @@ export function text_index(engine: usize): void {
     if (p == end) continue;
     const hash = hashBytes(p, end);
     if (findHashed(e, p, end - p, hash) != NONE) continue;
-    let slot = spread(hash) & e.tableMask;
-    while (load<u32>(e.table + ((<usize>slot) << 3), 4) != 0) slot = (slot + 1) & e.tableMask;
-    store<u32>(e.table + ((<usize>slot) << 3), hash);
-    store<u32>(e.table + ((<usize>slot) << 3), id + 1, 4);
+    const place = spread(hash);
+    const bits = e.filter + ((<usize>(place & e.filterMask)) >> 5 << 2);
+    store<u32>(bits, load<u32>(bits) | (1 << (place & 31)));
+    let slot = place & e.tableMask;
+    while (load<u32>(e.table + ((<usize>slot) << 4), 12) != 0) slot = (slot + 1) & e.tableMask;
+    const entry = e.table + ((<usize>slot) << 4);
+    store<u64>(entry, tokenKey(p, end - p, hash));
+    if (end - p > 8) store<u32>(entry, <u32>p, 4);
+    store<u32>(entry, <u32>(end - p), 8);
+    store<u32>(entry, id + 1, 12);
   }
 }
 
@@ -175,4 +198,26 @@ function addMerge(e: Engine, p: usize, middle: usize, second: usize, end: usize,
   store<u32>(slot, rank, 8);
   store<u32>(slot, product, 12);
   return true;
+}
+
+/** Fills Engine.bytePairs, 65,536 pairs of words, from the tables; `scratch` is room for two bytes. */
+export function text_byte_pairs(engine: usize, scratch: usize): void {
+  const e = changetype<Engine>(engine);
+  for (let pair: u32 = 0; pair < 65536; pair++) {
+    store<u64>(scratch, pair);
+    let rank: u32 = NONE;
+    let id: u32 = NONE;
+    if (e.pairs) {
+      const slot = findPair(e, load<u32>(e.bytes + ((<usize>(pair & 255)) << 2)), load<u32>(e.bytes + ((<usize>(pair >> 8)) << 2)));
+      if (load<u32>(slot) != NONE) {
+        rank = load<u32>(slot, 8);
+        id = load<u32>(slot, 12);
+      }
+    } else {
+      id = findBytes(e, scratch, scratch + 2);
+      if (id != NONE) rank = e.ranks ? load<u32>(e.ranks + ((<usize>id) << 2)) : id;
+    }
+    store<u32>(e.bytePairs + ((<usize>pair) << 3), rank);
+    store<u32>(e.bytePairs + ((<usize>pair) << 3), id, 4);
+  }
 }

@@ -13,8 +13,8 @@ export type KernelSource = Pick<Kernels, 'module' | 'build'>;
 /** The words of assembly/text/engine.ts, in its order. */
 const FIELDS = [
   'text', 'textEnd', 'final', 'out', 'outEnd', 'need', 'scanner', 'flags', 'pages', 'latin', 'blob', 'starts', 'tokens',
-  'table', 'tableMask', 'powers', 'maxLength', 'pairs', 'pairMask', 'ranks', 'bytes', 'fallback', 'unknown',
-  'cache', 'cacheMask', 'cached', 'arena', 'arenaNext', 'arenaEnd', 'scratch', 'scratchBytes', 'span',
+  'table', 'tableMask', 'filter', 'filterMask', 'powers', 'maxLength', 'pairs', 'pairMask', 'ranks', 'bytes', 'fallback', 'unknown',
+  'cache', 'cacheMask', 'cached', 'arena', 'arenaNext', 'arenaEnd', 'scratch', 'scratchBytes', 'bytePairs', 'span',
 ] as const;
 type Field = (typeof FIELDS)[number];
 const WORD = Object.fromEntries(FIELDS.map((name, i) => [name, i])) as Record<Field, number>;
@@ -28,8 +28,8 @@ const SEPARATORS = ['\uffff', '\ufffe', '\ufdd0', '\ufdd1', '\ufdef'];
 const WINDOW_BYTES = 1 << 18;
 const OUT_BYTES = 1 << 18;
 const SPANS = 1 << 16;
-const CACHE_SLOTS = 1 << 16;
-const CACHE_ARENA = 1 << 20;
+const CACHE_SLOTS = 1 << 17;
+const CACHE_ARENA = 1 << 21;
 /** The kernels may read this far behind a window, and write behind the ids. */
 const SLACK = 64;
 
@@ -64,18 +64,18 @@ export class MergeEngine {
     this.spans = this.reserve(SPANS * 4).address;
     this.set('flags', (model.ignoreMerges ? FLAG.ignoreMerges : 0) | (model.writing === 'marked' ? FLAG.spaceMark : 0) | (model.fuseUnknown ? FLAG.fuseUnknown : 0));
     this.buildClasses();
+    this.buildCache();
     this.buildVocabulary(spec, model);
     if (model.merges) this.buildMerges(model);
-    else this.set('ranks', this.place(new Uint8Array(model.ranks!.buffer, model.ranks!.byteOffset, model.ranks!.byteLength)));
+    else if (model.ranks) this.set('ranks', this.place(new Uint8Array(model.ranks.buffer, model.ranks.byteOffset, model.ranks.byteLength)));
     this.buildSymbols(spec, model);
-    this.buildCache();
   }
 
-  /** The bytes of a token that text can form; none for the others. */
+  /** The bytes of a token that text can form (none for the others), as a view that holds until the next encode. */
   tokenBytes(id: number): Uint8Array {
     const at = (this.get('starts') >> 2) + id;
     const blob = this.get('blob');
-    return this.octets.slice(blob + this.words[at]!, blob + this.words[at + 1]!);
+    return this.octets.subarray(blob + this.words[at]!, blob + this.words[at + 1]!);
   }
 
   /** Encodes a text, split by a scanner. */
@@ -193,8 +193,10 @@ export class MergeEngine {
     const slots = powerOfTwo(count * 2);
     this.set('maxLength', longest);
     this.set('powers', this.reserve((longest + 1) * 4).address);
-    this.set('table', this.reserve(slots * 8).address);
+    this.set('table', this.reserve(slots * 16).address);
     this.set('tableMask', slots - 1);
+    this.set('filter', this.reserve(slots / 2).address); // 4 bits a slot, 8 or more a token
+    this.set('filterMask', slots * 4 - 1);
     this.kernels.exports.text_index(this.engine);
   }
 
@@ -233,11 +235,12 @@ export class MergeEngine {
       symbols[byte] = this.kernels.exports.text_find(this.engine, address, 1);
     }
     this.set('bytes', this.place(new Uint8Array(symbols.buffer)));
+    this.set('bytePairs', this.reserve(65536 * 8).address);
+    this.kernels.exports.text_byte_pairs(this.engine, address);
   }
 
   private buildCache(): void {
-    const cache = this.reserve(CACHE_SLOTS * 32);
-    this.octets.fill(0, cache.address, cache.address + cache.bytes);
+    const cache = this.reserve(CACHE_SLOTS * 32); // before anything is released, so that it is fresh and zero
     this.set('cache', cache.address);
     this.set('cacheMask', CACHE_SLOTS - 1);
     const arena = this.reserve(CACHE_ARENA);

@@ -151,7 +151,7 @@ function gpt2(vocabulary: Vocabulary, model: string): TokenizerSpec {
     split: familySplitter(pre.family),
     model: {
       model: 'merge', symbols: pre.marked ? 'characters' : 'bytes', writing: pre.marked ? 'marked' : 'alphabet',
-      ...(merges ? { merges } : { ranks: Uint32Array.from(common.tokens, (_, id) => id) }),
+      ...(merges ? { merges } : {}),
       ignoreMerges: pre.ignoreMerges ?? false, fuseUnknown: false,
     },
     dropLeadingSpace: false,

@@ -18,13 +18,14 @@ export class Ids {
     this.length += ids.length;
   }
 
+  /** The list; up to a fifth of its buffer may be unused. */
   finish(): Int32Array {
-    return this.list.length === this.length ? this.list : this.list.slice(0, this.length);
+    return this.length * 5 >= this.list.length * 4 ? this.list.subarray(0, this.length) : this.list.slice(0, this.length);
   }
 
   private reserve(more: number): void {
     if (this.length + more <= this.list.length) return;
-    const longer = new Int32Array(Math.max(this.length + more, this.list.length * 2));
+    const longer = new Int32Array(Math.max(this.length + more, Math.ceil(this.list.length * 1.5)));
     longer.set(this.list);
     this.list = longer;
   }

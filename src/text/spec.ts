@@ -33,7 +33,7 @@ export interface MergeModel {
   tokenBytes?: { blob: Uint8Array; starts: Uint32Array };
   /** "left right" or [left, right], strongest first. Without it two neighbours merge when their bytes are a token … */
   merges?: Merges;
-  /** … the smallest of these ranks first (one a token). */
+  /** … the smallest of these ranks first (one a token; default: the ids). */
   ranks?: Uint32Array;
   /** Ids for the bytes of unknown characters, where they are not the tokens of type byte. 256. */
   byteIds?: Uint32Array;

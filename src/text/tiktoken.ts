@@ -62,7 +62,7 @@ export function specFromTiktoken(name: string, bytes: Uint8Array): TokenizerSpec
     split: familySplitter(encoding.family),
     model: {
       model: 'merge', symbols: 'bytes', writing: 'bytes', tokenBytes: { blob, starts: padded },
-      ranks: Uint32Array.from({ length: size }, (_, id) => id), ignoreMerges: true, fuseUnknown: false,
+      ignoreMerges: true, fuseUnknown: false,
     },
     before: bos === undefined ? [] : [bos],
     after: [],

@@ -55,7 +55,7 @@ class SpecTokenizer implements Tokenizer {
 
   encode(text: string, { addSpecial = true, parseSpecial = false }: EncodeOptions = {}): Int32Array {
     if (typeof text !== 'string') throw notText(text);
-    const ids = new Ids((text.length >> 1) + 8);
+    const ids = new Ids((text.length >> 2) + 8);
     if (addSpecial) ids.append(this.spec.before);
     let first = true;
     for (const outer of this.find(text, parseSpecial, false)) {
@@ -70,11 +70,17 @@ class SpecTokenizer implements Tokenizer {
     return ids.finish();
   }
 
-  decode(ids: Iterable<number>, options: { special?: boolean } = {}): string {
-    const stream = this.stream(options);
-    let text = '';
-    for (const id of ids) text += stream.push(id);
-    return text + stream.flush();
+  decode(ids: Iterable<number>, { special = false }: { special?: boolean } = {}): string {
+    let bytes = new Uint8Array(256);
+    let used = 0;
+    for (const id of ids) {
+      const piece = this.visible(id, special) ? this.view(id) : EMPTY;
+      if (used + piece.length > bytes.length) bytes = grown(bytes, used + piece.length);
+      bytes.set(piece, used);
+      used += piece.length;
+    }
+    const first = this.spec.dropLeadingSpace && bytes[0] === 0x20 && used > 0 ? 1 : 0;
+    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(first, used));
   }
 
   token(id: number): string {
@@ -94,6 +100,11 @@ class SpecTokenizer implements Tokenizer {
 
   bytes(id: number): Uint8Array {
     this.check(id);
+    return this.view(id).slice();
+  }
+
+  /** The same, perhaps in memory that the next encode changes. */
+  private view(id: number): Uint8Array {
     const content = this.contents.get(id);
     if (content !== undefined) return utf8.encode(content);
     const type = this.spec.types[id];
@@ -107,14 +118,13 @@ class SpecTokenizer implements Tokenizer {
   }
 
   stream({ special = false, previous = [] }: { special?: boolean; previous?: Iterable<number> } = {}): TextStream {
-    const visible = (id: number) => special || !this.isSpecial(id);
     let atStart = this.spec.dropLeadingSpace;
-    for (const id of previous) if (atStart && visible(id) && this.bytes(id).length) atStart = false;
+    for (const id of previous) if (atStart && this.visible(id, special) && this.view(id).length) atStart = false;
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     return {
       push: (id) => {
-        if (!visible(id)) return this.check(id), '';
-        let bytes = this.bytes(id);
+        if (!this.visible(id, special)) return '';
+        let bytes = this.view(id);
         if (atStart && bytes.length) {
           if (bytes[0] === 0x20) bytes = bytes.subarray(1);
           atStart = false;
@@ -129,6 +139,11 @@ class SpecTokenizer implements Tokenizer {
   private written(id: number): string {
     const { model, tokens } = this.spec;
     return tokens[id] || model.model !== 'merge' || model.writing !== 'bytes' ? tokens[id]! : bytesToLetters(this.model.bytes(id));
+  }
+
+  private visible(id: number, special: boolean): boolean {
+    this.check(id);
+    return special || !this.isSpecial(id);
   }
 
   private check(id: number): void {
@@ -200,6 +215,14 @@ function wordText(token: string, { mark, marks }: WordPieceModel): string {
   const text = marked ? token.slice(mark.length) : token;
   if (marked !== (marks === 'start')) return text;
   return /^(?:[.?!,]|n't|'m|'s|'ve|'re)$/.test(text) ? text : ` ${text}`;
+}
+
+const EMPTY = new Uint8Array(0);
+
+function grown(bytes: Uint8Array<ArrayBuffer>, least: number): Uint8Array<ArrayBuffer> {
+  const longer = new Uint8Array(Math.max(least, bytes.length * 2));
+  longer.set(bytes);
+  return longer;
 }
 
 const notText = (found: unknown) =>

@@ -174,17 +174,17 @@ describe.skipIf(!hasShared)(`real vocabularies (${noShared} otherwise)`, () => {
     expect(cut.push(ids[0]!) + cut.flush()).toBe('\ufffd');
   });
 
-  test('bytes, token and id agree for every id', async () => {
-    for (const [, open] of all) {
-      const tokenizer = await open();
-      const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-      for (let id = 0; id < tokenizer.size; id += 7) {
-        if (tokenizer.isSpecial(id)) continue;
-        const text = decoder.decode(tokenizer.bytes(id));
-        expect(tokenizer.decode([tokenizer.size - 1 === id ? 0 : id]).trim()).toBe(text.trim());
-        if (tokenizer.token(id)) expect(tokenizer.token(tokenizer.id(tokenizer.token(id))!)).toBe(tokenizer.token(id));
-      }
+  test.each(all)('%s: bytes, token and id agree', async (_, open) => {
+    const tokenizer = await open();
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    const wrong: number[] = [];
+    for (let id = 0; id < tokenizer.size; id += 13) {
+      if (tokenizer.isSpecial(id)) continue;
+      const written = tokenizer.token(id);
+      const back = written === '' || tokenizer.token(tokenizer.id(written)!) === written;
+      if (!back || tokenizer.decode([id]).trim() !== decoder.decode(tokenizer.bytes(id)).trim()) wrong.push(id);
     }
+    expect(wrong).toEqual([]);
   });
 
   test('T5: Unigram from tokenizer.json and spiece.model', async () => {
