@@ -75,7 +75,8 @@ export class MergeEngine {
   tokenBytes(id: number): Uint8Array {
     const at = (this.get('starts') >> 2) + id;
     const blob = this.get('blob');
-    return this.octets.subarray(blob + this.words[at]!, blob + this.words[at + 1]!);
+    const [from, to] = [blob + this.words[at]!, blob + this.words[at + 1]!];
+    return this.staging ? this.octets.slice(from, to) : this.octets.subarray(from, to);
   }
 
   /** Encodes a text, split by a scanner. */

@@ -32,14 +32,17 @@ interface Pipeline {
   /** The patterns of the steps, while every step is one that cuts at a pattern. */
   patterns: string[] | undefined;
   byteLevel: boolean;
+  /** U+2581 stands for a space. */
   marked: boolean;
+  /** … from before the first step on. */
+  markedEarly: boolean;
 }
 
 /** A Hugging Face tokenizer.json. @throws StonechatError `bad-file`, `unsupported`. */
 export function specFromHuggingFace(json: Json, companions: Companions = {}): TokenizerSpec {
   const model = json.get('model');
   const kind = modelKind(model);
-  const pipe: Pipeline = { normalise: [], prefix: { when: 'never' }, steps: [], patterns: [], byteLevel: false, marked: false };
+  const pipe: Pipeline = { normalise: [], prefix: { when: 'never' }, steps: [], patterns: [], byteLevel: false, marked: false, markedEarly: false };
   readNormalizer(json.get('normalizer'), pipe);
   readPreTokenizer(json.get('pre_tokenizer'), pipe, kind === 'BPE');
   const decoder = readDecoder(json.get('decoder'));
@@ -126,10 +129,10 @@ function bpe(model: Json, pipe: Pipeline, tokens: readonly string[], types: Uint
   };
 }
 
-function splitterOf({ steps, patterns }: Pipeline, unsplit: Splitter): Splitter {
+function splitterOf({ steps, patterns, markedEarly: marked }: Pipeline, unsplit: Splitter): Splitter {
   if (!steps.length) return unsplit;
   const scanner = patterns && knownScanner(patterns);
-  return scanner ? { steps, scanner } : { steps };
+  return scanner ? { steps, scanner } : { steps, marked };
 }
 
 /** "left right", or pairs in newer files. */
@@ -183,7 +186,7 @@ function readPrepend(prepend: string, pipe: Pipeline): void {
 function readReplace(json: Json, pipe: Pipeline): void {
   const pattern = readPattern(json.get('pattern'));
   const content = json.get('content').text();
-  if (pattern.source === ' ' && content === MARK) pipe.marked = true;
+  if (pattern.source === ' ' && content === MARK) pipe.marked = pipe.markedEarly = true;
   else pipe.normalise.push((text) => text.replace(pattern, () => content));
 }
 
@@ -196,7 +199,7 @@ const BEHAVIOURS: Record<string, Behaviour> = {
   Removed: 'removed', Isolated: 'isolated', MergedWithPrevious: 'mergedWithPrevious', MergedWithNext: 'mergedWithNext', Contiguous: 'contiguous',
 };
 
-/** `merged`: for a BPE, in which a space stands for U+2581 from here on. */
+/** `merged`: for a BPE. */
 function readPreTokenizer(json: Json, pipe: Pipeline, merged: boolean): void {
   if (!json.exists) return;
   const type = json.get('type').text();
@@ -206,7 +209,7 @@ function readPreTokenizer(json: Json, pipe: Pipeline, merged: boolean): void {
   };
   if (type === 'Sequence') json.get('pretokenizers').list().forEach((inner) => readPreTokenizer(inner, pipe, merged));
   else if (type === 'ByteLevel') readByteLevel(json, pipe, add);
-  else if (type === 'Split') readSplit(json, add);
+  else if (type === 'Split') readSplit(json, pipe, add);
   else if (type === 'Metaspace') readMetaspace(json, pipe, merged, add);
   else if (type === 'Digits') readDigits(json, add);
   else if (type === 'Punctuation') add(cut(BERT_PUNCTUATION, behaviour(json.get('behavior'), 'Isolated')));
@@ -243,7 +246,9 @@ function readByteLevel(json: Json, pipe: Pipeline, add: Add): void {
 const GPT2_SOURCE = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
 
 /** A pattern that covers the text does the same whether its matches are isolated or what lies between them is removed. */
-function readSplit(json: Json, add: Add): void {
+function readSplit(json: Json, pipe: Pipeline, add: Add): void {
+  // Gemma splits at spaces after its normaliser has replaced them all: it never does.
+  if (pipe.markedEarly && json.get('pattern').get('String').text('') === ' ') return;
   const how = behaviour(json.get('behavior'), 'Isolated');
   const invert = json.get('invert').flag(false);
   const source = json.get('pattern').get('Regex');
@@ -256,19 +261,17 @@ function readMetaspace(json: Json, pipe: Pipeline, merged: boolean, add: Add): v
   if (scheme !== 'always' && scheme !== 'first' && scheme !== 'never') throw json.get('prepend_scheme').wrong('always, first or never');
   const split = json.get('split').flag(true);
   if (merged && !pipe.steps.length) {
-    pipe.marked = true;
+    pipe.marked = pipe.markedEarly = true;
     pipe.prefix = { when: scheme, unlessSpace: true };
-    if (split) add(cut(/ /gu, 'mergedWithNext'));
-    return;
+  } else {
+    if (merged) pipe.marked = true;
+    add((piece, first) => {
+      const text = piece.replaceAll(' ', MARK);
+      const wanted = scheme === 'always' || (scheme === 'first' && first);
+      return [wanted && text && !text.startsWith(MARK) ? MARK + text : text];
+    });
   }
-  if (merged) pipe.marked = true;
-  const mark = merged ? ' ' : MARK;
-  add((piece, first) => {
-    const text = piece.replaceAll(' ', mark);
-    const wanted = scheme === 'always' || (scheme === 'first' && first);
-    return [wanted && text && !text.startsWith(mark) ? mark + text : text];
-  });
-  if (split) add(cut(literalPattern(mark), 'mergedWithNext'));
+  if (split) add(cut(literalPattern(MARK), 'mergedWithNext'));
 }
 
 function readDecoder(json: Json): { byteLevel: boolean; dropLeadingSpace: boolean } {

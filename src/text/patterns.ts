@@ -1,6 +1,6 @@
 import { StonechatError } from '../errors.js';
 import { compilePattern } from './regex.js';
-import { cut, SCAN, SCAN_FLAG, type Scanner, type Splitter } from './split.js';
+import { cut, SCAN, SCAN_FLAG, type Scanner, type Splitter, type Step } from './split.js';
 
 /**
  * Pre-tokenizer patterns of model families, as the families' own tokenizer files write them. A list is applied in
@@ -37,9 +37,28 @@ const BLOOM = ' ?[^(\\s|.,!?…。，、।۔،)]+';
 const KIMI = String.raw`[\p{Han}]+|[^\r\n\p{L}\p{N}]?(?:(?!\p{Han})${HEAD})*(?:(?!\p{Han})${TAIL})+${CONTRACTION}?|[^\r\n\p{L}\p{N}]?(?:(?!\p{Han})${HEAD})+(?:(?!\p{Han})${TAIL})*${CONTRACTION}?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|${LAST_SPACES}`;
 
 interface Family {
-  patterns: readonly string[];
+  patterns: readonly (string | Step)[];
   scanner?: Scanner;
 }
+
+/**
+ * Cuts runs of digits into threes from their end. As patterns, these would look ahead to the end from every place:
+ *   SuperBPE  (?=(\d{3})+(?!\d))          cuts in front of each three
+ *   Tiny Aya  \d{1,3}(?=(?:\d{3})*\b)    isolates threes and what is left at the front, unless a letter follows the run
+ */
+const threes = (isolate: boolean): Step => (piece) => {
+  const cuts = [0];
+  for (const { 0: run, index } of piece.matchAll(/\p{Nd}+/gu)) {
+    const end = index + run.length;
+    if (isolate && WORD_AFTER.test(piece.slice(end, end + 2))) continue;
+    if (isolate) cuts.push(index);
+    const digits = [...run];
+    for (let i = 0, at = index; i < digits.length; at += digits[i++]!.length) if ((digits.length - i) % 3 === 0) cuts.push(at);
+    if (isolate) cuts.push(end);
+  }
+  return cuts.map((at, i) => piece.slice(at, cuts[i + 1])).filter((part) => part);
+};
+const WORD_AFTER = /^[\p{Alphabetic}\p{M}\p{Pc}\p{Join_Control}]/u;
 
 const FAMILIES = {
   default: { patterns: [String.raw`[\p{P}$+<=>^~|]+`, GPT2, String.raw`\p{N}+`, '[0-9][0-9][0-9]'] },
@@ -61,7 +80,7 @@ const FAMILIES = {
   chameleon: {
     patterns: ['<sentinel:[0-9]+>', '(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z', '([\\t\\n]|    |  )', '\\p{N}', '[\\p{P}!-/:-@\\[-`{-~]', GPT2],
   },
-  superbpe: { patterns: ['\\p{N}+', '(?=(\\d{3})+(?!\\d))'] },
+  superbpe: { patterns: ['\\p{N}+', threes(false)] },
   bailingmoe: { patterns: [String.raw`'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+`] },
   seedCoder: { patterns: [String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|${LAST_SPACES}`] },
   jais2: {
@@ -70,7 +89,7 @@ const FAMILIES = {
         [512, 256, 128, 64, 32, 16, 8, 4].map((n) => `\\s{${n}}(?!\\S)|`).join('') + '\\s{1,2}(?!\\S)|\\s{1}',
     ],
   },
-  tinyAya: { patterns: ['\\d{1,3}(?=(?:\\d{3})*\\b)', O200K] },
+  tinyAya: { patterns: [threes(true), O200K] },
   exaoneMoe: { patterns: [String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+`] },
   kimiK2: { patterns: [KIMI] },
   minicpm5: { patterns: ['\\p{N}{1,3}', LLAMA3.replace('{1,3}', '+')] },
@@ -83,7 +102,7 @@ export type FamilyName = keyof typeof FAMILIES;
 /** The splitter of a pattern family; patterns are compiled on first use of its steps. */
 export function familySplitter(name: FamilyName): Splitter {
   const { patterns, scanner }: Family = FAMILIES[name];
-  return { ...(scanner ? { scanner } : {}), get steps() { return patterns.map((pattern) => cut(compiled(pattern))); } };
+  return { ...(scanner ? { scanner } : {}), get steps() { return patterns.map((pattern) => (typeof pattern === 'string' ? cut(compiled(pattern)) : pattern)); } };
 }
 
 const cache = new Map<string, RegExp>();
@@ -97,7 +116,7 @@ function compiled(pattern: string): RegExp {
 export function knownScanner(patterns: readonly string[]): Scanner | undefined {
   const wanted = patterns.map(canonical).join('\n');
   for (const { patterns: own, scanner } of Object.values(FAMILIES) as Family[]) {
-    if (scanner && own.map(canonical).join('\n') === wanted) return scanner;
+    if (scanner && own.map(String).map(canonical).join('\n') === wanted) return scanner;
   }
   return undefined;
 }

@@ -26,7 +26,7 @@ export function markedSplitter(tokens: readonly string[], types: Uint8Array): Sp
 
 /**
  * A SentencePiece model (`tokenizer.model`): the protobuf message ModelProto, of which this reads
- *   1 pieces (1 text, 2 score, 3 type), 2 trainer_spec (3 model_type, 40-43 ids), 3 normalizer_spec (2 map, 3-5 spaces).
+ *   1 pieces (1 text, 2 score, 3 type), 2 trainer_spec (3 model_type, 24 suffix, 40-42 ids), 3 normalizer_spec (2 map, 3-5 spaces).
  * BPE and Unigram. @throws StonechatError `bad-file`, `unsupported`.
  */
 export function specFromSentencePiece(bytes: Uint8Array): TokenizerSpec {
@@ -38,7 +38,8 @@ export function specFromSentencePiece(bytes: Uint8Array): TokenizerSpec {
   const types = Uint8Array.from(pieces, ({ text, type }) => (type === TOKEN.byte && !/^<0x[0-9A-Fa-f]{2}>$/.test(text) ? TOKEN.normal : type));
   const scores = Float32Array.from(pieces, ({ score }) => score);
   const unigram = modelType === 1;
-  if (!unigram && modelType !== 2) throw unsupportedType(modelType);
+  if (!unigram && modelType !== 2) throw unsupported('a SentencePiece model of type unigram or bpe', `type ${modelType}`);
+  if (proto.suffix) throw unsupported('a space mark in front of words', 'treat_whitespace_as_suffix');
   return {
     kind: unigram ? 'unigram' : 'spm',
     tokens,
@@ -81,6 +82,8 @@ function addedPieces(tokens: readonly string[], types: Uint8Array): AddedToken[]
 interface ModelProto {
   pieces: { text: string; score: number; type: number }[];
   modelType: number;
+  /** treat_whitespace_as_suffix */
+  suffix: boolean;
   unk: number;
   bos: number;
   eos: number;
@@ -88,7 +91,7 @@ interface ModelProto {
 }
 
 function readModel(bytes: Uint8Array): ModelProto {
-  const model: ModelProto = { pieces: [], modelType: 1, unk: 0, bos: 1, eos: 2, normalizer: { map: new Uint8Array(0), prefix: true, merge: true } };
+  const model: ModelProto = { pieces: [], modelType: 1, suffix: false, unk: 0, bos: 1, eos: 2, normalizer: { map: new Uint8Array(0), prefix: true, merge: true } };
   readMessage(bytes, (field, value) => {
     if (field === 1) model.pieces.push(readPiece(asBytes(value)));
     else if (field === 2) readTrainer(asBytes(value), model);
@@ -114,6 +117,7 @@ function readPiece(bytes: Uint8Array): ModelProto['pieces'][number] {
 function readTrainer(bytes: Uint8Array, model: ModelProto): void {
   readMessage(bytes, (field, value) => {
     if (field === 3) model.modelType = Number(value);
+    else if (field === 24) model.suffix = Boolean(Number(value));
     else if (field === 40) model.unk = int32(value);
     else if (field === 41) model.bos = int32(value);
     else if (field === 42) model.eos = int32(value);
@@ -165,5 +169,5 @@ const int32 = (value: bigint | Uint8Array) => (typeof value === 'bigint' ? Numbe
 
 const malformed = (found: string) =>
   new StonechatError({ code: 'bad-file', expected: 'a SentencePiece model (protobuf)', found, remedy: 'The file is damaged or no tokenizer.model; download it again.' });
-const unsupportedType = (type: number) =>
-  new StonechatError({ code: 'unsupported', expected: 'a SentencePiece model of type unigram or bpe', found: `type ${type}`, remedy: 'Use the model\'s tokenizer.json if it has one.' });
+const unsupported = (expected: string, found: string) =>
+  new StonechatError({ code: 'unsupported', expected, found, remedy: 'Use the model\'s tokenizer.json if it has one.' });

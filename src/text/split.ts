@@ -16,6 +16,8 @@ export type Step = (piece: string, first: boolean) => string[];
 /** How text becomes words: by steps, and where `scanner` is given, equally (and much faster) by that. */
 export interface Splitter {
   steps: readonly Step[];
+  /** The steps see spaces as U+2581 (a normaliser has put them there). */
+  marked?: boolean;
   scanner?: Scanner;
 }
 

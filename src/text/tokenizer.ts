@@ -179,16 +179,19 @@ class SpecTokenizer implements Tokenizer {
   }
 }
 
+/** Where U+2581 means a space, the kernels have spaces only. */
+const unmarked = (text: string) => (text.includes(MARK) ? text.replaceAll(MARK, ' ') : text);
+
 function mergeModel(spec: TokenizerSpec, model: MergeModel, kernels: KernelSource): Model {
   const engine = new MergeEngine(kernels, spec, model);
   const { split } = spec;
   const marked = model.writing === 'marked';
   return {
     encode(given, first, ids) {
-      const text = marked && given.includes(MARK) ? given.replaceAll(MARK, ' ') : given;
-      if (split.scanner) return engine.encode(text, split.scanner, ids);
-      const pieces = splitText(split.steps, text, first).filter((piece) => piece);
-      engine.encodePieces(pieces.join(''), pieces.map((piece) => piece.length), ids);
+      if (split.scanner) return engine.encode(marked ? unmarked(given) : given, split.scanner, ids);
+      const pieces = splitText(split.steps, split.marked ? given.replaceAll(' ', MARK) : given, first).filter((piece) => piece);
+      const text = pieces.join('');
+      engine.encodePieces(marked ? unmarked(text) : text, pieces.map((piece) => piece.length), ids);
     },
     bytes: (id) => engine.tokenBytes(id),
   };
