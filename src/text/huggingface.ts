@@ -1,13 +1,9 @@
-import { StonechatError } from '../errors.js';
 import { BYTE_LETTERS } from './alphabet.js';
-import { charsmap } from './charsmap.js';
 import { Json } from './json.js';
-import { BERT_PUNCTUATION, bertNormaliser, nmt, SPACES, type Normaliser } from './normalise.js';
-import { familySplitter, knownScanner } from './patterns.js';
-import { compilePattern, literalPattern } from './regex.js';
+import { emptyPipeline, readDecoder, readNormalizer, readPreTokenizer, splitterOf, type Pipeline } from './pipeline.js';
 import { STOP_NAMES } from './special.js';
 import { TOKEN, type AddedToken, type MergeModel, type Merges, type TokenizerSpec, type UnigramModel, type WordPieceModel } from './spec.js';
-import { cut, WHOLE, type Behaviour, type Splitter, type Step } from './split.js';
+import { WHOLE, type Splitter } from './split.js';
 import { markedSplitter } from './sentencepiece.js';
 
 /** Files beside tokenizer.json, parsed, that say more about special tokens. */
@@ -22,27 +18,11 @@ export interface Companions {
   chatTemplate?: string;
 }
 
-const MARK = '\u2581';
-
-/** What the lists of normalisers, pre-tokenizers and decoders say together. */
-interface Pipeline {
-  normalise: Normaliser[];
-  prefix: TokenizerSpec['prefix'];
-  steps: Step[];
-  /** The patterns of the steps, while every step is one that cuts at a pattern. */
-  patterns: string[] | undefined;
-  byteLevel: boolean;
-  /** U+2581 stands for a space. */
-  marked: boolean;
-  /** … from before the first step on. */
-  markedEarly: boolean;
-}
-
 /** A Hugging Face tokenizer.json. @throws StonechatError `bad-file`, `unsupported`. */
 export function specFromHuggingFace(json: Json, companions: Companions = {}): TokenizerSpec {
   const model = json.get('model');
   const kind = modelKind(model);
-  const pipe: Pipeline = { normalise: [], prefix: { when: 'never' }, steps: [], patterns: [], byteLevel: false, marked: false, markedEarly: false };
+  const pipe = emptyPipeline();
   readNormalizer(json.get('normalizer'), pipe);
   readPreTokenizer(json.get('pre_tokenizer'), pipe, kind === 'BPE');
   const decoder = readDecoder(json.get('decoder'));
@@ -129,12 +109,6 @@ function bpe(model: Json, pipe: Pipeline, tokens: readonly string[], types: Uint
   };
 }
 
-function splitterOf({ steps, patterns, markedEarly: marked }: Pipeline, unsplit: Splitter): Splitter {
-  if (!steps.length) return unsplit;
-  const scanner = patterns && knownScanner(patterns);
-  return scanner ? { steps, scanner } : { steps, marked };
-}
-
 /** "left right", or pairs in newer files. */
 function readMerges(json: Json): Merges {
   const merges = json.rawList();
@@ -148,146 +122,6 @@ function readMerges(json: Json): Merges {
 
 function wordPiece(model: Json): WordPieceModel {
   return { model: 'wordpiece', mark: model.get('continuing_subword_prefix').text('##'), marks: 'continuation', longestWord: model.get('max_input_chars_per_word').number(100) };
-}
-
-function readNormalizer(json: Json, pipe: Pipeline): void {
-  if (!json.exists) return;
-  const type = json.get('type').text();
-  const add = (step: Normaliser) => void pipe.normalise.push(step);
-  if (type === 'Sequence') json.get('normalizers').list().forEach((inner) => readNormalizer(inner, pipe));
-  else if (/^NFK?[CD]$/.test(type)) add((text) => text.normalize(type));
-  else if (type === 'Lowercase') add((text) => text.toLowerCase());
-  else if (type === 'StripAccents') add((text) => text.replace(/\p{M}/gu, ''));
-  else if (type === 'Nmt') add(nmt);
-  else if (type === 'Strip') add(strip(json.get('strip_left').flag(true), json.get('strip_right').flag(true)));
-  else if (type === 'Precompiled') add(charsmap(fromBase64(json.get('precompiled_charsmap'))));
-  else if (type === 'Prepend') readPrepend(json.get('prepend').text(), pipe);
-  else if (type === 'Replace') readReplace(json, pipe);
-  else if (type === 'ByteLevel') pipe.byteLevel = true;
-  else if (type === 'BertNormalizer') add(bertNormaliser(bertOptions(json)));
-  else throw json.get('type').unsupported('a known normalizer');
-}
-
-function bertOptions(json: Json) {
-  const lowercase = json.get('lowercase').flag(true);
-  return { lowercase, stripAccents: json.get('strip_accents').flag(lowercase), cleanText: json.get('clean_text').flag(true), chinese: json.get('handle_chinese_chars').flag(true) };
-}
-
-const strip = (left: boolean, right: boolean): Normaliser => (text) => {
-  const rest = left ? text.replace(/^\p{White_Space}+/u, '') : text;
-  return right ? rest.replace(/\p{White_Space}+$/u, '') : rest;
-};
-
-function readPrepend(prepend: string, pipe: Pipeline): void {
-  if (prepend === MARK || prepend === ' ') pipe.prefix = { when: 'always' };
-  else pipe.normalise.push((text) => (text ? prepend + text : text));
-}
-
-function readReplace(json: Json, pipe: Pipeline): void {
-  const pattern = readPattern(json.get('pattern'));
-  const content = json.get('content').text();
-  if (pattern.source === ' ' && content === MARK) pipe.marked = pipe.markedEarly = true;
-  else pipe.normalise.push((text) => text.replace(pattern, () => content));
-}
-
-function readPattern(json: Json): RegExp {
-  if (json.get('Regex').exists) return compilePattern(json.get('Regex').text(), { ruby: true });
-  return literalPattern(json.get('String').text());
-}
-
-const BEHAVIOURS: Record<string, Behaviour> = {
-  Removed: 'removed', Isolated: 'isolated', MergedWithPrevious: 'mergedWithPrevious', MergedWithNext: 'mergedWithNext', Contiguous: 'contiguous',
-};
-
-/** `merged`: for a BPE. */
-function readPreTokenizer(json: Json, pipe: Pipeline, merged: boolean): void {
-  if (!json.exists) return;
-  const type = json.get('type').text();
-  const add = (step: Step, pattern?: string) => {
-    pipe.steps.push(step);
-    pipe.patterns = pattern === undefined ? undefined : pipe.patterns && [...pipe.patterns, pattern];
-  };
-  if (type === 'Sequence') json.get('pretokenizers').list().forEach((inner) => readPreTokenizer(inner, pipe, merged));
-  else if (type === 'ByteLevel') readByteLevel(json, pipe, add);
-  else if (type === 'Split') readSplit(json, pipe, add);
-  else if (type === 'Metaspace') readMetaspace(json, pipe, merged, add);
-  else if (type === 'Digits') readDigits(json, add);
-  else if (type === 'Punctuation') add(cut(BERT_PUNCTUATION, behaviour(json.get('behavior'), 'Isolated')));
-  else if (type === 'Whitespace') add(cut(compilePattern('\\w+|[^\\w\\s]+'), 'removed', true));
-  else if (type === 'WhitespaceSplit') add(cut(SPACES, 'removed'));
-  else if (type === 'BertPreTokenizer') [cut(SPACES, 'removed'), cut(BERT_PUNCTUATION)].forEach((step) => add(step));
-  else if (type === 'CharDelimiterSplit') add(cut(literalPattern(json.get('delimiter').text()), 'removed'));
-  else throw json.get('type').unsupported('a known pre-tokenizer');
-}
-
-type Add = (step: Step, pattern?: string) => void;
-
-function readDigits(json: Json, add: Add): void {
-  if (json.get('individual_digits').flag(false)) add(cut(/\p{N}/gu), '\\p{N}');
-  else add(cut(/\p{N}+/gu));
-}
-
-function behaviour(json: Json, otherwise: string): Behaviour {
-  const found = BEHAVIOURS[json.text(otherwise)];
-  if (!found) throw json.unsupported(Object.keys(BEHAVIOURS).join(', '));
-  return found;
-}
-
-function readByteLevel(json: Json, pipe: Pipeline, add: Add): void {
-  pipe.byteLevel = true;
-  if (json.get('add_prefix_space').flag(true)) {
-    if (!pipe.steps.length) pipe.prefix = { when: 'always', unlessSpace: true };
-    else add((piece) => [piece.startsWith(' ') ? piece : ` ${piece}`]);
-  }
-  if (!json.get('use_regex').flag(true)) return;
-  const [step] = familySplitter('gpt2').steps;
-  add(step!, GPT2_SOURCE);
-}
-const GPT2_SOURCE = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
-
-/** A pattern that covers the text does the same whether its matches are isolated or what lies between them is removed. */
-function readSplit(json: Json, pipe: Pipeline, add: Add): void {
-  // Gemma splits at spaces after its normaliser has replaced them all: it never does.
-  if (pipe.markedEarly && json.get('pattern').get('String').text('') === ' ') return;
-  const how = behaviour(json.get('behavior'), 'Isolated');
-  const invert = json.get('invert').flag(false);
-  const source = json.get('pattern').get('Regex');
-  const covers = (how === 'isolated' && !invert) || (how === 'removed' && invert);
-  add(cut(readPattern(json.get('pattern')), how, invert), covers && source.exists ? source.text() : undefined);
-}
-
-function readMetaspace(json: Json, pipe: Pipeline, merged: boolean, add: Add): void {
-  const scheme = json.get('prepend_scheme').text(json.get('add_prefix_space').flag(true) ? 'always' : 'never');
-  if (scheme !== 'always' && scheme !== 'first' && scheme !== 'never') throw json.get('prepend_scheme').wrong('always, first or never');
-  const split = json.get('split').flag(true);
-  if (merged && !pipe.steps.length) {
-    pipe.marked = pipe.markedEarly = true;
-    pipe.prefix = { when: scheme, unlessSpace: true };
-  } else {
-    if (merged) pipe.marked = true;
-    add((piece, first) => {
-      const text = piece.replaceAll(' ', MARK);
-      const wanted = scheme === 'always' || (scheme === 'first' && first);
-      return [wanted && text && !text.startsWith(MARK) ? MARK + text : text];
-    });
-  }
-  if (split) add(cut(literalPattern(MARK), 'mergedWithNext'));
-}
-
-function readDecoder(json: Json): { byteLevel: boolean; dropLeadingSpace: boolean } {
-  const found = { byteLevel: false, dropLeadingSpace: false };
-  if (!json.exists) return found;
-  const type = json.get('type').text();
-  if (type === 'ByteLevel') found.byteLevel = true;
-  else if (type === 'Metaspace') found.dropLeadingSpace = json.get('prepend_scheme').text(json.get('add_prefix_space').flag(true) ? 'always' : 'never') !== 'never';
-  else if (type === 'Strip') found.dropLeadingSpace = json.get('content').text(' ') === ' ' && json.get('start').number(0) > 0;
-  else if (type === 'WordPiece') found.dropLeadingSpace = true;
-  for (const inner of json.get('decoders').list()) {
-    const { byteLevel, dropLeadingSpace } = readDecoder(inner);
-    found.byteLevel ||= byteLevel;
-    found.dropLeadingSpace ||= dropLeadingSpace;
-  }
-  return found;
 }
 
 /** Ids around one text: TemplateProcessing, BERT's and RoBERTa's, the last of a sequence. */
@@ -362,15 +196,6 @@ function templateOf(config: Json | undefined): string | undefined {
   if (template.isText()) return template.text();
   const all = template.list();
   return (all.find((one) => one.get('name').text('') === 'default') ?? all[0])?.get('template').text();
-}
-
-function fromBase64(json: Json): Uint8Array {
-  try {
-    return Uint8Array.from(atob(json.text('')), (char) => char.charCodeAt(0));
-  } catch (cause) {
-    if (cause instanceof StonechatError) throw cause;
-    throw json.wrong('base64');
-  }
 }
 
 /** vocab.json and merges.txt of older byte-level models, as the tokenizer.json that they mean. */
