@@ -94,7 +94,11 @@ async function subjects(vocabulary: string): Promise<Subject[]> {
   return list;
 }
 
-function mustAgree(list: readonly Subject[], input: string): number {
+function mustAgree(list: readonly Subject[], inputs: readonly string[]): number {
+  return inputs.reduce((sum, input) => sum + agreedIds(list, input), 0);
+}
+
+function agreedIds(list: readonly Subject[], input: string): number {
   const [first, ...others] = list.map(({ name, encode }) => ({ name, ids: encode(input) }));
   for (const { name, ids } of others) {
     const at = Array.from(first!.ids).findIndex((id, i) => id !== ids[i]);
@@ -103,16 +107,24 @@ function mustAgree(list: readonly Subject[], input: string): number {
   return first!.ids.length;
 }
 
-const texts = { 'English 5 MB': english(), 'multilingual 5 MB': multilingual() };
+/** Pieces of about 2,000 characters, cut at line ends. */
+const inPieces = (whole: string) => whole.match(/[^]{1,2000}(?:\n|$)|[^]{1,2000}/g)!.map((piece) => piece.trimEnd()).filter((piece) => piece);
+
+const texts: Record<string, string[]> = {
+  'English, 5 MB at once': [english()],
+  'English, 2 KB at a time': inPieces(english()),
+  'multilingual, 5 MB at once': [multilingual()],
+  'multilingual, 2 KB at a time': inPieces(multilingual()),
+};
 const rows: Record<string, string | number>[] = [];
 for (const vocabulary of ['gpt2', 'cl100k_base', 'o200k_base']) {
   if (args.only && args.only !== vocabulary) continue;
   const list = await subjects(vocabulary);
-  for (const [name, input] of Object.entries(texts)) {
-    const bytes = Buffer.byteLength(input);
-    const ids = mustAgree(list, input);
+  for (const [name, inputs] of Object.entries(texts)) {
+    const bytes = inputs.reduce((sum, input) => sum + Buffer.byteLength(input), 0);
+    const ids = mustAgree(list, inputs);
     const bench = new Bench({ iterations: Number(args.rounds), time: 0, warmup: false });
-    for (const subject of list) bench.add(subject.name, () => void subject.encode(input));
+    for (const subject of list) bench.add(subject.name, () => inputs.forEach(subject.encode));
     await bench.run();
     for (const task of bench.tasks) {
       const { latency } = task.result as unknown as { latency: { p50: number; min: number; max: number } };
