@@ -36,11 +36,6 @@ export async function readGgufPart(head: Head): Promise<GgufPart> {
   return { source, metadata, tensors: raw.map((tensor) => place(tensor, source, data, alignment)) };
 }
 
-/** A GGUF file that is a model (or a vocabulary) by itself. */
-export async function openGguf(head: Head, name: string, sibling?: ModelFile['sibling']): Promise<ModelFile> {
-  return ggufModel([await readGgufPart(head)], name, sibling);
-}
-
 /** A model of parts that are complete and in order; the first holds the metadata. */
 export function ggufModel(parts: readonly GgufPart[], name: string, sibling?: ModelFile['sibling']): ModelFile {
   const { metadata } = parts[0]!;

@@ -4,7 +4,7 @@ import type { ByteSource } from './types.js';
 /** First read. Holds the whole header of most models without a big vocabulary. */
 const FIRST_BYTES = 1 << 18;
 /** No real header is longer: a 256k-token vocabulary with merges takes about 16 MiB. */
-export const MOST_HEADER_BYTES = 1 << 28;
+const MOST_HEADER_BYTES = 1 << 28;
 /** A claim beyond this is no cut-off file but a damaged one. */
 const ABSURD_BYTES = 2 ** 40;
 

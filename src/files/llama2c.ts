@@ -6,7 +6,7 @@ import type { ByteSource, MetadataValue, ModelFile } from './types.js';
 /** "ak42" as a little-endian number; v0 files have no magic. */
 export const LLAMA2C_MAGIC = 0x616b3432;
 /** Header of v0: seven int32. */
-export const V0_HEADER_BYTES = 28;
+const V0_HEADER_BYTES = 28;
 const V1_HEADER_BYTES = 256;
 
 /** Sizes in the order of the header. */

@@ -25,7 +25,7 @@ type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** @throws StonechatError `bad-file` */
-export function parseJson(bytes: Uint8Array, name: string): Json {
+function parseJson(bytes: Uint8Array, name: string): Json {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -40,7 +40,7 @@ export function parseJson(bytes: Uint8Array, name: string): Json {
  * The header of one safetensors file: its length (u64), then JSON `{ name: { dtype, shape, data_offsets } }` with offsets
  * relative to the end of the header. Names of other dtypes are kept for the error, should the tensor be needed.
  */
-export async function readSafetensors(head: Head): Promise<{ source: ByteSource; tensors: StoredTensor[]; refused: Map<string, string> }> {
+async function readSafetensors(head: Head): Promise<{ source: ByteSource; tensors: StoredTensor[]; refused: Map<string, string> }> {
   const cursor = new Cursor(head);
   const { name } = head.source;
   const bytes = await head.parse(cursor, () => cursor.bytes(readLength(cursor, name)));

@@ -12,7 +12,7 @@ export interface OpRow {
 const same: OpRow['columns'] = (inputs) => (inputs.every((x) => x.columns === inputs[0]!.columns) ? inputs[0]!.columns : NaN);
 const free: OpRow['columns'] = () => undefined;
 
-export const OPS: Record<OperationName, OpRow> = {
+const OPS: Record<OperationName, OpRow> = {
   embed: { kernel: 'embed', columns: free },
   rmsnorm: { kernel: 'rmsnorm', columns: same },
   layernorm: { kernel: 'layernorm', columns: same },

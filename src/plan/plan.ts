@@ -52,7 +52,7 @@ const KEY_BLOCK = 64;
 
 /** Rows are padded to whole groups of 8 columns, because matmul writes whole groups. */
 export const rowStride = (columns: number): number => Math.ceil(columns / 8) * 8;
-export const groupsOf = (rows: number): number => Math.ceil(rows / 8);
+const groupsOf = (rows: number): number => Math.ceil(rows / 8);
 
 interface Place {
   readonly address: Argument;

@@ -11,7 +11,7 @@ import { PlanRunner } from './run.js';
 import { aborted, loadWeights, placeWeights, weightBytes } from './weights.js';
 
 /** Tokens per evaluate: an abort is honoured within this many tokens of prefill. */
-export const MAX_BATCH = 64;
+const MAX_BATCH = 64;
 /** Context reserved when nothing is asked for: a full 128k context would take gigabytes. */
 const DEFAULT_CONTEXT = 4096;
 const HEAP_BYTES = MAX_PAGES * PAGE_BYTES;
