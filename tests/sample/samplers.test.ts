@@ -67,7 +67,8 @@ describe('against plain f64 twins', () => {
   });
 
   test('penalties look at a window', () => {
-    const logits = someLogits(300, 4).map((x) => x - 4);
+    // Flat and of both signs, so that every change to a seen id shows in the probabilities.
+    const logits = someLogits(300, 4).map((x) => (x - 4) / 8);
     const seen = Array.from({ length: 90 }, (_, i) => (i * 7) % 23);
     for (const window of [0, 1, 5, 64, 500, -1]) {
       const candidates = deskOf(300).with(logits);
