@@ -2,16 +2,17 @@
 // forms that runtimes can take: base64 text, or imports that edge platforms compile when an application is deployed.
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { build } from 'esbuild';
-import { targets } from './build-wasm.mjs';
+import { join } from 'node:path';
+import { SETS, targets } from './build-wasm.mjs';
 
-const entries = () => ['node', 'browser', 'edge', 'cli'].filter((name) => existsSync(`src/entry/${name}.ts`));
-export const jsOutputs = () => [...entries().map((name) => `dist/${name}.js`), 'dist/worker/program.js', 'dist/kernels/inline.js'];
+const entries = () => ['node', 'browser', 'edge', 'cli', 'train'].filter((name) => existsSync(`src/entry/${name}.ts`));
+export const jsOutputs = () => [...entries().map((name) => `dist/${name}.js`), 'dist/worker/program.js', ...SETS.map(({ name }) => `dist/${name}/inline.js`)];
 
 const common = { bundle: true, minify: true, target: 'es2022', legalComments: 'none', logLevel: 'warning', absWorkingDir: process.cwd() };
 
 export async function buildJs() {
-  for (const folder of ['dist/kernels', 'dist/worker']) mkdirSync(folder, { recursive: true });
-  writeKernels();
+  for (const folder of ['worker', ...SETS.map(({ name }) => name)]) mkdirSync(`dist/${folder}`, { recursive: true });
+  SETS.forEach(writeKernels);
   await Promise.all([writeWorker('node'), writeWorker('web'), writeEntries()]);
 }
 
@@ -24,7 +25,7 @@ async function writeEntries() {
     splitting: true,
     format: 'esm',
     platform: 'neutral',
-    external: ['#kernels', '#worker/*', 'node:*', '@huggingface/jinja'],
+    external: ['#kernels', '#train-kernels', '#worker/*', 'node:*', '@huggingface/jinja'],
     metafile: true,
   });
   const written = new Set(Object.keys(metafile.outputs));
@@ -54,17 +55,18 @@ return bytes}
 }
 
 /** Modules compiled at deployment. No threads there, hence no shared twins. */
-function importedKernels(suffix) {
+function importedKernels({ folder }, suffix) {
   const names = targets().filter((target) => !target.endsWith('-shared'));
-  const imports = names.map((name) => `import ${name} from "../wasm/${name}.wasm${suffix}";`);
+  const imports = names.map((name) => `import ${name} from "../${folder.replace('dist/', '')}/${name}.wasm${suffix}";`);
   return `${imports.join('\n')}\nconst modules={${names}};\nexport const kernelCode=async(build)=>modules[build];\n`;
 }
 
-function writeKernels() {
+function writeKernels(set) {
   for (const target of targets()) {
-    writeFileSync(`dist/kernels/${target}.js`, `export default "${readFileSync(`dist/wasm/${target}.wasm`).toString('base64')}";\n`);
+    const text = readFileSync(join(set.folder, `${target}.wasm`)).toString('base64');
+    writeFileSync(`dist/${set.name}/${target}.js`, `export default "${text}";\n`);
   }
-  writeFileSync('dist/kernels/inline.js', inlineKernels());
-  writeFileSync('dist/kernels/workerd.js', importedKernels(''));
-  writeFileSync('dist/kernels/edge-light.js', importedKernels('?module'));
+  writeFileSync(`dist/${set.name}/inline.js`, inlineKernels());
+  writeFileSync(`dist/${set.name}/workerd.js`, importedKernels(set, ''));
+  writeFileSync(`dist/${set.name}/edge-light.js`, importedKernels(set, '?module'));
 }

@@ -1,34 +1,43 @@
-// assembly/ -> dist/wasm/<target>.wasm, one compiler per processor, and src/kernels/exports.d.ts.
+// assembly/ -> dist/wasm/*.wasm, one compiler per processor, and the types of what the modules export.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { run, writeIfChanged } from './files.mjs';
 
-export const targets = () => Object.keys(JSON.parse(readFileSync('asconfig.json', 'utf8')).targets);
-export const wasmOutputs = () => targets().map((target) => `dist/wasm/${target}.wasm`);
+const configuration = (file) => JSON.parse(readFileSync(file, 'utf8'));
+/** The sets of kernels: those that generate, and those that only training needs. Every set has the same targets. */
+export const SETS = [
+  { name: 'kernels', config: 'asconfig.json', folder: 'dist/wasm', types: { name: 'KernelExports', file: 'src/kernels/exports.d.ts' } },
+  { name: 'train-kernels', config: 'asconfig.train.json', folder: 'dist/wasm/train', types: { name: 'TrainExports', file: 'src/kernels/train-exports.d.ts' } },
+];
+
+export const targets = () => Object.keys(configuration('asconfig.json').targets);
+export const wasmOutputs = () => SETS.flatMap(({ folder }) => targets().map((target) => join(folder, `${target}.wasm`)));
 
 const asc = join('node_modules', 'assemblyscript', 'bin', 'asc.js');
 /** `--bindings raw` makes asc declare the exports; one target is enough, all have the same. */
-const compile = (target) => run(process.execPath, [asc, '--target', target, ...(target === 'simd' ? ['--bindings', 'raw'] : [])]);
+const compile = ({ set, target }) =>
+  run(process.execPath, [asc, '--config', set.config, '--target', target, ...(target === 'simd' ? ['--bindings', 'raw'] : [])]);
 
 export async function buildWasm() {
-  mkdirSync('dist/wasm', { recursive: true });
-  const queue = targets();
+  const queue = SETS.flatMap((set) => targets().map((target) => ({ set, target })));
+  for (const { folder } of SETS) mkdirSync(folder, { recursive: true });
   const worker = async () => {
-    for (let target = queue.shift(); target; target = queue.shift()) await compile(target);
+    for (let job = queue.shift(); job; job = queue.shift()) await compile(job);
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  writeExportTypes();
+  SETS.forEach(writeExportTypes);
 }
 
 /** Names and arity of every kernel, from the declaration file that asc writes beside the simd module. */
-function writeExportTypes() {
-  const lines = readFileSync('dist/wasm/simd.d.ts', 'utf8').split('\n');
+function writeExportTypes({ folder, types }) {
+  const lines = readFileSync(join(folder, 'simd.d.ts'), 'utf8').split('\n');
   const functions = lines.flatMap((line) => {
     const found = line.match(/^\s*export function (\w+)\((.*)\): (\w+);/);
     return found ? [`  ${found[1]}(${found[2]}): ${found[3]};`] : [];
   });
-  const text = `// Written by scripts/build-wasm.mjs from the compiled module; do not edit.\nexport interface KernelExports {\n${functions.join('\n')}\n}\n`;
-  writeIfChanged('src/kernels/exports.d.ts', text);
-  for (const file of ['simd.js', 'simd.d.ts']) rmSync(join('dist/wasm', file), { force: true });
+  const text = `// Written by scripts/build-wasm.mjs from the compiled module; do not edit.\nexport interface ${types.name} {\n${functions.join('\n')}\n}\n`;
+  mkdirSync(dirname(types.file), { recursive: true });
+  writeIfChanged(types.file, text);
+  for (const file of ['simd.js', 'simd.d.ts']) rmSync(join(folder, file), { force: true });
 }

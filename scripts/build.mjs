@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildJs, jsOutputs } from './build-js.mjs';
 import { buildTypes } from './build-types.mjs';
-import { buildWasm, wasmOutputs } from './build-wasm.mjs';
+import { buildWasm, SETS, wasmOutputs } from './build-wasm.mjs';
 import { newest, oldest } from './files.mjs';
 
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
@@ -21,7 +21,7 @@ async function make(what, outputs, sources, build) {
 const tools = ['scripts', 'package.json'];
 const js = ['src', 'tsconfig.json', 'tsconfig.build.json', ...tools];
 
-await make('kernels', wasmOutputs(), ['assembly', 'asconfig.json', 'scripts/build-wasm.mjs'], buildWasm);
+await make('kernels', wasmOutputs(), ['assembly', ...SETS.map(({ config }) => config), 'scripts/build-wasm.mjs'], buildWasm);
 if (!flags.has('--wasm')) {
   await make('javascript', jsOutputs(), [...js, ...wasmOutputs()], buildJs);
   await make('declarations', ['dist/types/entry/node.d.ts'], js, buildTypes);

@@ -1,5 +1,3 @@
-import type { KernelExports } from '../kernels/instance.js';
-
 /** Which tokens of a run a value has rows for: all of them, or only those whose logits are wanted (the head's). */
 export type Rows = 'all' | 'head';
 
@@ -78,4 +76,4 @@ export interface Graph {
   readonly rope: RopeScaling | undefined;
 }
 
-export type KernelName = keyof KernelExports;
+

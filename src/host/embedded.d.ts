@@ -6,6 +6,11 @@ declare module '#kernels' {
   export function kernelCode(build: Build, shared: boolean): Promise<WebAssembly.Module | BufferSource>;
 }
 
+/** The training kernels in the same forms. */
+declare module '#train-kernels' {
+  export { kernelCode } from '#kernels';
+}
+
 /** The worker program as text. */
 declare module '#worker/*' {
   const program: string;

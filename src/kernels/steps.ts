@@ -1,4 +1,4 @@
-import type { KernelExports } from './exports.js';
+import type { KernelExports, KernelName } from './instance.js';
 
 /**
  * Values that change from run to run, kept in one small table of u32 words (in shared memory when there are threads).
@@ -39,7 +39,7 @@ export const dynamic = (slot: SlotIndex, scale = 1, base = 0): Argument => ({ ba
 
 /** One kernel call of a plan. Plain data: it is posted to workers. */
 export interface Step {
-  readonly kernel: keyof KernelExports;
+  readonly kernel: KernelName;
   readonly arguments: readonly Argument[];
   /** Number of rows, groups or items to share among the threads (first and end are appended); null: one thread calls it once. */
   readonly items: Argument | null;
@@ -53,7 +53,7 @@ export interface BoundStep {
 
 export function bindSteps(steps: readonly Step[], exports: KernelExports): BoundStep[] {
   return steps.map((step) => ({
-    call: exports[step.kernel] as (...values: number[]) => unknown,
+    call: (exports as unknown as Record<KernelName, (...values: number[]) => unknown>)[step.kernel],
     step,
     values: new Array<number>(step.arguments.length + (step.items ? 2 : 0)).fill(0),
   }));

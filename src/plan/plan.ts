@@ -1,6 +1,6 @@
 import type { DType } from '../files/types.js';
-import type { Graph, KernelName, Node, Operation, Rows, Value } from '../graph/graph.js';
-import type { KernelExports } from '../kernels/instance.js';
+import type { Graph, Node, Operation, Rows, Value } from '../graph/graph.js';
+import type { KernelExports, KernelName } from '../kernels/instance.js';
 import { type Argument, constant, dynamic, SLOT, type Step } from '../kernels/steps.js';
 import { BufferSpace } from './buffers.js';
 

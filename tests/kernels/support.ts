@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Arena } from '../../src/kernels/arena.js';
-import { BUILDS, type Build, type KernelExports, instantiateKernels } from '../../src/kernels/instance.js';
+import { BUILDS, type Build, type KernelExports, type Kernels, instantiateKernels, instantiateTrainKernels, type TrainExports } from '../../src/kernels/instance.js';
 
 /** Builds that are right on this machine: Node 20's baseline compiler gets the relaxed dot wrong. */
 export function buildsHere(): Build[] {
@@ -21,18 +21,29 @@ export interface Bench {
   ints(address: number, length: number): Int32Array;
 }
 
-const modules = new Map<Build, WebAssembly.Module>();
+const modules = new Map<string, WebAssembly.Module>();
 
-/** A fresh instance of a build, on its own memory. */
-export function load(build: Build): Bench {
-  const file = fileURLToPath(new URL(`../../dist/wasm/${build}.wasm`, import.meta.url));
-  const module = modules.get(build) ?? new WebAssembly.Module(readFileSync(file));
-  modules.set(build, module);
-  return loadModule(module, build);
+function moduleAt(path: string): WebAssembly.Module {
+  const file = fileURLToPath(new URL(`../../dist/wasm/${path}.wasm`, import.meta.url));
+  const module = modules.get(path) ?? new WebAssembly.Module(readFileSync(file));
+  modules.set(path, module);
+  return module;
 }
 
-export function loadModule(module: WebAssembly.Module, build: Build): Bench {
-  const { exports, memory } = instantiateKernels(module, build);
+/** A fresh instance of a build, on its own memory. */
+export const load = (build: Build): Bench => loadModule(moduleAt(build), build);
+
+export const loadModule = (module: WebAssembly.Module, build: Build): Bench => benchOf(instantiateKernels(module, build));
+
+export type TrainBench = Bench & { readonly exports: KernelExports & TrainExports };
+
+/** The same with the training kernels. */
+export function loadTrain(build: Build): TrainBench {
+  const kernels = instantiateTrainKernels(moduleAt(build), moduleAt(`train/${build}`), build);
+  return { ...benchOf(kernels), exports: kernels.exports };
+}
+
+function benchOf({ build, exports, memory }: Kernels): Bench {
   const arena = new Arena(memory);
   const bytes = (address: number, length: number) => new Uint8Array(memory.buffer, address, length);
   const allocate = (size: number) => arena.allocate(size, 'a test');
