@@ -3,7 +3,7 @@ import { Cursor, type Head } from './head.js';
 import { createModelFile, type PlacedTensor } from './model-file.js';
 import { badFile, quote, unsupported } from './refuse.js';
 import { readString, readStrings } from './strings.js';
-import type { ByteSource, MetadataArray, MetadataValue, ModelFile } from './types.js';
+import type { ByteSource, MetadataArray, MetadataValue, ModelFile, ScalarType } from './types.js';
 
 /** "GGUF" as a little-endian number. */
 export const GGUF_MAGIC = 0x46554747;
@@ -19,6 +19,7 @@ const LEAST_TENSOR_BYTES = 24;
 export interface GgufPart {
   readonly source: ByteSource;
   readonly metadata: Map<string, MetadataValue>;
+  readonly metadataTypes: Map<string, ScalarType>;
   readonly tensors: PlacedTensor[];
 }
 
@@ -26,22 +27,22 @@ export interface GgufPart {
 export async function readGgufPart(head: Head): Promise<GgufPart> {
   const cursor = new Cursor(head);
   const [tensorCount, pairCount] = await head.parse(cursor, () => readCounts(cursor, head.source.name));
-  const metadata = new Map<string, MetadataValue>();
-  for (let i = 0; i < pairCount; i++) await head.parse(cursor, () => readPair(cursor, metadata));
+  const metadata = new Map<string, MetadataValue>(), metadataTypes = new Map<string, ScalarType>();
+  for (let i = 0; i < pairCount; i++) await head.parse(cursor, () => readPair(cursor, metadata, metadataTypes));
   const raw: RawTensor[] = [];
   for (let i = 0; i < tensorCount; i++) raw.push(await head.parse(cursor, () => readTensorInfo(cursor)));
   const alignment = readAlignment(metadata);
   const data = Math.ceil(cursor.position / alignment) * alignment;
   const source = head.after(cursor.position);
-  return { source, metadata, tensors: raw.map((tensor) => place(tensor, source, data, alignment)) };
+  return { source, metadata, metadataTypes, tensors: raw.map((tensor) => place(tensor, source, data, alignment)) };
 }
 
 /** A model of parts that are complete and in order; the first holds the metadata. */
 export function ggufModel(parts: readonly GgufPart[], name: string, sibling?: ModelFile['sibling']): ModelFile {
-  const { metadata } = parts[0]!;
+  const { metadata, metadataTypes } = parts[0]!;
   if (typeof metadata.get('general.architecture') !== 'string') throw badFile('metadata general.architecture', `none in ${name}`);
   const tensors = parts.flatMap((part) => part.tensors);
-  return createModelFile({ format: 'gguf', name, metadata, tensors, sources: parts.map(({ source }) => source), sibling });
+  return createModelFile({ format: 'gguf', name, metadata, metadataTypes, tensors, sources: parts.map(({ source }) => source), sibling });
 }
 
 function readCounts(cursor: Cursor, name: string): [number, number] {
@@ -61,27 +62,30 @@ function refuseVersion(version: number, name: string) {
   return (old ? unsupported : badFile)('GGUF version 2 or 3', `version ${version} in ${name}`, old ? 'Convert the model again with current tools.' : undefined);
 }
 
-function readPair(cursor: Cursor, metadata: Map<string, MetadataValue>): void {
+function readPair(cursor: Cursor, metadata: Map<string, MetadataValue>, types: Map<string, ScalarType>): void {
   const key = readString(cursor, 'key');
-  const value = readValue(cursor, cursor.u32(), key);
+  const type = cursor.u32();
+  const value = readValue(cursor, type, key);
   if (metadata.has(key)) throw badFile('every metadata key once', `${quote(key)} twice`);
   metadata.set(key, value);
+  const number = SCALARS[type]?.name;
+  if (number) types.set(key, number);
 }
 
 /** Scalars of `enum gguf_metadata_value_type`, by number. */
-const SCALARS: Readonly<Record<number, { bytes: number; read: (cursor: Cursor) => MetadataValue }>> = {
-  0: { bytes: 1, read: (cursor) => cursor.u8() },
-  1: { bytes: 1, read: (cursor) => cursor.view(1).getInt8(0) },
-  2: { bytes: 2, read: (cursor) => cursor.view(2).getUint16(0, true) },
-  3: { bytes: 2, read: (cursor) => cursor.view(2).getInt16(0, true) },
-  4: { bytes: 4, read: (cursor) => cursor.u32() },
-  5: { bytes: 4, read: (cursor) => cursor.i32() },
-  6: { bytes: 4, read: (cursor) => cursor.view(4).getFloat32(0, true) },
+const SCALARS: Readonly<Record<number, { name?: ScalarType; bytes: number; read: (cursor: Cursor) => MetadataValue }>> = {
+  0: { name: 'u8', bytes: 1, read: (cursor) => cursor.u8() },
+  1: { name: 'i8', bytes: 1, read: (cursor) => cursor.view(1).getInt8(0) },
+  2: { name: 'u16', bytes: 2, read: (cursor) => cursor.view(2).getUint16(0, true) },
+  3: { name: 'i16', bytes: 2, read: (cursor) => cursor.view(2).getInt16(0, true) },
+  4: { name: 'u32', bytes: 4, read: (cursor) => cursor.u32() },
+  5: { name: 'i32', bytes: 4, read: (cursor) => cursor.i32() },
+  6: { name: 'f32', bytes: 4, read: (cursor) => cursor.view(4).getFloat32(0, true) },
   7: { bytes: 1, read: (cursor) => cursor.u8() !== 0 },
   8: { bytes: 8, read: (cursor) => readString(cursor, 'text') },
-  10: { bytes: 8, read: (cursor) => exact(cursor.u64()) },
-  11: { bytes: 8, read: (cursor) => exact(cursor.view(8).getBigInt64(0, true)) },
-  12: { bytes: 8, read: (cursor) => cursor.view(8).getFloat64(0, true) },
+  10: { name: 'u64', bytes: 8, read: (cursor) => exact(cursor.u64()) },
+  11: { name: 'i64', bytes: 8, read: (cursor) => exact(cursor.view(8).getBigInt64(0, true)) },
+  12: { name: 'f64', bytes: 8, read: (cursor) => cursor.view(8).getFloat64(0, true) },
 };
 const TYPED_ARRAYS = {
   0: Uint8Array, 1: Int8Array, 2: Uint16Array, 3: Int16Array, 4: Uint32Array, 5: Int32Array, 6: Float32Array,

@@ -1,6 +1,6 @@
 import { StonechatError } from '../errors.js';
 import { allocate, badFile, badOption, truncated } from './refuse.js';
-import type { ByteSource, MetadataValue, ModelFile, TensorInfo } from './types.js';
+import type { ByteSource, MetadataValue, ModelFile, ScalarType, TensorInfo } from './types.js';
 
 /** A tensor and where its bytes lie. */
 export interface PlacedTensor extends TensorInfo {
@@ -16,6 +16,7 @@ export interface ModelParts {
   readonly format: ModelFile['format'];
   readonly name: string;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
+  readonly metadataTypes?: ReadonlyMap<string, ScalarType>;
   /** In any order. */
   readonly tensors: readonly PlacedTensor[];
   /** In reading order: parts of a split model one after another. */
@@ -65,6 +66,7 @@ export function createModelFile(parts: ModelParts): ModelFile {
     name: parts.name,
     fileBytes: ends.reduce((sum, bytes) => sum + bytes, 0),
     metadata: parts.metadata,
+    ...(parts.metadataTypes && { metadataTypes: parts.metadataTypes }),
     tensors: placed,
     read: (tensor, offset, into) => readTensor(placed.get(tensor.name), tensor, offset, into, stored),
     sibling: parts.sibling ?? (async () => undefined),

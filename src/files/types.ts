@@ -14,6 +14,9 @@ export interface TensorInfo {
   readonly bytes: number;
 }
 
+/** Number types of GGUF's metadata. */
+export type ScalarType = 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32' | 'f32' | 'u64' | 'i64' | 'f64';
+
 /** 64-bit integers arrive as number where that is exact, else as bigint. */
 export type MetadataValue = string | number | bigint | boolean | MetadataArray;
 /** Numeric arrays arrive as typed arrays; strings as string[]; nested arrays as arrays of those. */
@@ -35,6 +38,8 @@ export interface ModelFile {
    * 'neox' (rotate-half), set where it differs from what the architecture's GGUF files use.
    */
   readonly metadata: ReadonlyMap<string, MetadataValue>;
+  /** What kind of number the file has under a key, where the format says: for writing it again. */
+  readonly metadataTypes?: ReadonlyMap<string, ScalarType>;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Bytes `offset …` of the tensor stored row-major in its type. Reading tensors in map order is sequential on disk. */
   read(tensor: TensorInfo, offset: number, into: Uint8Array): Promise<void>;

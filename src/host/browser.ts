@@ -4,6 +4,7 @@ import { openUrl } from '../files/url-source.js';
 import { supportedBuilds } from './builds.js';
 import { compileKernels } from './compile.js';
 import { type Host, type HostSettings, mergeSettings, type WorkerHandle } from './host.js';
+import { noFiles } from './no-files.js';
 
 /** One address for all workers of the page; it lives as long as the page. */
 let programUrl: string | undefined;
@@ -83,6 +84,7 @@ export function browserHost(settings: HostSettings = {}): Host {
     startWorker: () => startWorker(settings.workerUrl ?? embeddedUrl()),
     open: async (location, options) => openUrl(absolute(location), options),
     list: async () => undefined,
+    save: noFiles,
     yield: turn,
     configure: (more) => browserHost(mergeSettings(settings, more)),
   };

@@ -44,6 +44,11 @@ export interface Host {
   open(location: string, options?: OpenOptions): Promise<ByteSource>;
   /** Names in the folder `location`, or undefined when it is no folder (or the host cannot list). */
   list(location: string): Promise<string[] | undefined>;
+  /**
+   * Writes a file whole or not at all: aside, flushed to the disk, then renamed over what was there.
+   * @throws StonechatError `unavailable` where there is no disk, or it refuses.
+   */
+  save(location: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
   /** Lets timers, signals and I/O run. */
   yield(): Promise<void>;
   /** The same host with these settings; those left undefined stay as they are. */

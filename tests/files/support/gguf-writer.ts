@@ -71,7 +71,7 @@ class Writer {
   }
 }
 
-/** A GGUF file. For tests only; the package's own writer will come with training. */
+/** A GGUF file with any value types, versions and damage: what the package's own writer (src/files/gguf-writer.ts) never writes. */
 export function writeGguf(metadata: Readonly<Record<string, Entry>>, tensors: readonly Tensor[] = [], { version = 3, alignment = 32 } = {}): Uint8Array<ArrayBuffer> {
   const out = new Writer();
   out.bytes(new TextEncoder().encode('GGUF'));
