@@ -15,7 +15,7 @@ const MAX_BATCH = 64;
 /** Context reserved when nothing is asked for: a full 128k context would take gigabytes. */
 const DEFAULT_CONTEXT = 4096;
 const HEAP_BYTES = MAX_PAGES * PAGE_BYTES;
-/** Staging buffer, module data, alignment. */
+/** Scratch for reading, module data, alignment. */
 const OVERHEAD_BYTES = 8 << 20;
 
 export interface RunnerOptions extends OpenOptions {

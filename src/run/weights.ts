@@ -3,12 +3,15 @@ import { toFloat32 } from '../files/dtypes.js';
 import type { DType, ModelFile, TensorInfo } from '../files/types.js';
 import type { Graph } from '../graph/graph.js';
 import type { OpenOptions } from '../host/host.js';
-import type { Arena } from '../kernels/arena.js';
+import type { Arena, Region } from '../kernels/arena.js';
 import type { KernelExports, Kernels } from '../kernels/instance.js';
 import { type PlacedWeight, rowStride } from '../plan/plan.js';
 
-/** Bytes read and repacked at a time: enough for fast reads, little beside any model worth streaming. */
-const CHUNK_BYTES = 4 << 20;
+/** Bytes of one read, and of all reads under way: enough to keep the reading threads at work, few enough to be packed from a cache. */
+const PIECE_BYTES = 4 << 20;
+const READ_AHEAD_BYTES = 16 << 20;
+/** Room for raw rows that are in the way of their own packed form. */
+const SCRATCH_BYTES = 256 << 10;
 const GROUP_ROWS = 8;
 
 type Size = (rows: number, columns: number) => number;
@@ -46,16 +49,18 @@ export function placeWeights(file: ModelFile, graph: Graph, exports: KernelExpor
   return new Map(placed);
 }
 
-/** Reads a small tensor whole, as f32. */
-async function readVector(file: ModelFile, tensor: TensorInfo): Promise<Float32Array> {
-  const bytes = new Uint8Array(tensor.bytes);
-  await file.read(tensor, 0, bytes);
-  return toFloat32(tensor.type, bytes, tensor.shape.reduce((a, b) => a * b, 1));
+/** What is to be read next: bytes of one tensor to a place, and what to do with them there. */
+interface Piece {
+  readonly tensor: TensorInfo;
+  readonly offset: number;
+  readonly into: Uint8Array;
+  finish(): void;
 }
 
 /**
- * Streams the weights into linear memory in the file's order: raw rows into a staging buffer, from there repacked to
- * their place. Only the staging buffer (a few MiB) is needed beside the packed weights.
+ * Streams the weights into linear memory in the file's order. Packed rows are never shorter than the file's, so that raw
+ * rows are read to the end of the very place that they are packed to: besides the packed weights only a small scratch is
+ * needed, and the pages of new memory, dear to touch first, are touched by the threads that read.
  */
 export async function loadWeights(
   file: ModelFile,
@@ -65,52 +70,102 @@ export async function loadWeights(
   arena: Arena,
   { signal, onProgress }: OpenOptions,
 ): Promise<void> {
-  const roles = new Map(graph.weights.map(({ name, role }) => [name, role]));
-  const used = [...file.tensors.values()].filter((tensor) => roles.has(tensor.name));
+  const matrices = new Set(graph.weights.filter(({ role }) => role === 'matrix').map(({ name }) => name));
+  const used = [...file.tensors.values()].filter((tensor) => weights.has(tensor.name));
   const total = used.reduce((sum, tensor) => sum + tensor.bytes, 0);
-  const largestGroup = Math.max(0, ...used.map((tensor) => bytesPerRow(tensor) * GROUP_ROWS));
-  const stagingBytes = Math.max(CHUNK_BYTES, largestGroup);
-  const staging = arena.allocate(stagingBytes, 'reading the model');
+  const bytes = Math.max(SCRATCH_BYTES, ...used.map((tensor) => bytesPerRow(tensor) * GROUP_ROWS));
+  const scratch = { address: arena.allocate(bytes, 'reading the model'), bytes };
   let done = 0;
-  const advance = (bytes: number) => {
-    done += bytes;
+  const finish = (piece: Piece) => {
+    piece.finish();
+    done += piece.into.length;
     onProgress?.({ phase: 'load', done, total });
     if (signal?.aborted) throw aborted(signal);
   };
-  try {
+  function* pieces(): Iterable<Piece> {
     for (const tensor of used) {
-      const place = weights.get(tensor.name)!;
-      if (roles.get(tensor.name) === 'matrix') await loadMatrix(file, tensor, place.address, kernels, { staging, stagingBytes }, advance);
-      else {
-        const values = await readVector(file, tensor);
-        new Float32Array(kernels.memory.buffer, place.address, values.length).set(values);
-        advance(tensor.bytes);
-      }
+      const { address } = weights.get(tensor.name)!;
+      if (matrices.has(tensor.name)) yield* matrixPieces(tensor, address, kernels, scratch);
+      else yield vectorPiece(tensor, address, kernels);
+    }
+  }
+  try {
+    await readInOrder(file, pieces(), finish);
+  } finally {
+    arena.release(scratch.address, scratch.bytes);
+  }
+}
+
+/** Reads ahead while the pieces before are being finished, in order. Ends with no read under way. */
+async function readInOrder(file: ModelFile, pieces: Iterable<Piece>, finish: (piece: Piece) => void): Promise<void> {
+  const queue = pieces[Symbol.iterator]();
+  const started: { piece: Piece; arrival: Promise<void> }[] = [];
+  let ahead = 0;
+  const readAhead = () => {
+    while (ahead < READ_AHEAD_BYTES) {
+      const { value: piece, done } = queue.next();
+      if (done) return;
+      ahead += piece.into.length;
+      started.push({ piece, arrival: file.read(piece.tensor, piece.offset, piece.into) });
+    }
+  };
+  try {
+    for (readAhead(); started.length > 0; readAhead()) {
+      const { piece, arrival } = started[0]!;
+      await arrival;
+      finish(piece);
+      ahead -= piece.into.length;
+      started.shift();
     }
   } finally {
-    arena.release(staging, stagingBytes);
+    await Promise.allSettled(started.map(({ arrival }) => arrival));
   }
 }
 
 const bytesPerRow = (tensor: TensorInfo): number => tensor.bytes / sizeOf(tensor).rows;
 
-async function loadMatrix(
-  file: ModelFile,
-  tensor: TensorInfo,
-  address: number,
-  { exports, memory }: Kernels,
-  { staging, stagingBytes }: { staging: number; stagingBytes: number },
-  advance: (bytes: number) => void,
-): Promise<void> {
+/** A small tensor, read whole and kept as f32. */
+function vectorPiece(tensor: TensorInfo, address: number, { memory }: Kernels): Piece {
+  const into = new Uint8Array(tensor.bytes);
+  const finish = () => {
+    const values = toFloat32(tensor.type, into, tensor.shape.reduce((a, b) => a * b, 1));
+    new Float32Array(memory.buffer, address, values.length).set(values);
+  };
+  return { tensor, offset: 0, into, finish };
+}
+
+function* matrixPieces(tensor: TensorInfo, address: number, kernels: Kernels, scratch: Region): Iterable<Piece> {
   const { columns, rows } = sizeOf(tensor);
   const rowBytes = bytesPerRow(tensor);
-  const step = Math.max(GROUP_ROWS, Math.floor(stagingBytes / rowBytes / GROUP_ROWS) * GROUP_ROWS);
-  const packed = packedBytes(exports, tensor.type);
+  const step = Math.max(GROUP_ROWS, Math.floor(PIECE_BYTES / rowBytes / GROUP_ROWS) * GROUP_ROWS);
+  const packed = packedBytes(kernels.exports, tensor.type);
   for (let row = 0; row < rows; row += step) {
     const count = Math.min(step, rows - row);
-    await file.read(tensor, row * rowBytes, new Uint8Array(memory.buffer, staging, count * rowBytes));
-    repack(exports, tensor.type)(address + packed(row, columns), staging, count, columns);
-    advance(count * rowBytes);
+    const place = { address: address + packed(row, columns), bytes: packed(count, columns) };
+    const raw = place.address + place.bytes - count * rowBytes;
+    const into = new Uint8Array(kernels.memory.buffer, raw, count * rowBytes);
+    yield { tensor, offset: row * rowBytes, into, finish: () => packInPlace(kernels, tensor.type, place, count, columns, rowBytes, scratch) };
+  }
+}
+
+/**
+ * Packs raw rows that end where their packed form will end. As many groups as cannot run into rows still to be packed
+ * go at once; towards the end, where both meet, a few rows at a time are moved aside first.
+ */
+function packInPlace({ exports, memory }: Kernels, type: DType, place: Region, rows: number, columns: number, rowBytes: number, scratch: Region): void {
+  const pack = repack(exports, type);
+  const octets = new Uint8Array(memory.buffer);
+  const [packed, raw] = [packedBytes(exports, type)(GROUP_ROWS, columns), rowBytes * GROUP_ROWS];
+  const aside = Math.floor(scratch.bytes / raw);
+  let to = place.address;
+  for (let row = 0; row < rows; ) {
+    const from = place.address + place.bytes - (rows - row) * rowBytes;
+    const apart = from - to - raw < 0 ? 0 : Math.floor((from - to - raw) / (packed - raw));
+    const count = Math.min(rows - row, (apart || aside) * GROUP_ROWS);
+    if (!apart) octets.copyWithin(scratch.address, from, from + count * rowBytes);
+    pack(to, apart ? from : scratch.address, count, columns);
+    to += Math.ceil(count / GROUP_ROWS) * packed;
+    row += count;
   }
 }
 
