@@ -12,71 +12,60 @@ import {
   BFloat16, Float32, HALF_HEADER, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupBytes, is, isFloat,
 } from '../weights/types';
 import { unpackFloats } from '../weights/unpack';
+import { DEPTH, GEMM_BYTES, ROWS, addProduct, multiplyPanel, packAcross, panelOf } from './gemm';
 
-/** Bytes of scratch for one thread: a panel of 8 rows in f32 (integer panels are smaller). */
-export function matmul_scratch_bytes(k: i32): usize { return (<usize>k << 5) + 64; }
+/** Bytes of scratch for one thread: a block of the product, or a panel of 8 rows in f32 (integer panels are smaller). */
+export function matmul_scratch_bytes(k: i32): usize { return max((<usize>k << 5) + 64, GEMM_BYTES); }
+
+/** Fewer tokens than a tile has rows: one after another. */
+const FEW: i32 = 4;
 
 // @ts-ignore: decorator
 @inline function matmul<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   const yBytes = <usize>yStride << 2, xBytes = <usize>xStride << 2;
   y += <usize>firstGroup << 5;
   w += <usize>firstGroup * groupBytes<W>(k);
-  let group = firstGroup;
+  const groups = endGroup - firstGroup;
+  if (m < FEW) multiplyFew<W>(y, x, w, scratch, m, k, yBytes, xBytes, groups);
+  else multiplyBlocks<W>(y, x, w, scratch, m, k, yBytes, xBytes, groups);
+}
+
+function multiplyBlocks<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yBytes: usize, xBytes: usize, groups: i32): void {
+  for (let column = 0; column < k; column += DEPTH) {
+    const depth = min(DEPTH, k - column);
+    for (let token = 0; token < m; token += ROWS) {
+      const rows = min(ROWS, m - token);
+      packAcross(scratch, x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
+      for (let group: usize = 0; group < <usize>groups; group++) {
+        const packed = w + group * groupBytes<W>(k);
+        if (!is<W, Float32>()) unpackFloats<W>(panelOf(scratch), packed, column, column + depth);
+        const panel = is<W, Float32>() ? packed + (<usize>column << 5) : panelOf(scratch);
+        multiplyPanel(y + <usize>token * yBytes + (group << 5), panel, scratch, rows, depth, yBytes, column == 0);
+      }
+    }
+  }
+}
+
+function multiplyFew<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yBytes: usize, xBytes: usize, groups: i32): void {
+  let group = 0;
   if (SIMD && m == 1 && isFloat<W>()) {
     const scaled = is<W, Half>() && scaleActivations(scratch, x, k);
-    for (; group + 2 <= endGroup; group += 2) {
+    for (; group + 2 <= groups; group += 2) {
       if (scaled && load<u32>(w) + load<u32>(w + groupBytes<W>(k)) == 0) multiplyTwoGroups<W, Scaled>(y, scratch, w, k);
       else multiplyTwoGroups<W, W>(y, x, w, k);
       y += 64;
       w += 2 * groupBytes<W>(k);
     }
   }
-  for (; group < endGroup; group++) {
-    if (!is<W, Float32>()) unpackFloats<W>(scratch, w, k);
-    multiplyPanel(y, x, is<W, Float32>() ? w : scratch, m, k, yBytes, xBytes);
+  for (; group < groups; group++) {
+    if (!is<W, Float32>()) unpackFloats<W>(scratch, w, 0, k);
+    for (let token: usize = 0; token < <usize>m; token++) {
+      if (SIMD) multiplyOne(y + token * yBytes, x + token * xBytes, is<W, Float32>() ? w : scratch, k);
+      else multiplyOneByValue(y + token * yBytes, x + token * xBytes, is<W, Float32>() ? w : scratch, k);
+    }
     y += 32;
     w += groupBytes<W>(k);
   }
-}
-
-/** All tokens against one f32 panel of 8 rows. */
-function multiplyPanel(y: usize, x: usize, panel: usize, m: i32, k: i32, yBytes: usize, xBytes: usize): void {
-  let token = 0;
-  if (SIMD) {
-    for (; token + 4 <= m; token += 4) {
-      multiplyFour(y, x, panel, k, yBytes, xBytes);
-      y += yBytes << 2;
-      x += xBytes << 2;
-    }
-  }
-  for (; token < m; token++) {
-    if (SIMD) multiplyOne(y, x, panel, k);
-    else multiplyOneByValue(y, x, panel, k);
-    y += yBytes;
-    x += xBytes;
-  }
-}
-
-// @ts-ignore: decorator
-@inline function addProduct(sum: v128, x: v128, w: v128): v128 { return f32x4.add(sum, f32x4.mul(x, w)); }
-
-/** 4 tokens x 8 rows: the eight sums stay in registers. */
-function multiplyFour(y: usize, x: usize, panel: usize, k: i32, yBytes: usize, xBytes: usize): void {
-  let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
-  let xa = x, xb = xa + xBytes, xc = xb + xBytes, xd = xc + xBytes;
-  for (let column = 0; column < k; column++) {
-    const w0 = v128.load(panel), w1 = v128.load(panel, 16);
-    const a = v128.load32_splat(xa), b = v128.load32_splat(xb), c = v128.load32_splat(xc), d = v128.load32_splat(xd);
-    a0 = addProduct(a0, a, w0); a1 = addProduct(a1, a, w1);
-    b0 = addProduct(b0, b, w0); b1 = addProduct(b1, b, w1);
-    c0 = addProduct(c0, c, w0); c1 = addProduct(c1, c, w1);
-    d0 = addProduct(d0, d, w0); d1 = addProduct(d1, d, w1);
-    xa += 4; xb += 4; xc += 4; xd += 4; panel += 32;
-  }
-  storeRow(y, a0, a1);
-  storeRow(y + yBytes, b0, b1);
-  storeRow(y + 2 * yBytes, c0, c1);
-  storeRow(y + 3 * yBytes, d0, d1);
 }
 
 // @ts-ignore: decorator

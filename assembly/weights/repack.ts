@@ -4,6 +4,7 @@
  */
 import { SIMD } from '../lanes';
 import { halfToFloat, pairOffset } from './half';
+import { low, high, even, odd, storeTransposed } from './transpose';
 import {
   BFloat16, BLOCK, Float32, GROUP, HALF_HEADER, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
   codeBytes, fileBytes, groupBytes, hasHalfPairs, hasMinimum, headerBytes, highBits, is, isFloat, isK, subs, superBytes, supers,
@@ -27,26 +28,6 @@ import {
 @inline function packedBytes<W>(n: i32, k: i32): usize { return <usize>((n + GROUP - 1) / GROUP) * groupBytes<W>(k); }
 
 // Floats
-
-/** Vector i of the transpose of four rows of four words. */
-// @ts-ignore: decorator
-@inline function low(a: v128, b: v128): v128 { return v128.shuffle<i32>(a, b, 0, 4, 1, 5); }
-// @ts-ignore: decorator
-@inline function high(a: v128, b: v128): v128 { return v128.shuffle<i32>(a, b, 2, 6, 3, 7); }
-// @ts-ignore: decorator
-@inline function even(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 0, 2); }
-// @ts-ignore: decorator
-@inline function odd(a: v128, b: v128): v128 { return v128.shuffle<i64>(a, b, 1, 3); }
-
-/** Stores the transpose of four rows of four words, its vectors `stride` bytes apart. */
-// @ts-ignore: decorator
-@inline function storeTransposed(dst: usize, stride: usize, a: v128, b: v128, c: v128, d: v128): void {
-  const ab = low(a, b), cd = low(c, d), abHigh = high(a, b), cdHigh = high(c, d);
-  v128.store(dst, even(ab, cd));
-  v128.store(dst + stride, odd(ab, cd));
-  v128.store(dst + 2 * stride, even(abHigh, cdHigh));
-  v128.store(dst + 3 * stride, odd(abHigh, cdHigh));
-}
 
 /** 16 bytes of a row, zeros for a row that is missing. */
 // @ts-ignore: decorator

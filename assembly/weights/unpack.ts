@@ -30,18 +30,21 @@ import {
   return hasMinimum<W>() ? scale * code + minimumAt<W>(head, sub, row) : scale * code;
 }
 
-/** Unpacks a group to f32: k columns of 8 rows, 32 bytes each. */
-export function unpackFloats<W>(panel: usize, group: usize, k: i32): void {
+/** Unpacks columns first..end (whole superblocks) of a group to f32: 8 rows of each, 32 bytes a column. */
+export function unpackFloats<W>(panel: usize, group: usize, first: i32, end: i32): void {
   if (!SIMD) {
-    for (let column: usize = 0; column < <usize>k; column++) {
-      for (let row: usize = 0; row < <usize>GROUP; row++) store<f32>(panel + (column << 5) + (row << 2), valueAt<W>(group, row, column));
+    for (let column = first; column < end; column++) {
+      for (let row: usize = 0; row < <usize>GROUP; row++) store<f32>(panel + (row << 2), valueAt<W>(group, row, column));
+      panel += 32;
     }
-  } else if (is<W, BFloat16>()) unpackPairs<BFloat16>(panel, group, k);
+  } else if (is<W, BFloat16>()) unpackPairs<BFloat16>(panel, group + (<usize>first << 4), end - first);
   else if (is<W, Half>()) {
-    if (load<u32>(group)) unpackPairs<Half>(panel, group + HALF_HEADER, k);
-    else unpackPairs<Finite>(panel, group + HALF_HEADER, k);
+    const pairs = group + HALF_HEADER + (<usize>first << 4);
+    if (load<u32>(group)) unpackPairs<Half>(panel, pairs, end - first);
+    else unpackPairs<Finite>(panel, pairs, end - first);
   } else {
-    for (let s = 0; s < supers<W>(k); s++) {
+    group += <usize>supers<W>(first) * superBytes<W>();
+    for (let s = supers<W>(first); s < supers<W>(end); s++) {
       for (let sub: usize = 0; sub < subs<W>(); sub++) {
         unpackHalf<W>(panel, group, sub, 0);
         unpackHalf<W>(panel + 16, group, sub, 1);

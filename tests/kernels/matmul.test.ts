@@ -45,7 +45,7 @@ function closeTo(actual: Float32Array, x: Float32Array, w: Float32Array, { m, n,
 const blockOf = (type: DType) => FILE_BLOCK[type].columns;
 const shapes = (type: DType): Shape[] =>
   blockOf(type) === 1
-    ? [{ m: 1, n: 1, k: 1 }, { m: 1, n: 40, k: 172 }, { m: 9, n: 24, k: 48 }, { m: 4, n: 13, k: 3 }, { m: 6, n: 7, k: 65 }]
+    ? [{ m: 1, n: 1, k: 1 }, { m: 1, n: 40, k: 172 }, { m: 9, n: 24, k: 48 }, { m: 4, n: 13, k: 3 }, { m: 6, n: 7, k: 65 }, { m: 5, n: 9, k: 299 }, { m: 259, n: 7, k: 4 }]
     : [{ m: 1, n: 8, k: blockOf(type) }, { m: 9, n: 25, k: 512 }, { m: 6, n: 3, k: 256 }, { m: 3, n: 16, k: 768 }];
 const name = ({ m, n, k }: Shape) => `m ${m}, n ${n}, k ${k}`;
 

@@ -42,3 +42,37 @@ export function matmulQ8InOrder(type: Quantised, x: Float32Array, raw: Uint8Arra
     return sum;
   });
 }
+
+/** Gradient of matmul in f64: dx[m][k] = dy[m][n] * w[n][k]. */
+export function matmulGradX(dy: ArrayLike<number>, w: ArrayLike<number>, m: number, n: number, k: number): Float64Array {
+  return Float64Array.from({ length: m * k }, (_, at) => {
+    let sum = 0;
+    for (let row = 0; row < n; row++) sum += dy[Math.floor(at / k) * n + row]! * w[row * k + (at % k)]!;
+    return sum;
+  });
+}
+
+/** Gradient of matmul in f64: dw[n][k] = dy[m][n]^T * x[m][k]. */
+export function matmulGradW(dy: ArrayLike<number>, x: ArrayLike<number>, m: number, n: number, k: number): Float64Array {
+  return Float64Array.from({ length: n * k }, (_, at) => {
+    let sum = 0;
+    for (let token = 0; token < m; token++) sum += dy[token * n + Math.floor(at / k)]! * x[token * k + (at % k)]!;
+    return sum;
+  });
+}
+
+/** `dx` continued in the kernels' written order: f32, rows of w ascending. */
+export function matmulGradXInOrder(dx: Float32Array, dy: Float32Array, w: Float32Array, m: number, n: number, k: number): Float32Array {
+  return dx.map((sum, at) => {
+    for (let row = 0; row < n; row++) sum = f32(sum + f32(dy[Math.floor(at / k) * n + row]! * w[row * k + (at % k)]!));
+    return sum;
+  }).subarray(0, m * k);
+}
+
+/** `dw` continued in the kernels' written order: f32, tokens ascending. */
+export function matmulGradWInOrder(dw: Float32Array, dy: Float32Array, x: Float32Array, m: number, n: number, k: number): Float32Array {
+  return dw.map((sum, at) => {
+    for (let token = 0; token < m; token++) sum = f32(sum + f32(dy[token * n + Math.floor(at / k)]! * x[token * k + (at % k)]!));
+    return sum;
+  });
+}
