@@ -4,30 +4,55 @@
  * Relaxed SIMD has one instruction for it, and machines differ in how they read codes above 127 (only q8_0 has any):
  * - Direct: as unsigned bytes (x86 with VNNI: vpdpbusd). The offset of 128 comes off by the sum of the activations.
  * - Signed: as signed bytes (Arm: sdot). The codes lose their bias first.
- * - Pairs: products are added in pairs to i16, saturating (older x86: vpmaddubsw, and three more instructions to get
- *   to i32). There the i16 form costs one instruction, and eight sums of nibbles fit in i16: 8 * 2 * 15 * 127 = 30480.
+ * - Narrow: products are added in pairs to i16, saturating (older x86: vpmaddubsw, whose codes are unsigned; three more
+ *   instructions would follow to get to i32). There sums stay in i16 for a whole block. They may wrap on the way: only
+ *   the last value has to fit, and it does, because sums start from -offset x the activations:
+ *     4 bits: 8 x 127 x 16 columns = 16256; 5 bits: 16 x 127 x 16 = 32512; 6 bits (q6_K, in halves): 32 x 127 x 8 = 32512.
+ *   q8_0 splits its activations instead, x = 16 high + low, both within -8..8 (quantize.ts): 8 x 255 x 16 = 32640.
  * Plain simd takes the even and odd bytes of the codes as i16 (its activations are i16, in that order): always Direct.
  */
 import { RELAXED } from '../lanes';
-import { is } from '../weights/types';
+import { Q6_K, Q8_0, hasMinimum, highBits, is, offset } from '../weights/types';
 
 export class Direct {}
 export class Signed {}
-/** Sums in i32, widened after each dot: for codes of up to 7 bits. */
-export class Pairs {}
-/** Sums in i16, for nibbles (eight dots) or 5-bit codes (four); widen at the end. */
 export class Narrow {}
 
 export const DIRECT: i32 = 0;
 export const SIGNED: i32 = 1;
-export const PAIRS: i32 = 2;
+export const NARROW: i32 = 2;
 
 /** Asks this machine. `salt` keeps the compiler from answering instead. */
 // @ts-ignore: decorator
 @inline export function probe(salt: i32): i32 {
   const byte = 0xF0 | salt & 15;
   const product = i32x4.extract_lane(i32x4.relaxed_dot_i8x16_i7x16_add_s(i8x16.splat(127), i8x16.splat(<i8>byte), i32x4.splat(0)), 0);
-  return product == 4 * 127 * byte ? DIRECT : product == 4 * 127 * (byte - 256) ? SIGNED : PAIRS;
+  return product == 4 * 127 * byte ? DIRECT : product == 4 * 127 * (byte - 256) ? SIGNED : NARROW;
+}
+
+/** Blocks whose integer sum comes in two parts, each with its factor: q6_K's halves; q8_0's split activations. */
+// @ts-ignore: decorator
+@inline export function inParts<W, D>(): bool { return is<W, Q6_K>() || isSplit<W, D>(); }
+
+// @ts-ignore: decorator
+@inline export function isSplit<W, D>(): bool { return RELAXED && is<W, Q8_0>() && is<D, Narrow>(); }
+
+/** What is taken off the codes by way of the sums' start: the type's offset, or 16 to make five bits fit in i16. */
+// @ts-ignore: decorator
+@inline export function bias<W, D>(): i32 {
+  if (is<D, Signed>() && is<W, Q8_0>()) return 0;
+  if (isSplit<W, D>()) return 8;
+  return isBiased<W, D>() ? 16 : offset<W>();
+}
+
+/** Types with a minimum whose bias must come back before it counts. */
+// @ts-ignore: decorator
+@inline export function isBiased<W, D>(): bool { return is<D, Narrow>() && hasMinimum<W>() && highBits<W>() == 1; }
+
+/** A sum's start: -bias x activations. `pairs` repeats two i16: minus the sums of columns 0, 1 and 2, 3 of each four. */
+// @ts-ignore: decorator
+@inline export function start<D>(pairs: v128, bias: v128): v128 {
+  return is<D, Narrow>() ? i16x8.mul(pairs, bias) : i32x4.dot_i16x8_s(pairs, bias);
 }
 
 /** sum + codes . x, where x repeats four activations (relaxed: bytes; plain simd: the two even ones, i16). */
@@ -35,7 +60,6 @@ export const PAIRS: i32 = 2;
 @inline export function dot<D>(sum: v128, codes: v128, x: v128): v128 {
   if (!RELAXED) return i32x4.add(sum, i32x4.dot_i16x8_s(x, codes));
   if (is<D, Narrow>()) return i16x8.add(sum, i16x8.relaxed_dot_i8x16_i7x16_s(x, codes));
-  if (is<D, Pairs>()) return i32x4.add(sum, i32x4.extadd_pairwise_i16x8_s(i16x8.relaxed_dot_i8x16_i7x16_s(x, codes)));
   return i32x4.relaxed_dot_i8x16_i7x16_add_s(x, codes, sum);
 }
 
@@ -49,13 +73,22 @@ export const PAIRS: i32 = 2;
 
 /** A vector of byte codes against the activations of its four columns. `even` is 0x00FF in every i16 lane. */
 // @ts-ignore: decorator
-@inline export function dotBytes<D>(sum: v128, codes: v128, first: v128, second: v128, even: v128): v128 {
-  if (RELAXED) return dot<D>(sum, is<D, Signed>() ? v128.xor(codes, i8x16.splat(-128)) : codes, first);
+@inline export function dotBytes<W, D>(sum: v128, codes: v128, first: v128, second: v128, even: v128): v128 {
+  if (RELAXED) return dot<D>(sum, is<W, Q8_0>() && is<D, Signed>() ? v128.xor(codes, i8x16.splat(-128)) : codes, first);
   return dot<D>(dot<D>(sum, v128.and(codes, even), first), i16x8.shr_u(codes, 8), second);
 }
 
-/** The i32 sums. */
+/** 1 in every i16 lane, from memory like the masks in codes.ts. */
+export const ONES: usize = memory.data<u64>([0x0001000100010001]);
+
+/** The i32 sums; `ones` is ONES. */
 // @ts-ignore: decorator
-@inline export function widen<D>(sum: v128): v128 {
-  return is<D, Narrow>() ? i32x4.extadd_pairwise_i16x8_s(sum) : sum;
+@inline export function widen<D>(sum: v128, ones: v128): v128 {
+  return is<D, Narrow>() ? i32x4.dot_i16x8_s(sum, ones) : sum;
+}
+
+/** The i32 sums times an integer: `factor` is i32, for Narrow an i16 twice. */
+// @ts-ignore: decorator
+@inline export function scaled<D>(sum: v128, factor: v128): v128 {
+  return is<D, Narrow>() ? i32x4.dot_i16x8_s(sum, factor) : i32x4.mul(sum, factor);
 }

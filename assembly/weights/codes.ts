@@ -4,7 +4,7 @@
  *
  * - Nibbles, 128 bytes: vector 2 * i + h holds chunk i in the low and chunk i + 4 in the high nibbles.
  * - A fifth bit, 32 bytes: vector h; bit i of a byte belongs to chunk i.
- * - A fifth and sixth bit, 64 bytes: vector 2 * (chunk >> 2) + h; bits 2i and 2i + 1 of a byte belong to chunk i (mod 4).
+ * - A fifth and sixth bit, 64 bytes: vector 2 * (chunk >> 2) + h; chunks 0 to 3 (mod 4) have bits 4, 5; 6, 7; 0, 1; 2, 3.
  * - q8_0, 256 bytes instead of all these: vector 2 * chunk + h, whole bytes, biased by 128.
  */
 import { Q8_0, highBits, is } from './types';
@@ -19,7 +19,7 @@ const PLANES: usize = 128;
   if (is<W, Q8_0>()) return load<u8>(at + (chunk << 5));
   const nibble: i32 = load<u8>(at + (i << 5)) >> <u8>(upper << 2) & 15;
   if (highBits<W>() == 1) return nibble | (<i32>load<u8>(at, PLANES) >> <i32>chunk & 1) << 4;
-  if (highBits<W>() == 2) return nibble | (<i32>load<u8>(at + (upper << 5), PLANES) >> <i32>(i << 1) & 3) << 4;
+  if (highBits<W>() == 2) return nibble | (<i32>load<u8>(at + (upper << 5), PLANES) >> <i32>(i << 1 ^ 4) & 3) << 4;
   return nibble;
 }
 
@@ -32,20 +32,20 @@ export const EVEN_BYTES: usize = memory.data<u64>([0x00FF00FF00FF00FF]);
 
 /**
  * The vector walk: for i = 0..3, chunk i comes from `lowCodes`, chunk i + 4 from `highCodes`, both fed with the
- * nibble vector `raw` at `at`, the bit planes of their chunks, which move on by `nextPlane` after each i, and the masks
- * NIBBLES[0] and NIBBLES[highBits]. (The bytes shift as 16-bit lanes: what leaks in from the neighbour never reaches
- * the bits still to be read.)
+ * nibble vector `raw` at `at`, the bit planes of their chunks and the masks NIBBLES[0] and NIBBLES[highBits]. Planes:
+ * lowPlane and highPlane for i = 0; for i = 1 `oddPlane` of these; for i = 2 `nextPlanes` of these, for i = 3 oddPlane
+ * of those. (The bytes shift as 16-bit lanes: what leaks in from the neighbour never reaches the bits still to be read.)
  */
 // @ts-ignore: decorator
 @inline export function lowCodes<W>(raw: v128, plane: v128, nibble: v128, high: v128): v128 {
   if (is<W, Q8_0>()) return raw;
-  return withPlane<W>(v128.and(raw, nibble), i16x8.shl(plane, 4), high);
+  return withPlane<W>(v128.and(raw, nibble), highBits<W>() == 1 ? i16x8.shl(plane, 4) : plane, high);
 }
 
 // @ts-ignore: decorator
 @inline export function highCodes<W>(raw: v128, at: usize, plane: v128, nibble: v128, high: v128): v128 {
   if (is<W, Q8_0>()) return v128.load(at, 128);
-  return withPlane<W>(v128.and(i16x8.shr_u(raw, 4), nibble), highBits<W>() == 1 ? plane : i16x8.shl(plane, 4), high);
+  return withPlane<W>(v128.and(i16x8.shr_u(raw, 4), nibble), plane, high);
 }
 
 // @ts-ignore: decorator
@@ -65,7 +65,15 @@ export const EVEN_BYTES: usize = memory.data<u64>([0x00FF00FF00FF00FF]);
   return highBits<W>() == 2 ? v128.load(codes + (<usize>half << 4), PLANES + 32) : low;
 }
 
+/** The plane of chunk 1 from that of 0, of 3 from that of 2. */
 // @ts-ignore: decorator
-@inline export function nextPlane<W>(plane: v128): v128 {
+@inline export function oddPlane<W>(plane: v128): v128 {
   return highBits<W>() == 1 || highBits<W>() == 2 ? i16x8.shr_u(plane, highBits<W>()) : plane;
+}
+
+/** The plane of chunk 2 from that of 0. */
+// @ts-ignore: decorator
+@inline export function nextPlanes<W>(plane: v128): v128 {
+  if (highBits<W>() == 2) return i16x8.shl(plane, 4);
+  return highBits<W>() == 1 ? i16x8.shr_u(plane, 2) : plane;
 }

@@ -207,7 +207,7 @@ function packBlockScales(dst: usize, src: usize): void {
       if (is<W, Q8_0>()) store<u8>(to + (chunk << 5), code);
       else addBits(to + (i << 5), (code & 15) << <u32>(upper << 2));
       if (highBits<W>() == 1) addBits(to + 128, code >> 4 << <u32>chunk);
-      if (highBits<W>() == 2) addBits(to + 128 + (upper << 5), code >> 4 << <u32>(i << 1));
+      if (highBits<W>() == 2) addBits(to + 128 + (upper << 5), code >> 4 << <u32>(i << 1 ^ 4));
     }
   }
 }
@@ -267,11 +267,11 @@ function packBlockScales(dst: usize, src: usize): void {
   return v128.or(even(ab, cd), odd(ab, cd));
 }
 
-/** q6_K: the two bits of 16 columns, chunk i at bits 2i; to be ORed over chunks. */
+/** q6_K: the two bits of 16 columns, chunk i at bits 2i ^ 4; to be ORed over chunks. */
 // @ts-ignore: decorator
 @inline function bitPairs<W>(block: usize, sub: usize): v128 {
   const bits = i16x8.shr_u(v128.load(highAt<W>(block, sub)), <i32>(sub & 3) << 1);
-  return i32x4.mul(v128.and(bits, i8x16.splat(3)), i32x4(1, 4, 16, 64));
+  return i32x4.mul(v128.and(bits, i8x16.splat(3)), i32x4(16, 64, 1, 4));
 }
 
 /** q5_K: the high bit of 32 columns, chunk i at bit i. */

@@ -63,6 +63,13 @@ const SIXTEENTHS: usize = 32;
   return half ? i32x4.extend_high_i16x8_s(words) : i32x4.extend_low_i16x8_s(words);
 }
 
+/** Rows 4 * half.. of sixteenthAt, each as i16 twice. */
+// @ts-ignore: decorator
+@inline export function factorPairs(small: v128, part: i32, half: i32): v128 {
+  const words = part ? i16x8.extend_high_i8x16_s(small) : i16x8.extend_low_i8x16_s(small);
+  return half ? v128.shuffle<i16>(words, words, 4, 12, 5, 13, 6, 14, 7, 15) : v128.shuffle<i16>(words, words, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+
 /** Four of eight u16 as f32x4. */
 // @ts-ignore: decorator
 @inline function smallFloats(words: v128, half: i32): v128 {

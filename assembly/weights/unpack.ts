@@ -4,7 +4,7 @@
  * (q6_K: the scale is d x sixteenth, rounded).
  */
 import { SIMD } from '../lanes';
-import { NIBBLES, codeAt, highCodes, highPlane, lowCodes, lowPlane, nextPlane } from './codes';
+import { NIBBLES, codeAt, highCodes, highPlane, lowCodes, lowPlane, nextPlanes, oddPlane } from './codes';
 import { REBIAS, bfloats, halfToFloat, halves, pairOffset, shortFloats, shortMask } from './half';
 import { minima, minimumAt, scaleAt, scales, sixteenthAt, sixteenths, smallScales } from './scales';
 import {
@@ -85,14 +85,16 @@ class Finite {}
   const highScale = is<W, Q6_K>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(small, 1, half))) : d;
   let low = lowPlane<W>(codes, half), high = highPlane<W>(codes, half, low), at = codes + (<usize>half << 4);
   const nibble = v128.load64_splat(NIBBLES), mask = v128.load64_splat(NIBBLES, 8 * highBits<W>());
-  for (let i = 0; i < 4; i++) {
-    const raw = v128.load(at);
+  for (let pair = 0; pair < 2; pair++) {
+    const raw = v128.load(at), next = v128.load(at, 32);
     unpackChunk<W>(panel, lowCodes<W>(raw, low, nibble, mask), lowScale, minimum);
     unpackChunk<W>(panel + 512, highCodes<W>(raw, at, high, nibble, mask), highScale, minimum);
-    low = nextPlane<W>(low);
-    high = nextPlane<W>(high);
-    at += 32;
-    panel += 128;
+    unpackChunk<W>(panel + 128, lowCodes<W>(next, oddPlane<W>(low), nibble, mask), lowScale, minimum);
+    unpackChunk<W>(panel + 640, highCodes<W>(next, at + 32, oddPlane<W>(high), nibble, mask), highScale, minimum);
+    low = nextPlanes<W>(low);
+    high = nextPlanes<W>(high);
+    at += 64;
+    panel += 256;
   }
 }
 

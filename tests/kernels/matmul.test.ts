@@ -131,11 +131,12 @@ describe.each(buildsHere())('matmul, %s build', (build) => {
     for (let token = 0; token < 3; token++) {
       const { d, codes } = quantize(x.subarray(token * k, token * k + k));
       for (let block = 0; block < 8; block++) {
-        const at = xq + token * rowBytes + (rowBytes / 8) * block;
+        const at = xq + token * rowBytes + (wide ? 80 : 48) * block;
         const mine = codes.subarray(block * 32, block * 32 + 32);
         const sum = (values: Int8Array) => values.reduce((total, code) => total + code, 0);
+        const pair = (values: Int8Array) => [0 - sum(values.filter((_, i) => (i & 2) === 0)), 0 - sum(values.filter((_, i) => (i & 2) !== 0))];
         expect(bits(bench.floats(at, 2).slice())).toEqual(bits(Float32Array.of(d[block]!, Math.fround(d[block]! * sum(mine)))));
-        expect([...bench.ints(at + 8, 2)]).toEqual([0 - sum(mine), 0 - sum(mine.subarray(16))]);
+        expect([...new Int16Array(bench.bytes(at + 8, 8).slice().buffer)]).toEqual([...pair(mine), ...pair(mine.subarray(16))]);
         const bytes = bench.bytes(at + 16, wide ? 64 : 32);
         const stored = wide ? new Int16Array(bytes.slice().buffer) : new Int8Array(bytes.slice().buffer);
         const order = wide ? [0, 2, 1, 3] : [0, 1, 2, 3];
