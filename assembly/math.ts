@@ -91,13 +91,20 @@ export function gelu<T>(x: T): T {
   return div<T>(x, add<T>(splat<T>(1), exp<T>(minusTwice)));
 }
 
-/**
- * GELU in its exact form, x times the normal distribution function. With z = |x| / sqrt 2 and t = 1 / (1 + z/2),
- * erfc z = t exp(-z^2 + P(t)); P is an own minimax fit of degree 9 for z up to 10 (relative error 5e-8).
- */
+/** GELU in its exact form, x times the normal distribution function. */
 // @ts-ignore: decorator
 @inline
 export function geluErf<T>(x: T): T {
+  return mul<T>(x, normal<T>(x));
+}
+
+/**
+ * The normal distribution function. With z = |x| / sqrt 2 and t = 1 / (1 + z/2), erfc z = t exp(-z^2 + P(t)); P is an own
+ * minimax fit of degree 9 for z up to 10 (relative error 5e-8).
+ */
+// @ts-ignore: decorator
+@inline
+export function normal<T>(x: T): T {
   const z = mul<T>(abs<T>(x), splat<T>(0.7071067811865476));
   const t = div<T>(splat<T>(1), add<T>(splat<T>(1), mul<T>(z, splat<T>(0.5))));
   let p = add<T>(mul<T>(t, splat<T>(0.14566771686077118)), splat<T>(-0.6850975155830383));
@@ -110,7 +117,7 @@ export function geluErf<T>(x: T): T {
   p = add<T>(mul<T>(p, t), splat<T>(0.9987208843231201));
   p = add<T>(mul<T>(p, t), splat<T>(-1.2654527425765991));
   const tail = mul<T>(mul<T>(t, splat<T>(0.5)), exp<T>(sub<T>(p, mul<T>(z, z))));
-  return mul<T>(x, whereLess<T>(x, splat<T>(0), tail, sub<T>(splat<T>(1), tail)));
+  return whereLess<T>(x, splat<T>(0), tail, sub<T>(splat<T>(1), tail));
 }
 
 /*
@@ -118,76 +125,106 @@ export function geluErf<T>(x: T): T {
  * partial sums p combine as s[l] = (p[l] + p[l+4]) + (p[l+8] + p[l+12]), the result is (s[0] + s[1]) + (s[2] + s[3]).
  */
 
+const SUM: i32 = 0, SQUARES: i32 = 1, PRODUCTS: i32 = 2, TRIPLES: i32 = 3;
+
 /** Sum over i of x[i]. */
 // @ts-ignore: decorator
 @inline
 export function sum(x: usize, n: i32): f32 {
-  return reduce(x, n, 0, false);
+  return reduce(SUM, x, 0, 0, n, 0);
 }
 
 /** Sum over i of (x[i] - centre)^2. */
 // @ts-ignore: decorator
 @inline
 export function sumSquares(x: usize, n: i32, centre: f32): f32 {
-  return reduce(x, n, centre, true);
+  return reduce(SQUARES, x, 0, 0, n, centre);
+}
+
+/** Sum over i of a[i] b[i]. */
+// @ts-ignore: decorator
+@inline
+export function sumProducts(a: usize, b: usize, n: i32): f32 {
+  return reduce(PRODUCTS, a, b, 0, n, 0);
+}
+
+/** Sum over i of (a[i] b[i]) (x[i] - centre). */
+// @ts-ignore: decorator
+@inline
+export function sumTriples(a: usize, b: usize, x: usize, n: i32, centre: f32): f32 {
+  return reduce(TRIPLES, a, b, x, n, centre);
+}
+
+/** `kind` is a constant of the caller's, so one formula is left. `count`: of a vector's lanes, 4 or the fewer that there are. */
+// @ts-ignore: decorator
+@inline
+function term<T>(kind: i32, a: usize, b: usize, x: usize, centre: T, count: i32): T {
+  const first = fetch<T>(a, count);
+  if (kind == SUM) return first;
+  if (kind == SQUARES) {
+    const off = sub<T>(first, centre);
+    return mul<T>(off, off);
+  }
+  const product = mul<T>(first, fetch<T>(b, count));
+  return kind == PRODUCTS ? product : mul<T>(product, sub<T>(fetch<T>(x, count), centre));
 }
 
 // @ts-ignore: decorator
 @inline
-function term<T>(x: T, centre: T, square: bool): T {
-  if (!square) return x;
-  const off = sub<T>(x, centre);
-  return mul<T>(off, off);
+function fetch<T>(address: usize, count: i32): T {
+  if (isVector<T>()) return count == 4 ? v128.load(address) : loadFirst(address, count);
+  return load<f32>(address);
 }
 
 // @ts-ignore: decorator
 @inline
-function reduce(x: usize, n: i32, centre: f32, square: bool): f32 {
-  if (SIMD) return reduceLanes(x, n, centre, square);
-  const s0 = partial(x, n, 0, centre, square), s1 = partial(x, n, 1, centre, square);
-  const s2 = partial(x, n, 2, centre, square), s3 = partial(x, n, 3, centre, square);
+function reduce(kind: i32, a: usize, b: usize, x: usize, n: i32, centre: f32): f32 {
+  if (SIMD) return reduceLanes(kind, a, b, x, n, centre);
+  const s0 = partial(kind, a, b, x, n, 0, centre), s1 = partial(kind, a, b, x, n, 1, centre);
+  const s2 = partial(kind, a, b, x, n, 2, centre), s3 = partial(kind, a, b, x, n, 3, centre);
   return s0 + s1 + (s2 + s3);
 }
 
 /** s[lane] of the order above. */
 // @ts-ignore: decorator
 @inline
-function partial(x: usize, n: i32, lane: i32, centre: f32, square: bool): f32 {
+function partial(kind: i32, a: usize, b: usize, x: usize, n: i32, lane: i32, centre: f32): f32 {
   let p0: f32 = 0, p1: f32 = 0, p2: f32 = 0, p3: f32 = 0;
   for (let i = lane; i < n; i += 16) {
-    const at = x + (<usize>i << 2);
-    p0 += term<f32>(load<f32>(at), centre, square);
-    if (i + 4 < n) p1 += term<f32>(load<f32>(at, 16), centre, square);
-    if (i + 8 < n) p2 += term<f32>(load<f32>(at, 32), centre, square);
-    if (i + 12 < n) p3 += term<f32>(load<f32>(at, 48), centre, square);
+    const at = <usize>i << 2;
+    p0 += term<f32>(kind, a + at, b + at, x + at, centre, 1);
+    if (i + 4 < n) p1 += term<f32>(kind, a + at + 16, b + at + 16, x + at + 16, centre, 1);
+    if (i + 8 < n) p2 += term<f32>(kind, a + at + 32, b + at + 32, x + at + 32, centre, 1);
+    if (i + 12 < n) p3 += term<f32>(kind, a + at + 48, b + at + 48, x + at + 48, centre, 1);
   }
   return p0 + p1 + (p2 + p3);
 }
 
 // @ts-ignore: decorator
 @inline
-function reduceLanes(x: usize, n: i32, centre: f32, square: bool): f32 {
+function reduceLanes(kind: i32, a: usize, b: usize, x: usize, n: i32, centre: f32): f32 {
   const middle = splat<v128>(centre);
   let p0 = splat<v128>(0), p1 = p0, p2 = p0, p3 = p0;
   let i = 0;
-  for (; i + 16 <= n; i += 16, x += 64) {
-    p0 = add<v128>(p0, term<v128>(v128.load(x), middle, square));
-    p1 = add<v128>(p1, term<v128>(v128.load(x, 16), middle, square));
-    p2 = add<v128>(p2, term<v128>(v128.load(x, 32), middle, square));
-    p3 = add<v128>(p3, term<v128>(v128.load(x, 48), middle, square));
+  for (; i + 16 <= n; i += 16) {
+    p0 = add<v128>(p0, term<v128>(kind, a, b, x, middle, 4));
+    p1 = add<v128>(p1, term<v128>(kind, a + 16, b + 16, x + 16, middle, 4));
+    p2 = add<v128>(p2, term<v128>(kind, a + 32, b + 32, x + 32, middle, 4));
+    p3 = add<v128>(p3, term<v128>(kind, a + 48, b + 48, x + 48, middle, 4));
+    a += 64, b += 64, x += 64;
   }
-  if (i < n) p0 = add<v128>(p0, termOfTail(x, n - i, middle, square));
-  if (i + 4 < n) p1 = add<v128>(p1, termOfTail(x + 16, n - i - 4, middle, square));
-  if (i + 8 < n) p2 = add<v128>(p2, termOfTail(x + 32, n - i - 8, middle, square));
-  if (i + 12 < n) p3 = add<v128>(p3, termOfTail(x + 48, n - i - 12, middle, square));
+  if (i < n) p0 = add<v128>(p0, termOfTail(kind, a, b, x, middle, n - i));
+  if (i + 4 < n) p1 = add<v128>(p1, termOfTail(kind, a + 16, b + 16, x + 16, middle, n - i - 4));
+  if (i + 8 < n) p2 = add<v128>(p2, termOfTail(kind, a + 32, b + 32, x + 32, middle, n - i - 8));
+  if (i + 12 < n) p3 = add<v128>(p3, termOfTail(kind, a + 48, b + 48, x + 48, middle, n - i - 12));
   return sumLanes(add<v128>(add<v128>(p0, p1), add<v128>(p2, p3)));
 }
 
 /** The terms of `count` elements (4 if more), +0 in the lanes past them: adding that leaves a partial sum as it is. */
 // @ts-ignore: decorator
 @inline
-function termOfTail(x: usize, count: i32, centre: v128, square: bool): v128 {
-  return v128.and(term<v128>(loadFirst(x, count), centre, square), firstLanes(count));
+function termOfTail(kind: i32, a: usize, b: usize, x: usize, centre: v128, count: i32): v128 {
+  return v128.and(term<v128>(kind, a, b, x, centre, min(count, 4)), firstLanes(count));
 }
 
 /** (x[0] + x[1]) + (x[2] + x[3]) */
@@ -196,6 +233,20 @@ function termOfTail(x: usize, count: i32, centre: v128, square: bool): v128 {
 export function sumLanes(x: v128): f32 {
   const pairs = f32x4.add(x, i32x4.shuffle(x, x, 1, 1, 3, 3));
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 2);
+}
+
+/** The upper two lanes of f32, for promotion to f64. */
+// @ts-ignore: decorator
+@inline
+export function upper(x: v128): v128 {
+  return i32x4.shuffle(x, x, 2, 3, 2, 3);
+}
+
+/** The sum of two lanes of f64. */
+// @ts-ignore: decorator
+@inline
+export function both(x: v128): f64 {
+  return f64x2.extract_lane(x, 0) + f64x2.extract_lane(x, 1);
 }
 
 /** The first `count` lanes from memory (all when count >= 4), 0 in the others; reads nothing past them. */

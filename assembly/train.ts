@@ -5,3 +5,14 @@ export {
   matmul_grad_scratch_bytes, matmul_grad_x_items, matmul_f32_grad_w,
   matmul_f32_f32_grad_x, matmul_f32_f16_grad_x, matmul_f32_bf16_grad_x, matmul_f32_q8_0_grad_x, matmul_f32_q4_0_grad_x, matmul_f32_q4_1_grad_x, matmul_f32_q5_0_grad_x, matmul_f32_q5_1_grad_x, matmul_f32_q4_K_grad_x, matmul_f32_q5_K_grad_x, matmul_f32_q6_K_grad_x,
 } from './kernels/matmul_grad';
+export { cross_entropy_f32 } from './kernels/cross_entropy';
+export { embed_f32_grad } from './kernels/embed_grad';
+export { rmsnorm_f32_grad, rmsnorm_f32_grad_w } from './kernels/rmsnorm';
+export { layernorm_f32_grad, layernorm_f32_grad_w } from './kernels/layernorm';
+export { bias_f32_grad } from './kernels/bias';
+export { silu_f32_grad, gelu_f32_grad, gelu_erf_f32_grad, tanh_f32_grad, silu_mul_f32_grad, gelu_mul_f32_grad } from './kernels/activation_grad';
+export { rope_rows_f32 } from './kernels/rope';
+export { attention_sequence_scratch_bytes, attention_sequence_f32, attention_sequence_f32_grad } from './kernels/attention_sequence';
+export { adamw_f32, sum_squares_f32 } from './kernels/adamw';
+export { add_scaled_f32, zero_f32 } from './kernels/elements';
+export { dropout_f32 } from './kernels/dropout';

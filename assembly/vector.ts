@@ -62,6 +62,13 @@ export function div<T>(a: T, b: T): T {
   return a / b;
 }
 
+// @ts-ignore: decorator
+@inline
+export function sqrt<T>(x: T): T {
+  if (isVector<T>()) return f32x4.sqrt(x);
+  return NativeMathf.sqrt(x);
+}
+
 /** b < a ? b : a */
 // @ts-ignore: decorator
 @inline

@@ -1,5 +1,5 @@
 import { SIMD } from '../lanes';
-import { exp, firstLanes, largest, loadFirst, log_f64 } from '../math';
+import { both, exp, firstLanes, largest, loadFirst, log_f64, upper } from '../math';
 import { greater, mul, splat, sub } from '../vector';
 
 /**
@@ -67,16 +67,4 @@ function sumLanes(x: usize, n: i32, max: f32, out: usize): f64 {
   }
   store<f64>(out, both(weighted01) + both(weighted23), 8);
   return both(total01) + both(total23);
-}
-
-// @ts-ignore: decorator
-@inline
-function upper(x: v128): v128 {
-  return i32x4.shuffle(x, x, 2, 3, 2, 3);
-}
-
-// @ts-ignore: decorator
-@inline
-function both(x: v128): f64 {
-  return f64x2.extract_lane(x, 0) + f64x2.extract_lane(x, 1);
 }

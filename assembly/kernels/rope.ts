@@ -1,6 +1,6 @@
 import { SIMD } from '../lanes';
 import { exp_f64, log_f64 } from '../math';
-import { add, get, mul, put, sub } from '../vector';
+import { add, get, mul, put, splat, sub } from '../vector';
 
 // Kinds of frequency scaling, as rope_frequencies takes them.
 const LINEAR: i32 = 1, YARN: i32 = 2, LLAMA3: i32 = 3;
@@ -75,42 +75,55 @@ export function rope_angles(out: usize, frequencies: usize, half: i32, position:
  * Row i takes angles row i (see rope_angles, half = dims/2). style 0: pairs (2i, 2i+1); 1: pairs (i, i + dims/2), "neox".
  */
 export function rope_f32(x: usize, angles: usize, heads: i32, headDim: i32, dims: i32, style: i32, stride: i32, first: i32, end: i32): void {
-  const half = dims / 2;
   for (let row = <usize>first; row < <usize>end; ++row) {
-    const cos = angles + ((row * <usize>dims) << 2);
-    for (let head = 0; head < heads; ++head) {
-      const at = x + ((row * <usize>stride + <usize>head * <usize>headDim) << 2);
-      if (style == 0) rotateNeighbours(at, cos, half);
-      else rotateHalves(at, cos, half);
-    }
+    rotateRow(x + ((row * <usize>stride) << 2), angles + ((row * <usize>dims) << 2), heads, headDim, dims / 2, style, 1);
+  }
+}
+
+/**
+ * As rope_f32, but row r takes angles row positions[r] (i32). `inverse` rotates back, which is also the gradient: the
+ * transpose of a rotation.
+ */
+export function rope_rows_f32(x: usize, angles: usize, positions: usize, heads: i32, headDim: i32, dims: i32, style: i32, inverse: bool, stride: i32, first: i32, end: i32): void {
+  for (let row = <usize>first; row < <usize>end; ++row) {
+    const cos = angles + ((<usize>load<u32>(positions + (row << 2)) * <usize>dims) << 2);
+    rotateRow(x + ((row * <usize>stride) << 2), cos, heads, headDim, dims / 2, style, inverse ? -1 : 1);
+  }
+}
+
+/** `sign` (1 or -1) is that of the angles. */
+function rotateRow(x: usize, cos: usize, heads: i32, headDim: i32, half: i32, style: i32, sign: f32): void {
+  for (let head = 0; head < heads; ++head, x += <usize>headDim << 2) {
+    if (style == 0) rotateNeighbours(x, cos, half, sign);
+    else rotateHalves(x, cos, half, sign);
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function rotateHalf<T>(x: usize, cos: usize, bytes: usize): void {
-  const a = get<T>(x), b = get<T>(x + bytes), c = get<T>(cos), s = get<T>(cos + bytes);
+function rotateHalf<T>(x: usize, cos: usize, bytes: usize, sign: T): void {
+  const a = get<T>(x), b = get<T>(x + bytes), c = get<T>(cos), s = mul<T>(get<T>(cos + bytes), sign);
   put<T>(x, sub<T>(mul<T>(a, c), mul<T>(b, s)));
   put<T>(x + bytes, add<T>(mul<T>(a, s), mul<T>(b, c)));
 }
 
-function rotateHalves(x: usize, cos: usize, half: i32): void {
+function rotateHalves(x: usize, cos: usize, half: i32, sign: f32): void {
   const bytes = <usize>half << 2;
   let i = 0;
   if (SIMD) {
-    for (; i + 4 <= half; i += 4, x += 16, cos += 16) rotateHalf<v128>(x, cos, bytes);
+    for (; i + 4 <= half; i += 4, x += 16, cos += 16) rotateHalf<v128>(x, cos, bytes, splat<v128>(sign));
   }
-  for (; i < half; ++i, x += 4, cos += 4) rotateHalf<f32>(x, cos, bytes);
+  for (; i < half; ++i, x += 4, cos += 4) rotateHalf<f32>(x, cos, bytes, sign);
 }
 
-function rotateNeighbours(x: usize, cos: usize, half: i32): void {
+function rotateNeighbours(x: usize, cos: usize, half: i32, sign: f32): void {
   const bytes = <usize>half << 2;
   let i = 0;
   if (SIMD) {
-    for (; i + 4 <= half; i += 4, x += 32, cos += 16) rotateFourPairs(x, v128.load(cos), v128.load(cos + bytes));
+    for (; i + 4 <= half; i += 4, x += 32, cos += 16) rotateFourPairs(x, v128.load(cos), mul<v128>(v128.load(cos + bytes), splat<v128>(sign)));
   }
   for (; i < half; ++i, x += 8, cos += 4) {
-    const a = load<f32>(x), b = load<f32>(x, 4), c = load<f32>(cos), s = load<f32>(cos + bytes);
+    const a = load<f32>(x), b = load<f32>(x, 4), c = load<f32>(cos), s = load<f32>(cos + bytes) * sign;
     store<f32>(x, a * c - b * s);
     store<f32>(x, a * s + b * c, 4);
   }

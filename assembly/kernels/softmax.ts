@@ -25,7 +25,7 @@ function softmaxRow(y: usize, x: usize, n: i32, scale: f32): void {
 /** y[i] = exp(scale (x[i] - centre)) */
 // @ts-ignore: decorator
 @inline
-function exponentials(y: usize, x: usize, n: i32, centre: f32, scale: f32): void {
+export function exponentials(y: usize, x: usize, n: i32, centre: f32, scale: f32): void {
   let i = 0;
   if (SIMD) {
     for (; i + 4 <= n; i += 4, x += 16, y += 16) exponential<v128>(y, x, splat<v128>(centre), splat<v128>(scale));

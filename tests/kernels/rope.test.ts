@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { FREQUENCY_TOLERANCE, ROPE_TOLERANCE, type RopeScale, rope, ropeFrequencies } from '../reference/rope.js';
-import { type Bench, bits, buildsHere, firstDifference, load, random, randomFloats } from './support.js';
+import { FREQUENCY_TOLERANCE, ROPE_TOLERANCE, type RopeScale, rope, ropeFrequencies, ropeGrad } from '../reference/rope.js';
+import type { Build } from '../../src/kernels/instance.js';
+import { type Bench, bits, buildsHere, expectWithin, firstDifference, load, loadTrain, random, randomFloats } from './support.js';
 
 const KINDS = ['none', 'linear', 'yarn', 'llama3'] as const;
 const UNSCALED: RopeScale = { kind: 'none', factor: 1, low: 0, high: 0, originalContext: 0 };
@@ -78,6 +79,32 @@ describe.each(buildsHere())('rope, %s build', (build) => {
       }
       expect(firstDifference(rotate(build, style, [[2, rows], [0, 2]]).y, y)).toBe(-1);
       expect(firstDifference(rotate('scalar', style, [[0, rows]]).y, y)).toBe(-1);
+    }
+  });
+});
+
+describe('rope_rows_f32', () => {
+  const positions = [3, 0, 7, 7, 1], rows = positions.length, table = 9;
+
+  it.each([[1, 2, 2], [3, 8, 8], [2, 10, 6], [2, 64, 64], [1, 18, 18]])('%i heads of %i, first %i dims: rows at their positions, and back', (heads, headDim, dims) => {
+    const width = heads * headDim, stride = width + 3, x = randomFloats(rows * stride, random(width), 2);
+    const rotate = (build: Build, style: number, inverse: number, ranges: [number, number][]) => {
+      const bench = loadTrain(build), at = bench.place(x, 4), { address, values } = angles(bench, dims, 10000, UNSCALED, 0, table);
+      const positionsAt = bench.place(Int32Array.from(positions));
+      for (const [first, end] of ranges) bench.exports.rope_rows_f32(at, address, positionsAt, heads, headDim, dims, style, inverse, stride, first, end);
+      return { y: bench.floats(at, rows * stride).slice(), values };
+    };
+    for (const [style, name] of (['interleaved', 'neox'] as const).entries()) {
+      for (const [inverse, expected] of [rope, ropeGrad].entries()) {
+        const { y, values } = rotate('scalar', style, inverse, [[0, rows]]);
+        positions.forEach((position, row) => {
+          const [from, to] = [row * stride, row * stride + width];
+          const row64 = expected(x.subarray(from, to), values.subarray(position * dims, (position + 1) * dims), headDim, dims, name);
+          expectWithin(y.subarray(from), row64, ROPE_TOLERANCE * 4);
+          expect(bits(y.slice(to, from + stride))).toEqual(bits(x.slice(to, from + stride)));
+        });
+        for (const build of buildsHere()) expect(firstDifference(rotate(build, style, inverse, [[2, rows], [0, 2]]).y, y)).toBe(-1);
+      }
     }
   });
 });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Build, KernelExports } from '../../src/kernels/instance.js';
-import { type Bench, buildsHere, firstDifference, load, random, randomFloats } from './support.js';
+import type { Build, KernelExports, TrainExports } from '../../src/kernels/instance.js';
+import { type Bench, buildsHere, expectWithin, firstDifference, loadTrain, random, randomFloats, type TrainBench } from './support.js';
 
 /** A kernel that makes each row of y from the same row of its inputs. */
 export interface RowKernel {
@@ -8,7 +8,7 @@ export interface RowKernel {
   readonly inputs: number;
   /** Elements of a row that n stands for (n itself unless given). */
   readonly width?: (n: number) => number;
-  readonly call: (exports: KernelExports, call: RowCall) => void;
+  readonly call: (exports: KernelExports & TrainExports, call: RowCall) => void;
   /** One row in f64. */
   readonly reference: (rows: Float32Array[], n: number) => ArrayLike<number>;
   /** Error allowed for `expected`: an absolute number, or a function of it. */
@@ -30,10 +30,10 @@ export interface RowCall {
 export const LENGTHS = [...Array.from({ length: 17 }, (_, i) => i + 1), 31, 32, 33, 63, 64, 65, 100, 576];
 const ROWS = 5;
 
-/** One instance per build for all calls: none of them takes much memory. */
-const benches = new Map<Build, Bench>();
-function benchOf(build: Build): Bench {
-  const bench = benches.get(build) ?? load(build);
+/** One instance per build for all calls of a test file: none of them takes much memory. */
+const benches = new Map<Build, TrainBench>();
+export function benchOf(build: Build): TrainBench {
+  const bench = benches.get(build) ?? loadTrain(build);
   benches.set(build, bench);
   return bench;
 }
@@ -65,11 +65,7 @@ function expectClose(actual: Float32Array, data: readonly Float32Array[], n: num
   const wide = width(n);
   for (let row = 0; row < ROWS; row++) {
     const expected = reference(data.map((rows) => rows.slice(row * wide, row * wide + wide)), n);
-    for (let i = 0; i < wide; i++) {
-      const [got, want] = [actual[row * wide + i]!, expected[i]!];
-      const allowed = typeof tolerance === 'number' ? tolerance : tolerance(want);
-      if (!(Math.abs(got - want) <= allowed)) expect.fail(`n ${n}, row ${row}, element ${i}: ${got} instead of ${want}`);
-    }
+    expectWithin(actual.subarray(row * wide, row * wide + wide), expected, tolerance, `n ${n}, row ${row},`);
   }
 }
 

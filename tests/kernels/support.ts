@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
 import { Arena } from '../../src/kernels/arena.js';
 import { BUILDS, type Build, type KernelExports, type Kernels, instantiateKernels, instantiateTrainKernels, type TrainExports } from '../../src/kernels/instance.js';
 
@@ -88,4 +89,12 @@ export function firstDifference(actual: Float32Array | Uint8Array, expected: Flo
   if (actual.length !== expected.length) return Math.min(actual.length, expected.length);
   const [a, b] = [actual, expected].map((values) => (values instanceof Float32Array ? bits(values) : values));
   return a!.findIndex((value, i) => value !== b![i]);
+}
+
+/** Fails at the first element that is further from the expected one than allowed: a number, or one for each expected value. */
+export function expectWithin(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number | ((expected: number) => number), where = ''): void {
+  for (let i = 0; i < expected.length; i++) {
+    const allowed = typeof tolerance === 'number' ? tolerance : tolerance(expected[i]!);
+    if (!(Math.abs(actual[i]! - expected[i]!) <= allowed)) expect.fail(`${where} element ${i}: ${actual[i]} instead of ${expected[i]}`);
+  }
 }

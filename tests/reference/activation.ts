@@ -24,3 +24,17 @@ export function erfc(x: number): number {
   for (let n = 120; n > 0; n--) fraction = n / 2 / (x + fraction);
   return Math.exp(-x * x) / Math.sqrt(Math.PI) / (x + fraction);
 }
+
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+
+/** Derivatives. */
+export const siluSlope = (x: number): number => sigmoid(x) * (1 + x * (1 - sigmoid(x)));
+export const geluSlope = (x: number): number => {
+  const a = 2 * Math.sqrt(2 / Math.PI), share = sigmoid(a * (x + 0.044715 * x ** 3));
+  return share * (1 + (1 - share) * a * (x + 3 * 0.044715 * x ** 3));
+};
+export const geluErfSlope = (x: number): number => erfc(-x / Math.SQRT2) / 2 + (x * Math.exp((-x * x) / 2)) / Math.sqrt(2 * Math.PI);
+export const tanhSlope = (x: number): number => 1 - Math.tanh(x) ** 2;
+
+/** Absolute error of a derivative in f32; all of them are at most 1.13 in size. */
+export const SLOPE_TOLERANCE = 1e-6;

@@ -46,3 +46,8 @@ export function rope(row: ArrayLike<number>, angles: ArrayLike<number>, headDim:
   }
   return y;
 }
+
+/** Gradient of `rope`: a rotation's transpose is the rotation by the opposite angles. */
+export function ropeGrad(dy: ArrayLike<number>, angles: ArrayLike<number>, headDim: number, dims: number, style: 'interleaved' | 'neox'): Float64Array {
+  return rope(dy, Array.from(angles, (value, i) => (i < dims / 2 ? value : -value)), headDim, dims, style);
+}

@@ -1,0 +1,131 @@
+import { SIMD } from '../lanes';
+import { exp, normal, tanh } from '../math';
+import { add, div, get, greater, lesser, mul, put, splat, sub } from '../vector';
+
+// Gradients of activation.ts, element by element, rows first … end, each of n elements. Strides in elements; a gradient may lie
+// where dy or x (gate, up) lies.
+
+const SILU: i32 = 0, GELU: i32 = 1, GELU_ERF: i32 = 2, TANH: i32 = 3;
+/** sqrt(8 / pi) and 0.044715 times that. */
+const GELU_A: f32 = 1.5957691216057308, GELU_B: f32 = 0.044715 * 1.5957691216057308;
+
+/** dx = dy silu'(x) */
+export function silu_f32_grad(dx: usize, dy: usize, x: usize, n: i32, dxStride: i32, dyStride: i32, xStride: i32, first: i32, end: i32): void {
+  activateRows(SILU, dx, dy, x, n, dxStride, dyStride, xStride, first, end);
+}
+
+/** dx = dy gelu'(x), tanh form */
+export function gelu_f32_grad(dx: usize, dy: usize, x: usize, n: i32, dxStride: i32, dyStride: i32, xStride: i32, first: i32, end: i32): void {
+  activateRows(GELU, dx, dy, x, n, dxStride, dyStride, xStride, first, end);
+}
+
+/** dx = dy gelu'(x), exact form */
+export function gelu_erf_f32_grad(dx: usize, dy: usize, x: usize, n: i32, dxStride: i32, dyStride: i32, xStride: i32, first: i32, end: i32): void {
+  activateRows(GELU_ERF, dx, dy, x, n, dxStride, dyStride, xStride, first, end);
+}
+
+/** dx = dy (1 - tanh(x)^2) */
+export function tanh_f32_grad(dx: usize, dy: usize, x: usize, n: i32, dxStride: i32, dyStride: i32, xStride: i32, first: i32, end: i32): void {
+  activateRows(TANH, dx, dy, x, n, dxStride, dyStride, xStride, first, end);
+}
+
+/** dgate = (dy up) silu'(gate), dup = dy silu(gate) */
+export function silu_mul_f32_grad(dgate: usize, dup: usize, dy: usize, gate: usize, up: usize, n: i32, dgateStride: i32, dupStride: i32, dyStride: i32, gateStride: i32, upStride: i32, first: i32, end: i32): void {
+  gateRows(SILU, dgate, dup, dy, gate, up, n, dgateStride, dupStride, dyStride, gateStride, upStride, first, end);
+}
+
+/** dgate = (dy up) gelu'(gate), dup = dy gelu(gate), tanh form */
+export function gelu_mul_f32_grad(dgate: usize, dup: usize, dy: usize, gate: usize, up: usize, n: i32, dgateStride: i32, dupStride: i32, dyStride: i32, gateStride: i32, upStride: i32, first: i32, end: i32): void {
+  gateRows(GELU, dgate, dup, dy, gate, up, n, dgateStride, dupStride, dyStride, gateStride, upStride, first, end);
+}
+
+/**
+ * SiLU and GELU (tanh form) are x s with s = 1 / (1 + e), e = exp(-u); u = x, or u = x (a + b x^2). This is e, kept finite so
+ * that e s gives 1 - s with all its digits. `kind` is a constant of the caller's.
+ */
+// @ts-ignore: decorator
+@inline
+function odds<T>(kind: i32, x: T): T {
+  const factor = kind == SILU ? splat<T>(-1) : sub<T>(splat<T>(-GELU_A), mul<T>(mul<T>(x, x), splat<T>(GELU_B)));
+  return lesser<T>(exp<T>(mul<T>(factor, x)), splat<T>(1e30));
+}
+
+// @ts-ignore: decorator
+@inline
+function share<T>(odds: T): T {
+  return div<T>(splat<T>(1), add<T>(splat<T>(1), odds));
+}
+
+/** The slope of x s: s (1 + (1 - s) x u'). */
+// @ts-ignore: decorator
+@inline
+function slopeOfShare<T>(kind: i32, x: T, e: T, s: T): T {
+  let steep = x;
+  if (kind == GELU) {
+    const near = greater<T>(lesser<T>(x, splat<T>(16)), splat<T>(-16)); // the slope is 1 or 0 beyond
+    steep = mul<T>(add<T>(splat<T>(GELU_A), mul<T>(mul<T>(near, near), splat<T>(3 * GELU_B))), near);
+  }
+  return mul<T>(s, add<T>(splat<T>(1), mul<T>(mul<T>(e, s), steep)));
+}
+
+/** P(x) + x p(x), the normal distribution function and its density. */
+// @ts-ignore: decorator
+@inline
+function geluErfSlope<T>(x: T): T {
+  const density = mul<T>(exp<T>(mul<T>(mul<T>(x, x), splat<T>(-0.5))), splat<T>(0.3989422804014327));
+  return add<T>(normal<T>(x), mul<T>(x, density));
+}
+
+/** 1 - tanh(x)^2 = (1 - t) (1 + t) */
+// @ts-ignore: decorator
+@inline
+function tanhSlope<T>(x: T): T {
+  const t = tanh<T>(x);
+  return mul<T>(sub<T>(splat<T>(1), t), add<T>(splat<T>(1), t));
+}
+
+/** `kind` is a constant of the caller's, so one branch is left. */
+// @ts-ignore: decorator
+@inline
+function slope<T>(kind: i32, x: T): T {
+  if (kind == GELU_ERF) return geluErfSlope<T>(x);
+  if (kind == TANH) return tanhSlope<T>(x);
+  const e = odds<T>(kind, x);
+  return slopeOfShare<T>(kind, x, e, share<T>(e));
+}
+
+// @ts-ignore: decorator
+@inline
+function activateRows(kind: i32, dx: usize, dy: usize, x: usize, n: i32, dxStride: i32, dyStride: i32, xStride: i32, first: i32, end: i32): void {
+  for (let row = <usize>first; row < <usize>end; ++row) {
+    let to = dx + ((row * <usize>dxStride) << 2), gradient = dy + ((row * <usize>dyStride) << 2), from = x + ((row * <usize>xStride) << 2);
+    let i = 0;
+    if (SIMD) {
+      for (; i + 4 <= n; i += 4, to += 16, gradient += 16, from += 16) put<v128>(to, mul<v128>(get<v128>(gradient), slope<v128>(kind, get<v128>(from))));
+    }
+    for (; i < n; ++i, to += 4, gradient += 4, from += 4) put<f32>(to, get<f32>(gradient) * slope<f32>(kind, get<f32>(from)));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function gateRows(kind: i32, dgate: usize, dup: usize, dy: usize, gate: usize, up: usize, n: i32, dgateStride: i32, dupStride: i32, dyStride: i32, gateStride: i32, upStride: i32, first: i32, end: i32): void {
+  for (let row = <usize>first; row < <usize>end; ++row) {
+    const toGate = dgate + ((row * <usize>dgateStride) << 2), toUp = dup + ((row * <usize>dupStride) << 2);
+    const gradient = dy + ((row * <usize>dyStride) << 2), gates = gate + ((row * <usize>gateStride) << 2), ups = up + ((row * <usize>upStride) << 2);
+    const stop = <usize>n << 2;
+    let at: usize = 0;
+    if (SIMD) {
+      for (; at + 16 <= stop; at += 16) gateGrad<v128>(kind, toGate + at, toUp + at, gradient + at, gates + at, ups + at);
+    }
+    for (; at < stop; at += 4) gateGrad<f32>(kind, toGate + at, toUp + at, gradient + at, gates + at, ups + at);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function gateGrad<T>(kind: i32, dgate: usize, dup: usize, dy: usize, gate: usize, up: usize): void {
+  const gradient = get<T>(dy), x = get<T>(gate), factor = get<T>(up), e = odds<T>(kind, x), s = share<T>(e);
+  put<T>(dgate, mul<T>(mul<T>(gradient, factor), slopeOfShare<T>(kind, x, e, s)));
+  put<T>(dup, mul<T>(gradient, mul<T>(x, s)));
+}
