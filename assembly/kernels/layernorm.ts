@@ -47,7 +47,7 @@ function inverseDeviation(x: usize, n: i32, mean: f32, eps: f32): f32 {
  * dx[i] (+)= (dy[i] w[i] - a) r - (x[i] - mean) c, with a = (sum of dy w) / n and c = ((r r) r) (sum of dy w (x - mean) / n),
  * sums in the order of math.ts. `accumulate` adds.
  */
-export function layernorm_f32_grad(dx: usize, stats: usize, dy: usize, x: usize, w: usize, n: i32, dxStride: i32, dyStride: i32, xStride: i32, eps: f32, accumulate: bool, first: i32, end: i32): void {
+export function layernorm_f32_grad(dx: usize, stats: usize, dy: usize, x: usize, w: usize, n: i32, dxStride: i32, dyStride: i32, xStride: i32, eps: f32, accumulate: i32, first: i32, end: i32): void {
   for (let row = <usize>first; row < <usize>end; ++row) {
     const from = x + ((row * <usize>xStride) << 2), mean = meanOf(from, n), scale = inverseDeviation(from, n, mean, eps);
     store<f32>(stats + (row << 3), mean);
@@ -56,7 +56,7 @@ export function layernorm_f32_grad(dx: usize, stats: usize, dy: usize, x: usize,
   }
 }
 
-function normaliseGrad(dx: usize, dy: usize, x: usize, w: usize, n: i32, mean: f32, scale: f32, accumulate: bool): void {
+function normaliseGrad(dx: usize, dy: usize, x: usize, w: usize, n: i32, mean: f32, scale: f32, accumulate: i32): void {
   const average: f32 = sumProducts(dy, w, n) / <f32>n;
   const shared: f32 = scale * scale * scale * (sumTriples(dy, w, x, n, mean) / <f32>n);
   let i = 0;
@@ -69,7 +69,7 @@ function normaliseGrad(dx: usize, dy: usize, x: usize, w: usize, n: i32, mean: f
 
 // @ts-ignore: decorator
 @inline
-function shiftedGrad<T>(dx: usize, dy: usize, x: usize, w: usize, average: T, mean: T, scale: T, shared: T, accumulate: bool): void {
+function shiftedGrad<T>(dx: usize, dy: usize, x: usize, w: usize, average: T, mean: T, scale: T, shared: T, accumulate: i32): void {
   const direct = mul<T>(sub<T>(mul<T>(get<T>(dy), get<T>(w)), average), scale);
   const value = sub<T>(direct, mul<T>(sub<T>(get<T>(x), mean), shared));
   put<T>(dx, accumulate ? add<T>(get<T>(dx), value) : value);

@@ -39,7 +39,7 @@ function inverseRms(x: usize, n: i32, eps: f32): f32 {
  * Gradient by x, and each vector's inverse root mean square r for rmsnorm_f32_grad_w: inverse[row * groups + group].
  * dx[i] (+)= dy[i] w[i] r - x[i] c, with c = ((r r) r) (sum of dy w x / n), the sum in the order of math.ts. `accumulate` adds.
  */
-export function rmsnorm_f32_grad(dx: usize, inverse: usize, dy: usize, x: usize, w: usize, n: i32, groups: i32, dxStride: i32, dyStride: i32, xStride: i32, eps: f32, accumulate: bool, first: i32, end: i32): void {
+export function rmsnorm_f32_grad(dx: usize, inverse: usize, dy: usize, x: usize, w: usize, n: i32, groups: i32, dxStride: i32, dyStride: i32, xStride: i32, eps: f32, accumulate: i32, first: i32, end: i32): void {
   for (let row = <usize>first; row < <usize>end; ++row) {
     for (let group = 0; group < groups; ++group) {
       const offset = <usize>group * <usize>n, from = x + ((row * <usize>xStride + offset) << 2);
@@ -50,7 +50,7 @@ export function rmsnorm_f32_grad(dx: usize, inverse: usize, dy: usize, x: usize,
   }
 }
 
-function normaliseGrad(dx: usize, dy: usize, x: usize, w: usize, n: i32, scale: f32, accumulate: bool): void {
+function normaliseGrad(dx: usize, dy: usize, x: usize, w: usize, n: i32, scale: f32, accumulate: i32): void {
   const shared: f32 = scale * scale * scale * (sumTriples(dy, w, x, n, 0) / <f32>n);
   let i = 0;
   if (SIMD) {
@@ -61,7 +61,7 @@ function normaliseGrad(dx: usize, dy: usize, x: usize, w: usize, n: i32, scale: 
 
 // @ts-ignore: decorator
 @inline
-function scaledGrad<T>(dx: usize, dy: usize, x: usize, w: usize, scale: T, shared: T, accumulate: bool): void {
+function scaledGrad<T>(dx: usize, dy: usize, x: usize, w: usize, scale: T, shared: T, accumulate: i32): void {
   const value = sub<T>(mul<T>(mul<T>(get<T>(dy), get<T>(w)), scale), mul<T>(get<T>(x), shared));
   put<T>(dx, accumulate ? add<T>(get<T>(dx), value) : value);
 }

@@ -84,7 +84,7 @@ export function rope_f32(x: usize, angles: usize, heads: i32, headDim: i32, dims
  * As rope_f32, but row r takes angles row positions[r] (i32). `inverse` rotates back, which is also the gradient: the
  * transpose of a rotation.
  */
-export function rope_rows_f32(x: usize, angles: usize, positions: usize, heads: i32, headDim: i32, dims: i32, style: i32, inverse: bool, stride: i32, first: i32, end: i32): void {
+export function rope_rows_f32(x: usize, angles: usize, positions: usize, heads: i32, headDim: i32, dims: i32, style: i32, inverse: i32, stride: i32, first: i32, end: i32): void {
   for (let row = <usize>first; row < <usize>end; ++row) {
     const cos = angles + ((<usize>load<u32>(positions + (row << 2)) * <usize>dims) << 2);
     rotateRow(x + ((row * <usize>stride) << 2), cos, heads, headDim, dims / 2, style, inverse ? -1 : 1);

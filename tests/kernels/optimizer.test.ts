@@ -32,10 +32,10 @@ describe('adamw_f32', () => {
       const at = [p, g, m, v].map((values) => bench.place(Float32Array.of(...values, 7), 4)) as [number, number, number, number];
       const settings = bench.place(settingsOf(SETTINGS));
       for (const [first, end] of ranges) bench.exports.adamw_f32(...at, settings, count, first, end);
-      return Float32Array.from([at[0], at[2], at[3]].flatMap((address) => [...bench.floats(address, count + 1)]));
+      return Float32Array.from([at[0], at[2], at[3]].flatMap((address) => Array.from(bench.floats(address, count + 1))));
     });
     const steps = Array.from(p, (value, i) => adamw(value, g[i]!, m[i]!, v[i]!, SETTINGS));
-    expectWithin(result, [0, 1, 2].flatMap((part) => [...steps.map((step) => step[part]!), 7]), ADAMW_TOLERANCE);
+    expectWithin(result, [0, 1, 2].flatMap((part) => steps.map((step) => step[part]!).concat(7)), ADAMW_TOLERANCE);
   });
 
   it('a gradient of zero leaves zeros as they are: the padding of packed matrices', () => {
