@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 import { join } from 'node:path';
 import { SETS, targets } from './build-wasm.mjs';
 
-const entries = () => ['node', 'browser', 'edge', 'cli', 'train'].filter((name) => existsSync(`src/entry/${name}.ts`));
+const entries = () => ['node', 'browser', 'edge', 'cli', 'train', 'bench-node', 'bench-browser', 'bench-edge'].filter((name) => existsSync(`src/entry/${name}.ts`));
 export const jsOutputs = () => [...entries().map((name) => `dist/${name}.js`), 'dist/worker/program.js', ...SETS.map(({ name }) => `dist/${name}/inline.js`)];
 
 const common = { bundle: true, minify: true, target: 'es2022', legalComments: 'none', logLevel: 'warning', absWorkingDir: process.cwd() };
@@ -25,7 +25,7 @@ async function writeEntries() {
     splitting: true,
     format: 'esm',
     platform: 'neutral',
-    external: ['#kernels', '#train-kernels', '#worker/*', 'node:*', '@huggingface/jinja'],
+    external: ['#kernels', '#train-kernels', '#bench-kernels', '#worker/*', 'node:*', '@huggingface/jinja'],
     metafile: true,
   });
   const written = new Set(Object.keys(metafile.outputs));

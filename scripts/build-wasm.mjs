@@ -5,10 +5,11 @@ import { dirname, join } from 'node:path';
 import { run, writeIfChanged } from './files.mjs';
 
 const configuration = (file) => JSON.parse(readFileSync(file, 'utf8'));
-/** The sets of kernels: those that generate, and those that only training needs. Every set has the same targets. */
+/** The sets of kernels: those that generate, those that only training needs, the probes of `stonechat bench`. Every set has the same targets. */
 export const SETS = [
   { name: 'kernels', config: 'asconfig.json', folder: 'dist/wasm', types: { name: 'KernelExports', file: 'src/kernels/exports.d.ts' } },
   { name: 'train-kernels', config: 'asconfig.train.json', folder: 'dist/wasm/train', types: { name: 'TrainExports', file: 'src/kernels/train-exports.d.ts' } },
+  { name: 'bench-kernels', config: 'asconfig.bench.json', folder: 'dist/wasm/bench', types: { name: 'BenchExports', file: 'src/kernels/bench-exports.d.ts' } },
 ];
 
 export const targets = () => Object.keys(configuration('asconfig.json').targets);

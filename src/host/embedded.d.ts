@@ -16,3 +16,8 @@ declare module '#worker/*' {
   const program: string;
   export default program;
 }
+
+/** The probes of `stonechat bench`, likewise. */
+declare module '#bench-kernels' {
+  export { kernelCode } from '#kernels';
+}

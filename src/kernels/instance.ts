@@ -1,11 +1,12 @@
 import { instantiateSync } from '@assemblyscript/loader';
 import type { Build } from '../host/host.js';
+import type { BenchExports } from './bench-exports.js';
 import type { KernelExports } from './exports.js';
 import type { TrainExports } from './train-exports.js';
 
-export type { Build, KernelExports, TrainExports };
-/** Any kernel, of either set. */
-export type KernelName = keyof (KernelExports & TrainExports);
+export type { BenchExports, Build, KernelExports, TrainExports };
+/** Any kernel, of any set. */
+export type KernelName = keyof (KernelExports & TrainExports & BenchExports);
 
 export const BUILDS: readonly Build[] = ['scalar', 'simd', 'relaxed'];
 
@@ -19,15 +20,16 @@ export interface Kernels {
   readonly memory: WebAssembly.Memory;
   /** The compiled module, to be posted to workers. */
   readonly module: WebAssembly.Module;
-  /** The module of the training kernels, where they are there too. */
-  readonly trainModule?: WebAssembly.Module;
+  /** The module of a second set (training, probes), where it is there too. */
+  readonly secondModule?: WebAssembly.Module;
 }
 
-/** Kernels that generate and train: two modules over one memory, their exports together. */
-export interface TrainKernels extends Kernels {
-  readonly exports: KernelExports & TrainExports;
-  readonly trainModule: WebAssembly.Module;
+/** Two modules over one memory, their exports together: kernels that generate, and a second set. */
+export interface ExtendedKernels<Second> extends Kernels {
+  readonly exports: KernelExports & Second;
+  readonly secondModule: WebAssembly.Module;
 }
+export type TrainKernels = ExtendedKernels<TrainExports>;
 
 export function newMemory(pages: number, shared: boolean): WebAssembly.Memory {
   return new WebAssembly.Memory({ initial: pages, maximum: MAX_PAGES, shared });
@@ -39,9 +41,11 @@ export function instantiateKernels(module: WebAssembly.Module, build: Build, mem
   return { build, exports, memory, module };
 }
 
-/** Both sets of kernels on one memory. Their read-only tables do not overlap: see asconfig.train.json. */
-export function instantiateTrainKernels(module: WebAssembly.Module, trainModule: WebAssembly.Module, build: Build, memory = newMemory(1, false)): TrainKernels {
+/** Two sets of kernels on one memory. Their read-only tables do not overlap: see memoryBase in asconfig.*.json. */
+export function instantiateExtended<Second extends object>(module: WebAssembly.Module, secondModule: WebAssembly.Module, build: Build, memory = newMemory(1, false)): ExtendedKernels<Second> {
   const base = instantiateKernels(module, build, memory);
-  const train = instantiateSync<TrainExports & Record<string, unknown>>(trainModule, { env: { memory } });
-  return { ...base, exports: { ...base.exports, ...train.exports }, trainModule };
+  const second = instantiateSync<Second & Record<string, unknown>>(secondModule, { env: { memory } });
+  return { ...base, exports: { ...base.exports, ...second.exports }, secondModule };
 }
+
+export const instantiateTrainKernels = instantiateExtended<TrainExports>;

@@ -112,9 +112,9 @@ function startWorker(host: Host, task: WorkerTask): Promise<WorkerHandle> {
 
 /** Starts `threads - 1` workers on the kernels' shared memory. `controlAddress` holds CONTROL_BYTES. */
 export async function startPool(host: Host, kernels: Kernels, steps: readonly Step[], threads: number, controlAddress: number): Promise<Pool> {
-  const { module, trainModule, memory, build } = kernels;
+  const { module, secondModule, memory, build } = kernels;
   new Uint8Array(memory.buffer, controlAddress, CONTROL_BYTES).fill(0);
-  const tasks = Array.from({ length: threads - 1 }, (_, i) => ({ module, trainModule, memory, build, steps, controlAddress, thread: i + 1, threads }));
+  const tasks = Array.from({ length: threads - 1 }, (_, i) => ({ module, secondModule, memory, build, steps, controlAddress, thread: i + 1, threads }));
   const started = await Promise.allSettled(tasks.map((task) => startWorker(host, task)));
   const workers = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const bad = started.find((result) => result.status === 'rejected');

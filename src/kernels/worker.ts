@@ -1,11 +1,11 @@
 import { CONTROL, type Control, controlAt, meetAt, SPINS } from './control.js';
-import { type Build, instantiateKernels, instantiateTrainKernels } from './instance.js';
+import { type Build, instantiateKernels, instantiateExtended } from './instance.js';
 import { bindSteps, type Step, walk } from './steps.js';
 
 /** The one message a worker gets. It then belongs to the control block until told to stop. */
 export interface WorkerTask {
   module: WebAssembly.Module;
-  trainModule: WebAssembly.Module | undefined;
+  secondModule: WebAssembly.Module | undefined;
   memory: WebAssembly.Memory;
   build: Build;
   steps: readonly Step[];
@@ -28,8 +28,8 @@ function awaitRun({ words }: Control, seen: number): void {
 
 /** Walks the plan each time the caller starts a run. Returns when the pool stops or another thread has failed. */
 function serve(task: WorkerTask, ready: () => void): void {
-  const { module, trainModule, build, memory } = task;
-  const kernels = trainModule ? instantiateTrainKernels(module, trainModule, build, memory) : instantiateKernels(module, build, memory);
+  const { module, secondModule, build, memory } = task;
+  const kernels = secondModule ? instantiateExtended(module, secondModule, build, memory) : instantiateKernels(module, build, memory);
   const control = controlAt(task.memory, task.controlAddress);
   const bound = bindSteps(task.steps, kernels.exports);
   const over = () => Atomics.load(control.words, CONTROL.stop) !== 0;

@@ -26,8 +26,8 @@ describe('the packed files', () => {
     const outside = files.filter((path) => !path.startsWith('dist/'));
     expect(outside.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
     const known = new RegExp(
-      `^dist/((node|browser|edge|cli|train)\\.js|chunks/\\w+\\.js|(train-)?kernels/(inline|workerd|edge-light|${TARGETS.join('|')})\\.js|` +
-        `wasm/(train/)?(${TARGETS.join('|')})\\.wasm|worker/(node|web|program)\\.js|types/.*\\.d\\.ts)$`,
+      `^dist/((node|browser|edge|cli|train|bench-(node|browser|edge))\\.js|chunks/\\w+\\.js|((train|bench)-)?kernels/(inline|workerd|edge-light|${TARGETS.join('|')})\\.js|` +
+        `wasm/((train|bench)/)?(${TARGETS.join('|')})\\.wasm|worker/(node|web|program)\\.js|types/.*\\.d\\.ts)$`,
     );
     expect(files.filter((path) => path.startsWith('dist/') && !known.test(path))).toEqual([]);
   });
@@ -92,7 +92,7 @@ describe('the package map', () => {
 });
 
 describe('the six kernel modules of each set', () => {
-  const files = ['', 'train/'].flatMap((set) => TARGETS.map((target) => `${set}${target}`));
+  const files = ['', 'train/', 'bench/'].flatMap((set) => TARGETS.map((target) => `${set}${target}`));
 
   it('are all there and nothing else', () => {
     const found = readdirSync('dist/wasm', { recursive: true }) as string[];
@@ -101,7 +101,7 @@ describe('the six kernel modules of each set', () => {
 
   it.each(files)('%s exports the functions of simd with their signatures, and imports only the memory', (file) => {
     const module = describeModule(readFileSync(`dist/wasm/${file}.wasm`));
-    const simd = describeModule(readFileSync(`dist/wasm/${file.startsWith('train') ? 'train/' : ''}simd.wasm`));
+    const simd = describeModule(readFileSync(`dist/wasm/${file.replace(/[^/]*$/, '')}simd.wasm`));
     expect(module.exports.length).toBeGreaterThan(0);
     expect(module.exports).toEqual(simd.exports);
     expect(module.imports).toEqual(['env.memory']);
