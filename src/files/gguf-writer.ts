@@ -102,7 +102,7 @@ function scalarType(key: string, value: number | bigint): ScalarType {
 function writeValue(sink: Sink, key: string, value: MetadataValue, type: ScalarType | undefined): void {
   if (typeof value === 'object') {
     sink.number('u32', VALUE_TYPES.array);
-    return writeArray(sink, key, value);
+    return writeArray(sink, value);
   }
   if (typeof value === 'string' || typeof value === 'boolean') {
     sink.number('u32', VALUE_TYPES[typeof value === 'string' ? 'string' : 'bool']);
@@ -118,7 +118,7 @@ function writeItem(sink: Sink, value: string | boolean): void {
   else sink.number('u8', value ? 1 : 0);
 }
 
-function writeArray(sink: Sink, key: string, values: MetadataArray): void {
+function writeArray(sink: Sink, values: MetadataArray): void {
   const numbers = ARRAY_TYPES.get(values.constructor.name);
   const first: unknown = values[0];
   const kind = numbers ?? (typeof first === 'object' ? 'array' : typeof first === 'boolean' ? 'bool' : 'string');
@@ -126,7 +126,7 @@ function writeArray(sink: Sink, key: string, values: MetadataArray): void {
   sink.number('u64', values.length);
   for (const value of values as readonly MetadataValue[]) {
     if (numbers) sink.number(numbers, value as number | bigint);
-    else if (kind === 'array') writeArray(sink, key, value as MetadataArray);
+    else if (kind === 'array') writeArray(sink, value as MetadataArray);
     else writeItem(sink, value as string | boolean);
   }
 }
