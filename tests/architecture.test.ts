@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
  */
 const FLOORS = [
   'errors.ts', 'host/host.ts', 'kernels/', 'files/', 'text/', 'graph/', 'models/', 'plan/', 'run/',
-  'sample/', 'generate/', 'train/', 'bench/', 'host/', 'entry/',
+  'sample/', 'generate/', 'judge/', 'train/', 'bench/', 'host/', 'entry/',
 ] as const;
 const HOST_WORDS = [/['"]node:/, /\bprocess\./, /\bnavigator\b/, /\bDeno\b/, /\bBun\b/];
 

@@ -5,7 +5,7 @@ import { Candidates } from '../sample/candidates.js';
 import { Distribution } from '../sample/distribution.js';
 import type { Tokenizer } from '../text/types.js';
 import type { RenderChat } from './prompt.js';
-import type { Alternative } from './types.js';
+import type { Alternative, Token } from './types.js';
 
 /** The event loop gets its turn this often, so that timers and signals run; each turn costs microseconds. */
 const TURN_MS = 10;
@@ -65,9 +65,15 @@ export class Engine {
     if (due || this.turning) await this.turn();
   }
 
+  /** What the model thought of `id` by row `row` of the logits just evaluated. @throws StonechatError `bad-file` if they are no numbers. */
+  tokenAt(row: number, id: number, top: number): Token {
+    const { logsumexp, entropy } = this.measure(row);
+    return { id, text: this.text(id), logprob: this.runner.logits(row)[id]! - logsumexp, entropy, top: this.alternatives(top, logsumexp, row) };
+  }
+
   /** Log of the sum of exponentials of the logits just evaluated, and their entropy. @throws StonechatError `bad-file` if they are no numbers. */
-  measure(): { readonly logsumexp: number; readonly entropy: number } {
-    const stats = this.distribution.measure(this.runner.logitsAddress);
+  measure(row = 0): { readonly logsumexp: number; readonly entropy: number } {
+    const stats = this.distribution.measure(this.rowAt(row));
     if (Number.isFinite(stats.logsumexp)) return stats;
     throw new StonechatError({
       code: 'bad-file',
@@ -78,10 +84,14 @@ export class Engine {
   }
 
   /** The `count` most likely tokens by the logits just evaluated. */
-  alternatives(count: number, logsumexp: number): Alternative[] {
+  alternatives(count: number, logsumexp: number, row = 0): Alternative[] {
     if (count === 0) return [];
-    const { ids, logits } = this.distribution.largest(this.runner.logitsAddress, count);
+    const { ids, logits } = this.distribution.largest(this.rowAt(row), count);
     return Array.from(ids, (id, i) => ({ id, text: this.text(id), logprob: logits[i]! - logsumexp }));
+  }
+
+  private rowAt(row: number): number {
+    return this.runner.logitsAddress + row * this.runner.logitsStride;
   }
 
   /** A token as text of its own: U+FFFD for parts of characters, special tokens by name, nothing for ids that the tokenizer lacks. */

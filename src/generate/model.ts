@@ -6,6 +6,7 @@ import { prefill } from './prefill.js';
 import { checkPrompt, encodePrompt } from './prompt.js';
 import { checkFits } from './context.js';
 import { Sequence } from './sequence.js';
+import { score } from './score.js';
 import { createSession } from './session.js';
 import type { Model, ModelInfo, Session } from './types.js';
 
@@ -57,6 +58,7 @@ export function createModel(parts: EngineParts, info: ModelInfo): Model {
     generate: own.generate,
     createSession: open,
     logits: (prompt, options) => logitsOf(engine, prompt, options),
+    score: (prompt, options) => score(engine, prompt, options),
     renderChat: parts.renderChat,
     dispose,
     [Symbol.dispose]: dispose,

@@ -82,6 +82,9 @@ export interface GenerateOptions extends EncodeOptions {
   onProgress?: (progress: PrefillProgress) => void;
 }
 
+/** Of `Model.score`: a part of the options of generate(). */
+export type ScoreOptions = Pick<GenerateOptions, 'top' | 'signal' | 'addSpecial' | 'parseSpecial'>;
+
 export type Finish = 'stop' | 'length' | 'eos' | 'context' | 'aborted';
 
 export interface Alternative {
@@ -158,6 +161,11 @@ export interface Model extends Session {
   createSession(): Session;
   /** Logits of the last position, without touching any session. Length = vocabulary. */
   logits(prompt: string | ArrayLike<number>, options?: { signal?: AbortSignal }): Promise<Float32Array>;
+  /**
+   * What the model thought before each token of a text: every token after the first, with the probability it had. Their
+   * mean `-logprob` is the log of the perplexity. Without touching any session.
+   */
+  score(prompt: string | ArrayLike<number> | readonly ChatMessage[], options?: ScoreOptions): AsyncGenerator<Token, undefined>;
   /** The prompt text that the model's chat template makes of the messages. */
   renderChat(messages: readonly ChatMessage[], options?: Record<string, unknown>): Promise<string>;
 }

@@ -14,7 +14,10 @@ async function toModule(code: KernelCode): Promise<WebAssembly.Module> {
 }
 
 /** The module of a build: the caller's own where `settings.kernels` brings it, else the embedded one. @throws StonechatError `unavailable`. */
-export async function compileKernels(build: Build, shared: boolean, { kernels = kernelCode }: HostSettings): Promise<WebAssembly.Module> {
+export const compileKernels = (build: Build, shared: boolean, { kernels = kernelCode }: HostSettings): Promise<WebAssembly.Module> => compileCode(kernels, build, shared);
+
+/** @throws StonechatError `unavailable` */
+export async function compileCode(kernels: NonNullable<HostSettings['kernels']>, build: Build, shared: boolean): Promise<WebAssembly.Module> {
   try {
     return await toModule(await kernels(build, shared));
   } catch (cause) {

@@ -1,13 +1,16 @@
 import type { Arguments } from './arguments.js';
 import { chat } from './chat.js';
+import { evaluate } from './eval.js';
 import { generate } from './generate.js';
 import { inspect } from './inspect.js';
 import { logits } from './logits.js';
 import { next } from './next.js';
 import {
-  ADD_SPECIAL, ANSWER, FULL, HELP, IDS, JSON_FLAG, JSONL, LOADING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, type OptionSpec, PROMPT, SYSTEM, TEMPLATE, TOKENIZER, TOP,
+  ADD_SPECIAL, ANSWER, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, NO_PERPLEXITY, type OptionSpec, PROMPT, PURE, SPANS, SYSTEM,
+  TEMPLATE, TEXT, TOKENIZER, TOP, TYPE,
 } from './options.js';
 import { tokenize } from './tokenize.js';
+import { showTrust } from './trust.js';
 
 export interface Command {
   readonly name: string;
@@ -70,6 +73,30 @@ export const COMMANDS: readonly Command[] = [
     examples: ['stonechat logits --model m.gguf --ids 1,2,3 --json'],
     options: [PROMPT, IDS, ...LOADING, ...COMMON],
     run: logits,
+  },
+  {
+    name: 'eval',
+    operands: '',
+    summary: 'Judge a model: perplexity, calibration, minimal pairs, multiple choice, last words.',
+    examples: ['stonechat eval -m m.gguf --text held-out.txt --stride 256 --picture reliability.svg', 'stonechat eval -m m.gguf --blimp blimp/ --choices arc_easy_test.jsonl --lambada lambada_test.jsonl'],
+    options: [...JUDGING, ...LOADING, ...COMMON],
+    run: evaluate,
+  },
+  {
+    name: 'trust',
+    operands: '["TEXT" | -]',
+    summary: 'Go on with a text and show how far to trust it, word by word.',
+    examples: ['stonechat trust "The capital of France is" -m m.gguf --html trust.html', 'stonechat trust --judge "The sun is cold." -m m.gguf'],
+    options: [JUDGE, SPANS, HTML, PROMPT, ...ANSWER, ...LOADING, ...COMMON],
+    run: showTrust,
+  },
+  {
+    name: 'quantize',
+    operands: 'IN.gguf OUT.gguf',
+    summary: 'Write a model with fewer bits per weight; perplexity before and after.',
+    examples: ['stonechat quantize story-f32.gguf story-q4_0.gguf --type q4_0'],
+    options: [TYPE, PURE, TEXT, NO_PERPLEXITY, ...COMMON],
+    run: async (args) => (await import('./quantize.js')).quantize(args),
   },
 ];
 

@@ -43,6 +43,15 @@ async function loadOptions(args: Arguments): Promise<LoadOptions> {
   return options;
 }
 
+/** @throws StonechatError `not-found` */
+export async function readTextFile(path: string): Promise<string> {
+  try {
+    return path === '-' ? await readInput() : await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new StonechatError({ code: 'not-found', expected: `a text in ${path}`, found: (cause as Error).message, remedy: 'Check the path.', cause });
+  }
+}
+
 /** The model named on the command line, with a bar while it takes long. */
 export async function loadModel(args: Arguments, signal?: AbortSignal): Promise<Model> {
   const source = modelOf(args);

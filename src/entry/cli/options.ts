@@ -63,4 +63,23 @@ export const ANSWER: readonly OptionSpec[] = [
   option('overflow', 'WHAT', 'When the context is full: error, or slide (forget the oldest half). Default error.'),
 ];
 
+/** What `eval` judges by. */
+export const JUDGING: readonly OptionSpec[] = [
+  option('text', 'FILE', 'Perplexity, bits per byte and calibration over a text.'),
+  option('window', 'N', "Tokens per window of --text. Default: the model's context."),
+  option('stride', 'N', 'How far the window moves. Default: half of it.'),
+  option('picture', 'FILE', 'Write the reliability diagram of --text as SVG.'),
+  option('blimp', 'PATH', 'Minimal pairs: a .jsonl file, or a folder of them (sentence_good, sentence_bad).'),
+  option('choices', 'PATH', 'Multiple choice, as in ARC: .jsonl with prompt, choices, answer_idx.'),
+  option('lambada', 'PATH', 'Last words: .jsonl with text.'),
+  option('limit', 'N', 'Judge the first N lines of each file only.'),
+];
+export const SPANS = option('spans', 'N', 'How many uncertain words to mark. Default 3.');
+export const HTML = option('html', 'FILE', 'Write a page that shows it.');
+export const JUDGE = option('judge', 'TEXT', 'Judge this text in place of a generation.');
+export const TYPE = option('type', 'TYPE', 'f32, f16, bf16, q8_0, q6_K, q4_K, q4_K_M or q4_0.');
+export const PURE = flag('pure', 'The same type for the output layer too.');
+export const TEXT = option('text', 'FILE', 'The text whose perplexity is compared. Default: a short story.');
+export const NO_PERPLEXITY = flag('no-perplexity', 'Only write the file.');
+
 export const TOP = option('top', 'N', 'Alternatives shown for each token.');

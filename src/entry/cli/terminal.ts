@@ -1,6 +1,4 @@
 import { once } from 'node:events';
-import type { Progress } from '../../host/host.js';
-import type { PrefillProgress } from '../../generate/types.js';
 import { bar, bytes, count, duration } from './format.js';
 
 /** Writes to standard output, waiting while a pipe is full. */
@@ -37,7 +35,9 @@ const SHOWN_AFTER_MS = 1000;
 const REDRAW_MS = 100;
 const BAR_WIDTH = 24;
 const ERASE_LINE = '\r\u001b[K';
-const TASKS = { download: 'downloading', load: 'loading', prefill: 'reading the prompt' } as const;
+const TASKS = { download: 'downloading', load: 'loading', prefill: 'reading the prompt', judge: 'judging', write: 'writing' } as const;
+/** What a bar can count: bytes, but for the prompt's tokens and what is judged. */
+type Task = { readonly phase: keyof typeof TASKS; readonly done: number; readonly total: number };
 
 /** A bar on standard error for what takes longer than a second; nothing where that is no terminal. */
 export class ProgressBar {
@@ -45,7 +45,7 @@ export class ProgressBar {
   private started = 0;
   private drawn = 0;
 
-  readonly update = ({ phase, done, total }: Progress | PrefillProgress): void => {
+  readonly update = ({ phase, done, total }: Task): void => {
     if (!process.stderr.isTTY) return;
     const now = performance.now();
     if (phase !== this.phase) {
@@ -67,7 +67,7 @@ export class ProgressBar {
 
 /** `loading ████████ 45 % 120 MiB of 270 MiB, 85 MiB/s, 2 s left` */
 export function progressLine(phase: keyof typeof TASKS, done: number, total: number, seconds: number): string {
-  const amount = phase === 'prefill' ? (value: number) => `${count(Math.round(value))} tokens` : bytes;
+  const amount = phase === 'prefill' || phase === 'judge' ? (value: number) => `${count(Math.round(value))} ${phase === 'judge' ? 'items' : 'tokens'}` : bytes;
   const rate = done / seconds;
   const speed = `${amount(rate)}/s`;
   if (total <= 0) return `${TASKS[phase]} ${amount(done)}, ${speed}`;

@@ -1,0 +1,51 @@
+import { ggufBytes, writeGguf } from '../../files/gguf-writer.js';
+import { compileTrainKernels } from '../../host/compile-train.js';
+import { perplexity } from '../../judge/index.js';
+import { instantiateTrainKernels } from '../../kernels/instance.js';
+import { quantizeModel, type Quantisation } from '../../train/quantize.js';
+import type { Arguments } from './arguments.js';
+import { bytes, json, table } from './format.js';
+import { host, openFile, readTextFile, stonechat } from './loading.js';
+import { printLine, ProgressBar } from './terminal.js';
+import { usage } from './usage.js';
+
+/** Text of our own, for perplexity before and after where no --text is given. */
+const SAMPLE = `The kettle had just begun to sing when somebody knocked at the door. It was a small knock, low down, the kind that a child makes, or a hen.
+"Come in," said the old woman, and she put another cup on the table. Nobody came in. The knock came again, three times, and then a scratch.
+She opened the door. On the step sat a bird no bigger than an apple, black on the head, white at the neck, and as red in front as the last light of the day. It looked at her first with one eye and then with the other.
+"I was told," said the bird, "that you have a stove, and that you do not talk too much."
+"Both are true," said the old woman. "Wipe your feet."
+So the winter began. In the morning the bird told her what it had dreamed, and in the evening she told it what she had forgotten. When the snow lay as high as the window they burned the broken chair, and when the chair was gone they burned the story that neither of them had liked.
+By March they had used up all their words but four. The bird kept two and the old woman kept two, and they saved them for the day when the ice would leave the river.`;
+
+export async function quantize(args: Arguments): Promise<number> {
+  const [from, to, ...rest] = args.positionals;
+  const type = args.text('type');
+  if (!from || !to || rest.length > 0) throw usage('two files: what to read, and what to write', args.positionals.join(' ') || 'none', 'Write stonechat quantize in.gguf out.gguf --type q4_0.');
+  if (!type) throw usage('--type', 'none', 'Write --type q4_0, for instance.');
+  const sizes = await write(from, to, { type: type as Quantisation, pure: args.has('pure') });
+  const text = args.has('no-perplexity') ? undefined : args.text('text') ? await readTextFile(args.text('text')!) : SAMPLE;
+  const judge = async (path: string) => {
+    using model = await stonechat.load(path);
+    return perplexity(model, text!, { window: 512 });
+  };
+  const [before, after] = text === undefined ? [] : [await judge(from), await judge(to)];
+  const row = (path: string, size: number, found: typeof before) => [path, bytes(size), ...(found ? [`perplexity ${found.perplexity.toFixed(3)}`, `${found.bitsPerByte.toFixed(4)} bits per byte`] : [])];
+  await printLine(args.has('json') ? json({ type, before: { path: from, bytes: sizes.before, ...before }, after: { path: to, bytes: sizes.after, ...after } }) : table([row(from, sizes.before, before), row(to, sizes.after, after)], [1]));
+  return 0;
+}
+
+async function write(from: string, to: string, options: { type: Quantisation; pure: boolean }): Promise<{ before: number; after: number }> {
+  const file = await openFile(from);
+  const progress = new ProgressBar();
+  try {
+    const build = host.builds[0]!;
+    const kernels = instantiateTrainKernels(await host.compile(build, false), await compileTrainKernels(build, false), build);
+    const content = quantizeModel(file, kernels, { ...options, onProgress: (done, total) => progress.update({ phase: 'write', done, total }) });
+    await host.save(to, writeGguf(content));
+    return { before: file.fileBytes, after: ggufBytes(content) };
+  } finally {
+    progress.end();
+    await file.close();
+  }
+}

@@ -1,0 +1,48 @@
+import type { Token } from '../../generate/types.js';
+import { trust, trustHtml, type Trust } from '../../judge/index.js';
+import type { Arguments } from './arguments.js';
+import { json, several, table } from './format.js';
+import { answerOptions, host, loadModel, modelOf, promptOf } from './loading.js';
+import { interruptible, print, printLine, ProgressBar } from './terminal.js';
+import { usage } from './usage.js';
+
+/** A generation, or with --text a given text, with how sure the model was of each word. */
+export async function showTrust(args: Arguments): Promise<number> {
+  modelOf(args);
+  const judged = args.text('judge');
+  const prompt = judged === undefined ? await promptOf(args) : '';
+  if (typeof prompt !== 'string') throw usage('a text', 'token ids', 'Write the prompt as text.');
+  return interruptible(async (signal) => {
+    using model = await loadModel(args, signal);
+    const progress = new ProgressBar();
+    const tokens: Token[] = [];
+    const options = Object.fromEntries(Object.entries(answerOptions(args)).filter(([, value]) => value !== undefined));
+    const source = judged === undefined ? model.generate(prompt, { maxTokens: 200, ...options, top: 2, signal, onProgress: progress.update }) : model.score(judged, { top: 2, signal });
+    for await (const token of source) tokens.push(token);
+    progress.end();
+    const view = trust(tokens, { spans: args.number('spans') ?? 3 });
+    const page = args.text('html');
+    if (page) await host.save(page, [new TextEncoder().encode(trustHtml(view, prompt))]);
+    await printLine(args.has('json') ? json({ prompt, ...view }) : await painted(prompt, view));
+    return 0;
+  });
+}
+
+const DIM = '\u001b[2m', RED = '\u001b[31m', YELLOW = '\u001b[33m', UNDERLINE = '\u001b[4m', PLAIN = '\u001b[0m';
+
+/** Below these probabilities a token is drawn in red, or yellow. */
+const DOUBTFUL = 0.05, UNSURE = 0.3;
+
+/** The text with colours by probability at a terminal, with marks [ ] around the least certain spans elsewhere; then the spans. */
+async function painted(prompt: string, { tokens, spans, meanProbability, meanEntropy }: Trust): Promise<string> {
+  const colours = process.stdout.isTTY;
+  await print(colours ? `${DIM}${prompt}${PLAIN}` : prompt);
+  const words = tokens.map(({ text, probability, span }, i) => {
+    if (colours) return `${span ? UNDERLINE : ''}${probability < DOUBTFUL ? RED : probability < UNSURE ? YELLOW : ''}${text}${PLAIN}`;
+    const opens = span && tokens[i - 1]?.span !== span, closes = span && tokens[i + 1]?.span !== span;
+    return `${opens ? text.replace(/^(\s*)/, '$1[') : text}${closes ? ']' : ''}`;
+  });
+  const rows = spans.map(({ text, surprise }) => [`${(100 * Math.exp(-surprise)).toPrecision(2)} %`, text]);
+  const summary = `${several(tokens.length, 'token')}, mean probability ${(100 * meanProbability).toFixed(1)} %, mean entropy ${meanEntropy.toFixed(2)} nats`;
+  return `${words.join('')}\n\n${summary}${rows.length ? `\nleast certain:\n${table(rows, [0])}` : ''}`;
+}

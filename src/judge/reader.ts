@@ -1,0 +1,48 @@
+import { StonechatError } from '../errors.js';
+import type { Model, Token } from '../generate/types.js';
+
+/** What judging needs of a model; every `Model` satisfies it. */
+export type Reader = Pick<Model, 'score' | 'tokenizer' | 'info'>;
+
+export interface JudgeOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Ids that stand before a text: BOS, or EOS in models (GPT-2) that put it between documents; so that the first word is judged too. */
+export function startIds({ tokenizer }: Reader): number[] {
+  const first = tokenizer.bos ?? tokenizer.eos;
+  return first === undefined ? [] : [first];
+}
+
+/** @throws StonechatError `bad-option` */
+export function refuseEmpty(what: string): never {
+  throw new StonechatError({ code: 'bad-option', expected: what, found: 'none', remedy: 'Give a text of at least two tokens, or a file with at least one line.' });
+}
+
+/** All tokens of `ids` from index `first` on, with the probabilities they had. */
+export async function readFrom(reader: Reader, ids: readonly number[], first: number, top: number, signal?: AbortSignal): Promise<Token[]> {
+  const tokens: Token[] = [];
+  for await (const token of reader.score(ids, { top, ...(signal && { signal }) })) tokens.push(token);
+  return tokens.slice(first - 1);
+}
+
+export interface Continuation {
+  readonly logprob: number;
+  readonly tokens: readonly Token[];
+  /** Whether every token was the most likely one. */
+  readonly greedy: boolean;
+}
+
+/** How likely `continuation` is after `context`. Where both share a token at the seam, it counts to the continuation. */
+export async function judgeContinuation(reader: Reader, context: string, continuation: string, signal?: AbortSignal): Promise<Continuation> {
+  const encode = (text: string) => [...startIds(reader), ...reader.tokenizer.encode(text, { addSpecial: false })];
+  const before = encode(context), all = encode(context + continuation);
+  const differs = all.findIndex((id, i) => id !== before[i]);
+  const first = Math.max(1, differs < 0 ? all.length - 1 : differs);
+  const room = reader.info.contextLength;
+  const cut = Math.max(0, all.length - room); // the oldest words go where the context is too small
+  const tokens = await readFrom(reader, all.slice(cut), Math.max(1, first - cut), 1, signal);
+  const logprob = tokens.reduce((sum, token) => sum + token.logprob, 0);
+  return { logprob, tokens, greedy: tokens.every(({ id, top }) => top[0]?.id === id) };
+}

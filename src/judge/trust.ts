@@ -1,0 +1,80 @@
+import type { Token } from '../generate/types.js';
+
+/** How sure the model was of one token. */
+export interface TrustToken {
+  readonly id: number;
+  readonly text: string;
+  readonly probability: number;
+  /** Of the whole distribution, in nats. */
+  readonly entropy: number;
+  /** Probability of the most likely token minus that of the second. */
+  readonly margin: number;
+  /** One of the least certain spans, counted from 1 (the least certain); 0: none. */
+  readonly span: number;
+}
+
+/** Tokens first … end - 1, with the mean surprise (nats) that put them on the list. */
+export interface UncertainSpan {
+  readonly first: number;
+  readonly end: number;
+  readonly text: string;
+  readonly surprise: number;
+}
+
+export interface Trust {
+  readonly tokens: readonly TrustToken[];
+  /** Geometric mean of the tokens' probabilities: 1 / perplexity. */
+  readonly meanProbability: number;
+  readonly meanEntropy: number;
+  /** Least certain first. */
+  readonly spans: readonly UncertainSpan[];
+}
+
+/** Words are the unit: a span begins at a token that begins with a space (or a line), and holds what hangs on it. */
+function wordsOf(tokens: readonly Token[]): { first: number; end: number }[] {
+  const starts = tokens.flatMap(({ text }, i) => (i === 0 || /^[\s\p{Ps}"'“]/u.test(text) ? [i] : []));
+  return starts.map((first, i) => ({ first, end: starts[i + 1] ?? tokens.length }));
+}
+
+/**
+ * Where to trust a text least: words by their surprise, -log p summed over the word's tokens; neighbours among the `most` worst
+ * are joined to one span. Give it tokens with `top: 2` or more.
+ */
+export function trust(tokens: readonly Token[], { spans: most = 3 }: { spans?: number } = {}): Trust {
+  const surprise = ({ first, end }: { first: number; end: number }) => tokens.slice(first, end).reduce((sum, { logprob }) => sum - logprob, 0);
+  const readable = wordsOf(tokens).filter(({ first, end }) => tokens.slice(first, end).some(({ text }) => /[\p{L}\p{N}]/u.test(text)));
+  const worst = readable.map(({ first, end }) => ({ first, end, surprise: surprise({ first, end }) })).sort((a, b) => b.surprise - a.surprise).slice(0, most);
+  const spans = join(worst.sort((a, b) => a.first - b.first)).map(({ first, end, surprise: value }) => ({
+    first, end, surprise: value, text: tokens.slice(first, end).map(({ text }) => text).join('').trim(),
+  }));
+  spans.sort((a, b) => b.surprise - a.surprise);
+  const mean = (of: (token: Token) => number) => (tokens.length ? tokens.reduce((sum, token) => sum + of(token), 0) / tokens.length : 0);
+  return {
+    tokens: tokens.map((token, i) => describe(token, 1 + spans.findIndex(({ first, end }) => i >= first && i < end))),
+    meanProbability: Math.exp(mean(({ logprob }) => logprob)),
+    meanEntropy: mean(({ entropy }) => entropy),
+    spans,
+  };
+}
+
+interface Span {
+  first: number;
+  end: number;
+  surprise: number;
+}
+
+/** Spans in order; those that touch become one, as surprising as its most surprising word. */
+function join(spans: readonly Span[]): Span[] {
+  const joined: Span[] = [];
+  for (const span of spans) {
+    const last = joined.at(-1);
+    if (last?.end === span.first) joined[joined.length - 1] = { first: last.first, end: span.end, surprise: Math.max(last.surprise, span.surprise) };
+    else joined.push(span);
+  }
+  return joined;
+}
+
+function describe({ id, text, logprob, entropy, top }: Token, span: number): TrustToken {
+  const [first, second] = top.map((other) => Math.exp(other.logprob));
+  return { id, text, probability: Math.exp(logprob), entropy, margin: (first ?? 0) - (second ?? 0), span };
+}

@@ -1,0 +1,138 @@
+import { LAYOUTS, toFloat32 } from '../files/dtypes.js';
+import type { GgufContent, WrittenTensor } from '../files/gguf-writer.js';
+import { badFile, badOption } from '../files/refuse.js';
+import type { DType, MetadataValue, ModelFile, TensorInfo } from '../files/types.js';
+import type { TrainKernels } from '../kernels/instance.js';
+import { Arena } from '../kernels/arena.js';
+
+/** Types that this package writes, by ggml's names. */
+export const WRITTEN_TYPES = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0', 'q4_K', 'q6_K'] as const satisfies readonly DType[];
+export type WrittenType = (typeof WRITTEN_TYPES)[number];
+
+/** What a file can be turned to: one type for all matrices, or llama.cpp's mixture of Q4_K and Q6_K. */
+export const QUANTISATIONS = [...WRITTEN_TYPES, 'q4_K_M'] as const;
+export type Quantisation = (typeof QUANTISATIONS)[number];
+
+/** `enum llama_ftype`, the value of `general.file_type`. */
+const FILE_TYPES: Readonly<Record<Quantisation, number>> = { f32: 0, f16: 1, q4_0: 2, q8_0: 7, q4_K: 14, q4_K_M: 15, q6_K: 18, bf16: 32 };
+/** Version of ggml's block formats (GGML_QNT_VERSION). */
+const QUANTIZATION_VERSION = 2;
+
+export interface QuantizeOptions {
+  readonly type: Quantisation;
+  /** The same type for the output layer too, which otherwise keeps more bits (as in llama.cpp). */
+  readonly pure?: boolean;
+  /** Called after each tensor with the bytes written so far and in all. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Vectors, and tables that llama.cpp keeps as they are. */
+const staysWhole = ({ name, shape }: TensorInfo): boolean => shape.filter((size) => size > 1).length < 2 || name === 'position_embd.weight';
+
+const bitsOf = (type: DType): number => (LAYOUTS[type].bytes * 8) / LAYOUTS[type].elements;
+
+/** The type, or where rows do not divide into its blocks the next that fits with no fewer bits. */
+function fitting(type: WrittenType, columns: number): WrittenType {
+  const fits = (candidate: WrittenType) => columns % LAYOUTS[candidate].elements === 0 && bitsOf(candidate) >= bitsOf(type);
+  const candidates: readonly WrittenType[] = [type, 'q8_0', 'f16'];
+  return candidates.find(fits) ?? 'f32';
+}
+
+/** Layers whose `attn_v` and `ffn_down` get Q6_K in Q4_K_M: the first and last eighth and every third between. */
+const moreBits = (layer: number, layers: number): boolean => {
+  const eighth = Math.floor(layers / 8);
+  return layer < eighth || layer >= Math.floor((7 * layers) / 8) || (layer - eighth) % 3 === 2;
+};
+
+/** The type of each tensor. @throws StonechatError `bad-option` for an unknown quantisation. */
+function chooseType(tensor: TensorInfo, file: ModelFile, { type, pure = false }: QuantizeOptions): WrittenType {
+  if (staysWhole(tensor)) return 'f32';
+  const columns = tensor.shape[0]!;
+  const base: WrittenType = type === 'q4_K_M' ? 'q4_K' : type;
+  if (pure || bitsOf(base) > 6) return fitting(base, columns);
+  const output = file.tensors.has('output.weight') ? 'output.weight' : 'token_embd.weight';
+  if (tensor.name === output) return fitting('q6_K', columns);
+  const [, layer] = /^blk\.(\d+)\.(attn_v|ffn_down)\.weight$/.exec(tensor.name) ?? [];
+  const layers = Number(file.metadata.get(`${String(file.metadata.get('general.architecture'))}.block_count`));
+  return fitting(type === 'q4_K_M' && layer !== undefined && moreBits(Number(layer), layers) ? 'q6_K' : base, columns);
+}
+
+/** The model with its matrices in another type, ready for writeGguf. Tensors are read and encoded as they are written, row by row. */
+export function quantizeModel(file: ModelFile, kernels: TrainKernels, options: QuantizeOptions): GgufContent {
+  if (!QUANTISATIONS.includes(options.type)) throw badOption(`one of the types ${QUANTISATIONS.join(', ')}`, String(options.type));
+  if (file.format !== 'gguf') throw badOption('a GGUF file', `${file.format} in ${file.name}`, 'Convert the model to GGUF first (llama.cpp: convert_hf_to_gguf.py).');
+  const metadata = new Map<string, MetadataValue>([...file.metadata, ['general.file_type', FILE_TYPES[options.type]], ['general.quantization_version', QUANTIZATION_VERSION]]);
+  for (const key of ['split.no', 'split.count', 'split.tensors.count']) metadata.delete(key);
+  const chosen = [...file.tensors.values()].map((tensor) => ({ tensor, type: chooseType(tensor, file, options) }));
+  const encoder = new Encoder(kernels, file);
+  const progress = counter(chosen, options.onProgress);
+  const tensors = chosen.map(({ tensor, type }): WrittenTensor => {
+    const { name, shape } = tensor;
+    const same = tensor.type === type;
+    const read = async (offset: number, into: Uint8Array) => {
+      await (same ? file.read(tensor, offset, into) : encoder.read(tensor, type, offset, into));
+      progress(into.length);
+    };
+    return { name, type, shape, read };
+  });
+  return { metadata, types: file.metadataTypes ?? new Map(), tensors };
+}
+
+/** Bytes of a tensor in a type. */
+const bytesIn = ({ shape }: TensorInfo, type: DType): number => (shape.reduce((a, b) => a * b, 1) / LAYOUTS[type].elements) * LAYOUTS[type].bytes;
+
+function counter(chosen: readonly { tensor: TensorInfo; type: DType }[], report: QuantizeOptions['onProgress']): (bytes: number) => void {
+  const total = chosen.reduce((sum, { tensor, type }) => sum + bytesIn(tensor, type), 0);
+  let done = 0;
+  return (bytes) => report?.((done += bytes), total);
+}
+
+/** Values that are decoded and encoded at a time: a whole number of blocks of every type. */
+const PIECE = 1 << 16;
+
+/** Reads a tensor in one type and gives its bytes in another. */
+class Encoder {
+  private readonly values: number;
+  private readonly encoded: number;
+
+  constructor(
+    private readonly kernels: TrainKernels,
+    private readonly file: ModelFile,
+  ) {
+    const arena = new Arena(kernels.memory);
+    this.values = arena.allocate(PIECE * 4, 'values to encode');
+    this.encoded = arena.allocate(PIECE * 4, 'encoded values');
+  }
+
+  /** The encoded bytes from `offset` on; both ends lie between blocks of 256 values or at the tensor's end. */
+  async read(tensor: TensorInfo, type: WrittenType, offset: number, into: Uint8Array): Promise<void> {
+    const { elements, bytes } = LAYOUTS[type];
+    const firstBlock = Math.floor(offset / bytes), endBlock = Math.ceil((offset + into.length) / bytes);
+    // Whole groups of 256 values, so that the source's blocks are whole too.
+    const first = Math.floor((firstBlock * elements) / 256) * 256;
+    const end = Math.min(Math.ceil((endBlock * elements) / 256) * 256, tensor.shape.reduce((a, b) => a * b, 1));
+    for (let at = first; at < end; at += PIECE) {
+      const count = Math.min(PIECE, end - at);
+      const piece = this.encode(tensor.name, await this.decode(tensor, at, count), type);
+      const start = (at / elements) * bytes - offset; // where the piece begins in `into`, possibly before it
+      const from = Math.max(0, -start), to = Math.min(piece.length, into.length - start);
+      if (from < to) into.set(piece.subarray(from, to), start + from);
+    }
+  }
+
+  private async decode(tensor: TensorInfo, first: number, count: number): Promise<Float32Array> {
+    const { elements, bytes } = LAYOUTS[tensor.type];
+    const raw = new Uint8Array((count / elements) * bytes);
+    await this.file.read(tensor, (first / elements) * bytes, raw);
+    return toFloat32(tensor.type, raw, count);
+  }
+
+  private encode(name: string, values: Float32Array, type: WrittenType): Uint8Array {
+    if (!values.every(Number.isFinite)) throw badFile(`finite weights in tensor ${name}`, 'NaN or infinity', 'The model is damaged, or its training diverged: use an earlier checkpoint.');
+    const { memory, exports } = this.kernels;
+    if (type === 'f32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    new Float32Array(memory.buffer, this.values, values.length).set(values);
+    exports[`encode_${type}`](this.encoded, this.values, values.length);
+    return new Uint8Array(memory.buffer, this.encoded, (values.length / LAYOUTS[type].elements) * LAYOUTS[type].bytes);
+  }
+}
