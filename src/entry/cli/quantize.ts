@@ -27,11 +27,11 @@ export async function quantize(args: Arguments): Promise<number> {
   const text = args.has('no-perplexity') ? undefined : args.text('text') ? await readTextFile(args.text('text')!) : SAMPLE;
   const judge = async (path: string) => {
     using model = await stonechat.load(path);
-    return perplexity(model, text!, { window: 512 });
+    return await perplexity(model, text!, { window: 512 }); // before the model is disposed of
   };
   const [before, after] = text === undefined ? [] : [await judge(from), await judge(to)];
   const row = (path: string, size: number, found: typeof before) => [path, bytes(size), ...(found ? [`perplexity ${found.perplexity.toFixed(3)}`, `${found.bitsPerByte.toFixed(4)} bits per byte`] : [])];
-  await printLine(args.has('json') ? json({ type, before: { path: from, bytes: sizes.before, ...before }, after: { path: to, bytes: sizes.after, ...after } }) : table([row(from, sizes.before, before), row(to, sizes.after, after)], [1]));
+  await printLine(args.has('json') ? json({ type, before: { path: from, fileBytes: sizes.before, ...before }, after: { path: to, fileBytes: sizes.after, ...after } }) : table([row(from, sizes.before, before), row(to, sizes.after, after)], [1]));
   return 0;
 }
 

@@ -1,0 +1,73 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dataPath, hasData, titled } from '../golden/data.js';
+import { isBuilt, run } from './support.js';
+
+const MODEL = dataPath('models/derived/stories260K/stories260K-F32.gguf');
+const unbuilt = isBuilt ? '' : ' (skipped: no dist/cli.js, run npm run build)';
+const STORY = 'Once upon a time, there was a little girl named Lily. She loved to play outside in the park.';
+
+let folder = '';
+const path = (name: string) => join(folder, name);
+beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'stonechat-'))));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.skipIf(!hasData || !isBuilt)(`${titled('judging')}${unbuilt}`, () => {
+  test('eval: perplexity, calibration with a picture, and the tasks', async () => {
+    writeFileSync(path('story.txt'), STORY);
+    writeFileSync(path('pairs.jsonl'), `${JSON.stringify({ sentence_good: 'She was happy.', sentence_bad: 'Happy she was was.' })}\n`);
+    writeFileSync(path('words.jsonl'), `${JSON.stringify({ text: 'Once upon a time' })}\n`);
+    const { code, out, error } = await run(['eval', '-m', MODEL, '--text', path('story.txt'), '--picture', path('rel.svg'), '--blimp', path('pairs.jsonl'), '--lambada', path('words.jsonl'), '--json']);
+    expect({ code, error }).toEqual({ code: 0, error: '' });
+    const found = JSON.parse(out) as { text: { perplexity: number; calibration: { tokens: number } }; blimp: unknown; lambada: unknown };
+    expect(found.text.perplexity).toBeGreaterThan(1);
+    expect(found.text.perplexity).toBeLessThan(6);
+    expect(found).toMatchObject({ blimp: { accuracy: 1 }, lambada: { accuracy: 1 } });
+    expect(readFileSync(path('rel.svg'), 'utf8')).toMatch(/^<svg /);
+  });
+
+  test('eval says what is missing', async () => {
+    writeFileSync(path('bad.jsonl'), '{"sentence_good": "a"}\n');
+    const [nothing, field, file] = await Promise.all([run(['eval', '-m', MODEL]), run(['eval', '-m', MODEL, '--blimp', path('bad.jsonl')]), run(['eval', '-m', MODEL, '--text', '/no/such'])]);
+    expect(nothing).toMatchObject({ code: 2, error: expect.stringContaining('--text FILE') });
+    expect(field).toMatchObject({ code: 1, error: expect.stringContaining('sentence_bad') });
+    expect(file).toMatchObject({ code: 1, error: expect.stringContaining('/no/such') });
+  });
+
+  test('trust marks the least certain words, and judges a given text', async () => {
+    const [answer, given] = await Promise.all([
+      run(['trust', 'Once upon a time', '-m', MODEL, '--temperature', '0', '--max-tokens', '20', '--html', path('t.html')]),
+      run(['trust', '--judge', 'Once upon a time there was a tractor.', '-m', MODEL, '--spans', '1', '--json']),
+    ]);
+    expect(answer).toMatchObject({ code: 0, out: expect.stringMatching(/^Once upon a time.*\[.+\][\s\S]*least certain:/) });
+    expect(readFileSync(path('t.html'), 'utf8')).toContain('<!doctype html>');
+    expect((JSON.parse(given.out) as { spans: { text: string }[] }).spans.map(({ text }) => text)).toEqual(['tractor.']);
+  });
+
+  test('quantize: smaller files that read as well, and say how well', async () => {
+    const of = async (type: string, ...more: string[]) => {
+      const { code, out, error } = await run(['quantize', MODEL, path(`${type}.gguf`), '--type', type, '--json', ...more]);
+      expect({ code, error }).toEqual({ code: 0, error: '' });
+      return JSON.parse(out) as { before: { fileBytes: number; perplexity: number }; after: { fileBytes: number; perplexity: number } };
+    };
+    const [q8, q4] = await Promise.all([of('q8_0'), of('q4_0', '--pure')]);
+    expect(q8.after.perplexity / q8.before.perplexity).toBeCloseTo(1, 1);
+    expect(q4.after.perplexity / q4.before.perplexity).toBeGreaterThan(1.001);
+    expect(q4.after.perplexity / q4.before.perplexity).toBeLessThan(1.25);
+    expect(q4.after.fileBytes).toBeLessThan(0.75 * q8.after.fileBytes);
+    expect(q8.after.fileBytes).toBeLessThan(0.35 * q8.before.fileBytes);
+  });
+
+  test('quantize refuses unknown types, other formats and a missing output', async () => {
+    const [type, format, files] = await Promise.all([
+      run(['quantize', MODEL, path('x.gguf'), '--type', 'q3_K']),
+      run(['quantize', dataPath('models/llama2c/stories260K/stories260K.bin'), path('x.gguf'), '--type', 'q8_0']),
+      run(['quantize', MODEL, '--type', 'q8_0']),
+    ]);
+    expect(type).toMatchObject({ code: 2, error: expect.stringContaining('q4_K_M') });
+    expect(format).toMatchObject({ code: 2, error: expect.stringContaining('a GGUF file') });
+    expect(files).toMatchObject({ code: 2, error: expect.stringContaining('two files') });
+  });
+});
