@@ -25,7 +25,8 @@ function head(p: usize, length: usize): u64 {
   return load<u64>(p) & (<u64>-1 >> (<u64>(8 - min<usize>(length, 8)) << 3));
 }
 
-function hashLong(p: usize, length: usize): u64 {
+/** Reads up to 7 bytes behind the word. */
+export function hashWord(p: usize, length: usize): u64 {
   let hash: u64 = length;
   const end = p + length;
   for (; p + 8 <= end; p += 8) hash = (rotl<u64>(hash, 29) ^ load<u64>(p)) * C1;
@@ -52,7 +53,7 @@ export function findWord(e: Engine, p: usize, length: usize): usize {
 
 function findLongWord(e: Engine, p: usize, length: usize): usize {
   if (length > LONGEST) return 0;
-  first = hashLong(p, length);
+  first = hashWord(p, length);
   let slot = <u32>(first >> 40) & e.cacheMask;
   while (true) {
     const at = e.cache + ((<usize>slot) << SLOT_SHIFT);

@@ -1,11 +1,9 @@
 import { findWord, keepWord, writeWord } from './cache';
-import { DONE, Engine, IGNORE_MERGES, NONE, OUT_FULL, PAGE_MISSING, SCRATCH_SMALL, SPACE_MARK } from './engine';
+import { DONE, Engine, IGNORE_MERGES, LOOK_AHEAD, NONE, OUT_FULL, PAGE_MISSING, SCRATCH_SMALL, SPACE_MARK } from './engine';
 import { charLength, mergeWord, SCRATCH_BASE, SCRATCH_PER_BYTE } from './merge';
 import { forgetMissing, missing, reached, scan } from './scan';
 import { findBytes } from './vocabulary';
 
-/** Looking further than this behind the end of a piece never decides where it ends. */
-const LOOK_AHEAD: usize = 8;
 /** Room that writeWord may use beyond its ids. */
 const SLACK: usize = 16;
 

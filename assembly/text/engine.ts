@@ -64,6 +64,8 @@ export class Engine {
 
 export const NONE: u32 = 0xffffffff;
 export const HASH_BASE: u32 = 0x01000193;
+/** Looking further than this behind the end of a piece never decides where it ends. */
+export const LOOK_AHEAD: usize = 8;
 
 // Engine.flags
 export const IGNORE_MERGES: u32 = 1; // a word that is a token is that token

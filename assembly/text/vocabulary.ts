@@ -60,7 +60,7 @@ export function findBytes(e: Engine, p: usize, end: usize): u32 {
 
 // @ts-ignore: decorator
 @inline
-function pairSlot(left: u32, right: u32, mask: u32): u32 {
+export function pairSlot(left: u32, right: u32, mask: u32): u32 {
   let hash = left * 0x9e3779b1 + right * 0x85ebca77;
   hash ^= hash >> 15;
   return (hash * 0x2c1b3c6d) >> 7 & mask;

@@ -46,6 +46,22 @@ export function instantiateExtended<Second extends object>(module: WebAssembly.M
   const base = instantiateKernels(module, build, memory);
   const second = instantiateSync<Second & Record<string, unknown>>(secondModule, { env: { memory } });
   return { ...base, exports: { ...base.exports, ...second.exports }, secondModule };
+  return { ...base, exports: { ...base.exports, ...trainExports(trainModule, memory) }, trainModule };
+}
+
+/** The training kernels alone. */
+export function trainExports(trainModule: WebAssembly.Module, memory: WebAssembly.Memory): TrainExports {
+  return instantiateSync<TrainExports & Record<string, unknown>>(trainModule, { env: { memory } }).exports;
+}
+
+/** Instantiates on a memory of its own: not shared, unless the module is a shared twin. */
+export function onOwnMemory<Instance>(instantiate: (memory: WebAssembly.Memory) => Instance): Instance {
+  try {
+    return instantiate(newMemory(1, false));
+  } catch (cause) {
+    if (!(cause instanceof WebAssembly.LinkError)) throw cause;
+    return instantiate(newMemory(1, true));
+  }
 }
 
 export const instantiateTrainKernels = instantiateExtended<TrainExports>;

@@ -1,69 +1,41 @@
-import { Arena } from '../kernels/arena.js';
-import { instantiateKernels, newMemory, type Kernels } from '../kernels/instance.js';
+import { instantiateKernels, onOwnMemory, type Kernels } from '../kernels/instance.js';
 import { StonechatError } from '../errors.js';
 import { LETTER_BYTES } from './alphabet.js';
-import { classPage, PAGES } from './classes.js';
 import type { Ids } from './ids.js';
+import { powerOfTwo, STATUS, TextMemory, type Room } from './memory.js';
 import { TOKEN, type MergeModel, type Merges, type TokenizerSpec } from './spec.js';
 import type { Scanner } from './split.js';
 
 /** A compiled kernel module (`Kernels` will do). The twin without shared memory is a little faster here. */
 export type KernelSource = Pick<Kernels, 'module' | 'build'>;
 
-/** The words of assembly/text/engine.ts, in its order. */
-const FIELDS = [
-  'text', 'textEnd', 'final', 'out', 'outEnd', 'need', 'scanner', 'flags', 'pages', 'latin', 'blob', 'starts', 'tokens',
-  'table', 'tableMask', 'filter', 'filterMask', 'powers', 'maxLength', 'pairs', 'pairMask', 'ranks', 'bytes', 'fallback', 'unknown',
-  'cache', 'cacheMask', 'cached', 'arena', 'arenaNext', 'arenaEnd', 'scratch', 'scratchBytes', 'bytePairs', 'span',
-] as const;
-type Field = (typeof FIELDS)[number];
-const WORD = Object.fromEntries(FIELDS.map((name, i) => [name, i])) as Record<Field, number>;
-
 const FLAG = { ignoreMerges: 1, spaceMark: 2, fuseUnknown: 4 };
-const DONE = 0, OUT_FULL = 1, PAGE_MISSING = 2, SCRATCH_SMALL = 3;
 const NONE = 0xffffffff;
 /** What may stand between the strings of a list handed to the kernels: one that no string holds (Baichuan has a token U+FFFF). */
 const SEPARATORS = ['\uffff', '\ufffe', '\ufdd0', '\ufdd1', '\ufdef'];
 
-const WINDOW_BYTES = 1 << 18;
 const OUT_BYTES = 1 << 18;
 const SPANS = 1 << 16;
 const CACHE_SLOTS = 1 << 17;
 const CACHE_ARENA = 1 << 21;
-/** The kernels may read this far behind a window, and write behind the ids. */
-const SLACK = 64;
-
 const utf8 = new TextEncoder();
-const powerOfTwo = (least: number) => 2 ** Math.ceil(Math.log2(Math.max(2, least)));
 
 /**
  * A vocabulary and its merges in a WebAssembly memory of their own. Text goes in window by window, ids come out:
  * splitting, the cache of known words and the merging all run in the kernels (assembly/text).
  */
-export class MergeEngine {
+export class MergeEngine extends TextMemory {
   private readonly kernels: Kernels;
-  private readonly arena: Arena;
-  private readonly engine: number;
-  private words: Uint32Array;
-  private octets: Uint8Array;
-  private window: { address: number; bytes: number };
-  private out: { address: number; bytes: number };
+  private out: Room;
   private readonly spans: number;
-  /** encodeInto cannot write into shared memory in every browser: with the shared twin, text goes through here. */
-  private readonly staging: boolean;
 
   constructor(source: KernelSource, spec: TokenizerSpec, model: MergeModel) {
-    this.kernels = ownInstance(source);
-    this.staging = !(this.kernels.memory.buffer instanceof ArrayBuffer);
-    this.arena = new Arena(this.kernels.memory);
-    this.engine = this.arena.allocate(FIELDS.length * 4, 'the tokenizer');
-    this.words = new Uint32Array(this.kernels.memory.buffer);
-    this.octets = new Uint8Array(this.kernels.memory.buffer);
-    this.window = this.reserve(WINDOW_BYTES);
+    const kernels = onOwnMemory((memory) => instantiateKernels(source.module, source.build, memory));
+    super(kernels.memory);
+    this.kernels = kernels;
     this.out = this.reserve(OUT_BYTES);
     this.spans = this.reserve(SPANS * 4).address;
     this.set('flags', (model.ignoreMerges ? FLAG.ignoreMerges : 0) | (model.writing === 'marked' ? FLAG.spaceMark : 0) | (model.fuseUnknown ? FLAG.fuseUnknown : 0));
-    this.buildClasses();
     this.buildCache();
     this.buildVocabulary(spec, model);
     if (model.merges) this.buildMerges(model);
@@ -82,20 +54,7 @@ export class MergeEngine {
   /** Encodes a text, split by a scanner. */
   encode(text: string, scanner: Scanner, ids: Ids): void {
     this.useScanner(scanner);
-    let taken = 0;
-    let pending = 0;
-    for (;;) {
-      const { address, bytes } = this.window;
-      const { read, written } = this.writeText(taken ? text.substring(taken) : text, address + pending, bytes - pending);
-      taken += read;
-      const end = address + pending + written;
-      const final = taken >= text.length;
-      const rest = this.encodeWindow(end, final, ids);
-      if (final) return;
-      pending = end - rest;
-      this.octets.copyWithin(address, rest, end);
-      if (pending > bytes >> 1) this.growWindow(pending);
-    }
+    this.feed(text, () => this.drive(() => this.kernels.exports.text_encode(this.engine), ids));
   }
 
   /** Encodes a text whose pieces are known; `lengths` in UTF-16 units. */
@@ -124,19 +83,10 @@ export class MergeEngine {
     while (bytes.length > this.window.bytes) this.growWindow(0);
     if (bytes.length * 4 > this.out.bytes) this.out = this.reserve(bytes.length * 4);
     this.octets.set(bytes, this.window.address);
-    this.set('text', this.window.address);
-    this.set('textEnd', this.window.address + bytes.length);
+    this.openWindow(this.window.address + bytes.length, true);
     this.set('out', this.out.address);
-    while (this.kernels.exports.text_split(this.engine) === PAGE_MISSING) this.fillPage(this.get('need') - 1);
+    while (this.kernels.exports.text_split(this.engine) === STATUS.pageMissing) this.fillPage(this.get('need') - 1);
     return [...this.words.subarray(this.out.address >> 2, this.get('out') >> 2)];
-  }
-
-  private encodeWindow(end: number, final: boolean, ids: Ids): number {
-    this.set('text', this.window.address);
-    this.set('textEnd', end);
-    this.set('final', final ? 1 : 0);
-    this.drive(() => this.kernels.exports.text_encode(this.engine), ids);
-    return this.get('text');
   }
 
   /** Calls the kernel until it is done, giving it what it lacks; ids go to the list. */
@@ -146,28 +96,12 @@ export class MergeEngine {
       this.set('outEnd', this.out.address + this.out.bytes);
       const status = step();
       ids.append(new Int32Array(this.words.buffer, this.out.address, (this.get('out') - this.out.address) >> 2));
-      if (status === DONE) return;
+      if (status === STATUS.done) return;
       const need = this.get('need');
-      if (status === PAGE_MISSING) this.fillPage(need - 1);
-      else if (status === OUT_FULL && need > this.out.bytes) this.out = this.exchange(this.out, need);
-      else if (status === SCRATCH_SMALL) this.growScratch(need);
+      if (status === STATUS.pageMissing) this.fillPage(need - 1);
+      else if (status === STATUS.outFull && need > this.out.bytes) this.out = this.exchange(this.out, need);
+      else if (status === STATUS.scratchSmall) this.growScratch(need);
     }
-  }
-
-  private useScanner({ number, flags }: Scanner): void {
-    this.set('scanner', number);
-    this.set('flags', (this.get('flags') & 7) | flags);
-  }
-
-  private buildClasses(): void {
-    this.set('pages', this.reserve(PAGES * 4).address);
-    this.fillPage(0);
-    this.set('latin', this.words[this.get('pages') >> 2]!);
-  }
-
-  private fillPage(page: number): void {
-    const address = this.place(classPage(page));
-    this.words[(this.get('pages') >> 2) + page] = address;
   }
 
   private buildVocabulary({ tokens, types }: TokenizerSpec, model: MergeModel): void {
@@ -251,7 +185,7 @@ export class MergeEngine {
   }
 
   /** Strings as one block of UTF-8 with separators; `marked`: U+2581 becomes a space. */
-  private writeList(strings: readonly string[], marked: boolean): { address: number; bytes: number; end: number; separator: number } {
+  private writeList(strings: readonly string[], marked: boolean): Room & { end: number; separator: number } {
     const all = strings.join('');
     const character = SEPARATORS.find((candidate) => !all.includes(candidate)) ?? SEPARATORS[0]!;
     const [first, second, third] = utf8.encode(character);
@@ -262,54 +196,11 @@ export class MergeEngine {
     return { ...list, end: list.address + written, separator: first! | (second! << 8) | (third! << 16) };
   }
 
-  private writeText(text: string, address: number, room: number): { read: number; written: number } {
-    if (!this.staging) return utf8.encodeInto(text, this.octets.subarray(address, address + room));
-    const bytes = new Uint8Array(room);
-    const done = utf8.encodeInto(text, bytes);
-    this.octets.set(bytes.subarray(0, done.written), address);
-    return done;
-  }
-
-  private growWindow(keep: number): void {
-    const old = this.window;
-    this.window = this.reserve(old.bytes * 2);
-    this.octets.copyWithin(this.window.address, old.address, old.address + keep);
-    this.arena.release(old.address, old.bytes + SLACK);
-  }
-
   private growScratch(need: number): void {
     const old = { address: this.get('scratch'), bytes: this.get('scratchBytes') };
     const scratch = old.bytes ? this.exchange(old, need) : this.reserve(Math.max(need, 1 << 16));
     this.set('scratch', scratch.address);
     this.set('scratchBytes', scratch.bytes);
-  }
-
-  private exchange(old: { address: number; bytes: number }, need: number): { address: number; bytes: number } {
-    this.arena.release(old.address, old.bytes + SLACK);
-    return this.reserve(powerOfTwo(need));
-  }
-
-  private place(bytes: Uint8Array): number {
-    const { address } = this.reserve(bytes.length);
-    this.octets.set(bytes, address);
-    return address;
-  }
-
-  private reserve(bytes: number): { address: number; bytes: number } {
-    const address = this.arena.allocate(bytes + SLACK, 'the tokenizer');
-    if (this.words.buffer !== this.kernels.memory.buffer) {
-      this.words = new Uint32Array(this.kernels.memory.buffer);
-      this.octets = new Uint8Array(this.kernels.memory.buffer);
-    }
-    return { address, bytes };
-  }
-
-  private get(field: Field): number {
-    return this.words[(this.engine >> 2) + WORD[field]]!;
-  }
-
-  private set(field: Field, value: number): void {
-    this.words[(this.engine >> 2) + WORD[field]] = value;
   }
 }
 
@@ -318,15 +209,6 @@ function mergeStrings(merges: Merges, halve: boolean): readonly string[] {
   if (typeof merges[0] === 'object') return (merges as readonly (readonly string[])[]).flat();
   const joined = merges as readonly string[];
   return halve ? joined.flatMap((merge) => merge.split(' ')) : joined;
-}
-
-function ownInstance({ module, build }: KernelSource): Kernels {
-  try {
-    return instantiateKernels(module, build, newMemory(1, false));
-  } catch (cause) {
-    if (!(cause instanceof WebAssembly.LinkError)) throw cause;
-    return instantiateKernels(module, build, newMemory(1, true));
-  }
 }
 
 const unwritable = (found: number, count: number) =>

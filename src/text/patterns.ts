@@ -105,6 +105,9 @@ export function familySplitter(name: FamilyName): Splitter {
   return { ...(scanner ? { scanner } : {}), get steps() { return patterns.map((pattern) => (typeof pattern === 'string' ? cut(compiled(pattern)) : pattern)); } };
 }
 
+/** The patterns as the family's tokenizer.json writes them. */
+export const familyPatterns = (name: FamilyName): readonly string[] => (FAMILIES[name] as Family).patterns.filter((pattern) => typeof pattern === 'string');
+
 const cache = new Map<string, RegExp>();
 function compiled(pattern: string): RegExp {
   let found = cache.get(pattern);

@@ -1,0 +1,84 @@
+import type { MetadataValue } from '../files/types.js';
+import { BYTE_LETTERS } from './alphabet.js';
+import { familyPatterns, familySplitter, type FamilyName } from './patterns.js';
+import { TOKEN } from './spec.js';
+import type { Scanner } from './split.js';
+
+/** Ways to split text into words before merging, by the model family that made them known, with llama.cpp's name (`tokenizer.ggml.pre`) for each. */
+const PRE_NAMES = { gpt2: 'gpt-2', digitsGpt2: 'smollm', llama3: 'smaug-bpe', qwen2: 'qwen2', o200k: 'gpt-4o' } as const satisfies Partial<Record<FamilyName, string>>;
+export type SplitPattern = keyof typeof PRE_NAMES;
+export const SPLIT_PATTERNS = Object.keys(PRE_NAMES) as readonly SplitPattern[];
+
+export const scannerOf = (pattern: SplitPattern): Scanner => familySplitter(pattern).scanner!;
+
+/** A byte-level BPE vocabulary as data: ids count the special tokens first, then the 256 bytes in the order of their letters, then what the merges form. */
+export interface ByteLevelVocabulary {
+  readonly specialTokens: readonly string[];
+  /** In GPT-2's byte alphabet (`Ġ` for a space), strongest first. */
+  readonly merges: readonly (readonly [string, string])[];
+  readonly pattern: SplitPattern;
+  /** One of the special tokens. */
+  readonly bos?: string;
+  readonly eos?: string;
+  /** Encoding puts BOS in front. */
+  readonly addBos: boolean;
+}
+
+/** The 256 letters as a vocabulary lists them. */
+const LETTERS = BYTE_LETTERS.toSorted((a, b) => a - b).map((letter) => String.fromCharCode(letter));
+
+/** All tokens by id. Two merges may form the same token. */
+export const tokensOf = ({ specialTokens, merges }: ByteLevelVocabulary): string[] => [...specialTokens, ...new Set([...LETTERS, ...merges.map(([left, right]) => left + right)])];
+
+/** As Hugging Face's files: tokenizer.json, and tokenizer_config.json with the roles of the special tokens. */
+export function huggingFaceFiles(vocabulary: ByteLevelVocabulary): { 'tokenizer.json': string; 'tokenizer_config.json': string } {
+  const { specialTokens, merges, bos, eos, addBos } = vocabulary;
+  const tokenizer = {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: specialTokens.map((content, id) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
+    normalizer: null,
+    pre_tokenizer: preTokenizer(vocabulary.pattern),
+    post_processor: addBos && bos !== undefined ? template(bos, specialTokens.indexOf(bos)) : null,
+    decoder: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false },
+    model: {
+      type: 'BPE', dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: false, byte_fallback: false, ignore_merges: false,
+      vocab: Object.fromEntries(tokensOf(vocabulary).map((token, id) => [token, id])),
+      merges,
+    },
+  };
+  const config = { tokenizer_class: 'PreTrainedTokenizerFast', bos_token: bos, eos_token: eos, add_bos_token: addBos, add_eos_token: false, clean_up_tokenization_spaces: false };
+  return { 'tokenizer.json': `${JSON.stringify(tokenizer)}\n`, 'tokenizer_config.json': `${JSON.stringify(config, null, 2)}\n` };
+}
+
+/** The byte-level step knows GPT-2's pattern itself; others are cut first. */
+function preTokenizer(pattern: SplitPattern): Record<string, unknown> {
+  const [own] = familyPatterns('gpt2');
+  const patterns = familyPatterns(pattern);
+  const splits = patterns.filter((one) => one !== own).map((Regex) => ({ type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false }));
+  const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: patterns.at(-1) === own };
+  return splits.length ? { type: 'Sequence', pretokenizers: [...splits, bytes] } : bytes;
+}
+
+function template(bos: string, id: number): Record<string, unknown> {
+  const special = { SpecialToken: { id: bos, type_id: 0 } };
+  const text = (name: string, type_id: number) => ({ Sequence: { id: name, type_id } });
+  return { type: 'TemplateProcessing', single: [special, text('A', 0)], pair: [special, text('A', 0), text('B', 1)], special_tokens: { [bos]: { id: bos, ids: [id], tokens: [bos] } } };
+}
+
+/** As GGUF metadata, by llama.cpp's rules. */
+export function ggufTokenizer(vocabulary: ByteLevelVocabulary): Map<string, MetadataValue> {
+  const { specialTokens, merges, pattern, bos, eos, addBos } = vocabulary;
+  const tokens = tokensOf(vocabulary);
+  return new Map<string, MetadataValue>([
+    ['tokenizer.ggml.model', 'gpt2'],
+    ['tokenizer.ggml.pre', PRE_NAMES[pattern]],
+    ['tokenizer.ggml.tokens', tokens],
+    ['tokenizer.ggml.token_type', Int32Array.from(tokens, (_, id) => (id < specialTokens.length ? TOKEN.control : TOKEN.normal))],
+    ['tokenizer.ggml.merges', merges.map(([left, right]) => `${left} ${right}`)],
+    ...(bos === undefined ? [] : [['tokenizer.ggml.bos_token_id', specialTokens.indexOf(bos)] as const]),
+    ...(eos === undefined ? [] : [['tokenizer.ggml.eos_token_id', specialTokens.indexOf(eos)] as const]),
+    ['tokenizer.ggml.add_bos_token', addBos && bos !== undefined],
+  ]);
+}
