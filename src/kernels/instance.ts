@@ -46,8 +46,8 @@ export function instantiateExtended<Second extends object>(module: WebAssembly.M
   const base = instantiateKernels(module, build, memory);
   const second = instantiateSync<Second & Record<string, unknown>>(secondModule, { env: { memory } });
   return { ...base, exports: { ...base.exports, ...second.exports }, secondModule };
-  return { ...base, exports: { ...base.exports, ...trainExports(trainModule, memory) }, trainModule };
 }
+export const instantiateTrainKernels = instantiateExtended<TrainExports>;
 
 /** The training kernels alone. */
 export function trainExports(trainModule: WebAssembly.Module, memory: WebAssembly.Memory): TrainExports {
@@ -63,5 +63,3 @@ export function onOwnMemory<Instance>(instantiate: (memory: WebAssembly.Memory) 
     return instantiate(newMemory(1, true));
   }
 }
-
-export const instantiateTrainKernels = instantiateExtended<TrainExports>;

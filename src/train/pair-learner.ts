@@ -3,7 +3,7 @@ import { powerOfTwo, STATUS, TextMemory, type Room } from '../text/memory.js';
 import type { Scanner } from '../text/split.js';
 
 /** The compiled training kernels (`TrainKernels` will do). */
-export type LearnerSource = Pick<TrainKernels, 'trainModule'>;
+export type LearnerSource = Pick<TrainKernels, 'secondModule'>;
 
 /** The words of assembly/text/learn.ts, in its order. */
 const FIELDS = [
@@ -29,8 +29,8 @@ export class PairLearner extends TextMemory {
   private readonly learner: number;
   private store: Room;
 
-  constructor({ trainModule }: LearnerSource, scanner: Scanner) {
-    const { memory, exports } = onOwnMemory((memory) => ({ memory, exports: trainExports(trainModule, memory) }));
+  constructor({ secondModule }: LearnerSource, scanner: Scanner) {
+    const { memory, exports } = onOwnMemory((memory) => ({ memory, exports: trainExports(secondModule, memory) }));
     super(memory);
     this.kernels = exports;
     this.learner = this.clear(FIELDS.length * 4).address;

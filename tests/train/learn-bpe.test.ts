@@ -21,7 +21,7 @@ function kernels(build: Build) {
   const file = fileURLToPath(new URL(`../../dist/wasm/train/${build}.wasm`, import.meta.url));
   const trainModule = modules.get(build) ?? new WebAssembly.Module(readFileSync(file));
   modules.set(build, trainModule);
-  return { ...kernelsOf(build), trainModule };
+  return { ...kernelsOf(build), secondModule: trainModule };
 }
 const simd = kernels('simd');
 
