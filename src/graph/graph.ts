@@ -34,7 +34,10 @@ export type Operation =
   | { op: 'gate'; activation: 'silu' | 'gelu' }
   | { op: 'activation'; activation: 'silu' | 'gelu' | 'gelu_erf' }
   | { op: 'add' }
-  | { op: 'head' };
+  | { op: 'head' }
+  // Of training only; see training.ts.
+  | { op: 'attention_sequence'; heads: number; kvHeads: number; headDim: number; scale: number }
+  | { op: 'dropout'; branch: number };
 
 export type OperationName = Operation['op'];
 

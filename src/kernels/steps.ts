@@ -19,8 +19,12 @@ export const SLOT = {
   /** Addresses: the sequence's KV cache, the logits. */
   kvCache: 8,
   logits: 9,
-  /** Steps of the plan to walk: up to here. */
+  /** Steps of the plan to walk: up to here, from `stepFirst` on. */
   stepCount: 10,
+  stepFirst: 11,
+  /** Of training: what dropout draws from, and 1 where it is on. */
+  seed: 12,
+  dropout: 13,
 } as const;
 export const SLOT_COUNT = 16;
 
@@ -68,7 +72,7 @@ const valueOf = (argument: Argument, slots: Uint32Array, thread: number): number
  */
 export function walk(bound: readonly BoundStep[], slots: Uint32Array, thread: number, threads: number, meet?: () => void): void {
   const count = slots[SLOT.stepCount]!;
-  for (let i = 0; i < count; i++) {
+  for (let i = slots[SLOT.stepFirst]!; i < count; i++) {
     const { call, step, values } = bound[i]!;
     const items = step.items ? valueOf(step.items, slots, thread) : 1;
     const first = step.items ? Math.floor((items * thread) / threads) : thread;

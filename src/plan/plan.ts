@@ -1,5 +1,5 @@
 import type { DType } from '../files/types.js';
-import type { Graph, Node, Operation, Rows, Value } from '../graph/graph.js';
+import type { Graph, Node, Operation, RopeScaling, Rows, Value } from '../graph/graph.js';
 import type { KernelExports, KernelName } from '../kernels/instance.js';
 import { type Argument, constant, dynamic, SLOT, type Step } from '../kernels/steps.js';
 import { BufferSpace } from './buffers.js';
@@ -244,8 +244,7 @@ class Planner {
   private emitAngles(): void {
     const { rope } = this.graph;
     if (!rope) return;
-    const usual = () => this.options.exports.rope_attention_factor(ROPE_KIND[rope.kind], rope.factor) * rope.attentionScale;
-    const factor = rope.attentionFactor ?? usual();
+    const factor = angleFactor(rope, this.options.exports);
     this.push('rope_angles', [this.angles, this.frequencies, rope.dims / 2, dynamic(SLOT.position), dynamic(SLOT.tokens), factor], null);
   }
 
@@ -340,3 +339,7 @@ class Planner {
 
 /** The kernels' numbers for rope scaling: see assembly/kernels/rope.ts. */
 export const ROPE_KIND = { none: 0, linear: 1, yarn: 2, llama3: 3 } as const;
+
+/** What multiplies cosines and sines. */
+export const angleFactor = (rope: RopeScaling, exports: KernelExports): number =>
+  rope.attentionFactor ?? exports.rope_attention_factor(ROPE_KIND[rope.kind], rope.factor) * rope.attentionScale;

@@ -131,18 +131,18 @@ export async function loadRunner(host: Host, file: ModelFile, options: RunnerOpt
   const base = arena.allocate(makePlan(graph, planOptions(kernels.exports, weights, context, options, 0)).bytes, 'scratch');
   const plan = makePlan(graph, planOptions(kernels.exports, weights, context, options, base));
   await loadWeights(file, weights, graph, kernels, arena, options);
-  writeFrequencies(graph, kernels, plan, weights);
+  writeFrequencies(graph, kernels, plan.frequencies, weights);
   const pool = shared ? await startPool(host, kernels, plan.steps, options.threads, control) : singleThread(kernels, plan.steps);
   const runner = new PlanRunner({ graph, kernels, arena, plan, pool, contextLength: context, maxBatch: MAX_BATCH });
   return { runner, arena, graph, plan, need };
 }
 
 /** Rotary frequencies as f64, divided by the model's own factors where it has them (Llama 3.x). */
-function writeFrequencies({ rope }: Graph, { exports, memory }: Kernels, plan: Plan, weights: ReadonlyMap<string, PlacedWeight>): void {
+export function writeFrequencies({ rope }: Graph, { exports, memory }: Kernels, address: number, weights: ReadonlyMap<string, PlacedWeight>): void {
   if (!rope) return;
-  exports.rope_frequencies(plan.frequencies, rope.dims, rope.base, ROPE_KIND[rope.kind], rope.factor, rope.low, rope.high, rope.originalContext);
+  exports.rope_frequencies(address, rope.dims, rope.base, ROPE_KIND[rope.kind], rope.factor, rope.low, rope.high, rope.originalContext);
   if (!rope.factors) return;
   const factors = new Float32Array(memory.buffer, weights.get(rope.factors)!.address, rope.dims / 2);
-  const frequencies = new Float64Array(memory.buffer, plan.frequencies, rope.dims / 2);
+  const frequencies = new Float64Array(memory.buffer, address, rope.dims / 2);
   for (let i = 0; i < frequencies.length; i++) frequencies[i]! /= factors[i]!;
 }
