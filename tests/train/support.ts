@@ -1,0 +1,5 @@
+import { compileTrainKernels } from '../../src/host/compile-train.js';
+import { nodeHost } from '../../src/host/node.js';
+import type { TrainHost } from '../../src/train/engine.js';
+
+export const trainHost: TrainHost = { host: nodeHost(), compileTraining: compileTrainKernels };
