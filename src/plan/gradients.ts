@@ -1,6 +1,6 @@
 import type { Value } from '../graph/graph.js';
 import type { Buffer } from './program.js';
-import { Buffers, offsetOf, type Place, placeIn, root } from './values.js';
+import { type Buffers, offsetOf, type Place, placeIn, root } from './values.js';
 
 /** The gradient of one value while it is gathered, or of several whose gradients are the same. */
 interface Held {

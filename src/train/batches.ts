@@ -88,11 +88,11 @@ export class BatchStream {
   next(): Batch {
     const { sequences, length } = this.shape;
     const batch = new Filling(sequences * length, length);
-    for (let row = 0; row < batch.rows; ) row += this.fill(batch, row);
+    for (let row = 0; row < batch.rows; ) row += this.pack(batch, row);
     return batch;
   }
 
-  private fill(batch: Filling, row: number): number {
+  private pack(batch: Filling, row: number): number {
     const { documents, cursor } = this;
     const document = this.order[cursor.document]!;
     const available = pairs(documents, document) - cursor.pair;

@@ -76,8 +76,8 @@ describe.skipIf(!hasData).each(['stories260K', 'tinytinystories44K'])(titled('tr
     for (const ids of golden.batches) engine.learn(batchOf([ids], length), 0);
     const scale = length / (golden.batches[0]!.length - 1) / golden.batches.length;
     for (const [key, norm] of Object.entries(golden.first_step.grad_norms)) {
-      const parts = layersOf(engine, NAMES[key]!).map((tensor) => engine.tensor(tensor, 'gradients'));
-      const found = scale * Math.sqrt(parts.flatMap((part) => [...part]).reduce((sum, x) => sum + x * x, 0));
+      const squares = layersOf(engine, NAMES[key]!).map((tensor) => engine.tensor(tensor, 'gradients').reduce((sum, x) => sum + x * x, 0));
+      const found = scale * Math.sqrt(squares.reduce((a, b) => a + b, 0));
       expect(Math.abs(found / norm - 1), key).toBeLessThan(1e-3);
     }
     for (const [key, samples] of Object.entries(golden.first_step.grad_samples)) {
@@ -108,7 +108,7 @@ describe.skipIf(!hasData).each(['stories260K', 'tinytinystories44K'])(titled('tr
       expect(Math.abs(first.history[i]!.global_grad_norm / global_grad_norm - 1), `norm of step ${i + 1}`).toBeLessThan(1e-3);
     });
     for (const build of buildsHere()) {
-      for (const threads of [1, 2, 3]) {
+      for (const threads of build === 'scalar' ? [2] : [1, 2, 3]) {
         const { history, weights } = await steps(build, threads);
         expect(history, `${build}, ${threads} threads`).toEqual(first.history);
         expect(Buffer.compare(Buffer.from(weights.buffer), Buffer.from(first.weights.buffer)), `${build}, ${threads} threads`).toBe(0);
