@@ -1,0 +1,49 @@
+import type { Figure } from './figure.js';
+import type { Line } from './kernels.js';
+import { variantName } from './proof.js';
+import type { Machine, Report } from './report.js';
+
+/** Ratios of a run, none of which depends on how fast the machine is: [median, lower quartile, upper quartile]. */
+export interface Baseline {
+  readonly schema: 1;
+  readonly machine: Machine;
+  readonly ratios: Readonly<Record<string, readonly [median: number, low: number, high: number]>>;
+}
+
+export interface Change {
+  readonly ratio: string;
+  readonly before: Figure;
+  readonly after: Figure;
+}
+
+/** Smaller changes are nobody's business, whatever the spread says. */
+const LEAST_CHANGE = 0.03;
+const DIGITS = 4;
+const rounded = (value: number): number => Number(value.toPrecision(DIGITS));
+
+const sharesOf = ({ name, cells }: Line): [string, Figure][] =>
+  cells.flatMap(({ build, threads, share }) => (share ? [[`${name}: ${variantName(build, threads)} of its limit`, share] as [string, Figure]] : []));
+
+const ratiosOf = ({ name, ratios }: Line): [string, Figure][] => ratios.map(({ of, to, value }) => [`${name}: ${of} over ${to}`, value]);
+
+const allRatios = ({ lines }: Report): [string, Figure][] => lines.flatMap((line) => [...sharesOf(line), ...ratiosOf(line)]);
+
+export const baselineOf = (report: Report): Baseline => ({
+  schema: 1,
+  machine: report.machine,
+  ratios: Object.fromEntries(allRatios(report).map(([name, { median, low, high }]) => [name, [rounded(median), rounded(low), rounded(high)] as const])),
+});
+
+/** Ratios that moved so far that their quartiles lie apart. */
+export function changesSince({ ratios }: Baseline, report: Report): Change[] {
+  return allRatios(report).flatMap(([ratio, after]) => {
+    const old = ratios[ratio];
+    if (!old) return [];
+    const before = { median: old[0], low: old[1], high: old[2] };
+    const apart = after.low > before.high || after.high < before.low;
+    return apart && Math.abs(after.median / before.median - 1) > LEAST_CHANGE ? [{ ratio, before, after }] : [];
+  });
+}
+
+/** How many ratios of the baseline this run has measured too. */
+export const comparable = ({ ratios }: Baseline, report: Report): number => allRatios(report).filter(([name]) => name in ratios).length;

@@ -1,0 +1,84 @@
+import { DTYPES, type DType } from '../files/types.js';
+import type { Step } from '../kernels/steps.js';
+import { type Case, scratch, type Sizes, stepOf } from './cases.js';
+import { floats, weightBytes } from './random.js';
+import type { Region, Space } from './workbench.js';
+
+type FloatType = 'f32' | 'f16' | 'bf16';
+const isFloat = (type: DType): type is FloatType => type === 'f32' || type === 'f16' || type === 'bf16';
+
+const GROUP_ROWS = 8;
+const groupsOf = (rows: number): number => Math.ceil(rows / GROUP_ROWS);
+
+const packedBytes = ({ exports }: Space, type: DType, columns: number, rows: number): number =>
+  (exports[`packed_bytes_${type}`](GROUP_ROWS, columns) >>> 0) * groupsOf(rows);
+
+/** A packed matrix of rows x columns, in which the first `distinct` rows come again and again. */
+function placeWeights(space: Space, type: DType, columns: number, rows: number, distinct: number): Region {
+  const raw = space.place(weightBytes(type, columns, distinct, 1));
+  const packed = space.allocate(packedBytes(space, type, columns, rows));
+  space.exports[`repack_${type}`](packed.address, raw.address, distinct, columns);
+  const bytes = packedBytes(space, type, columns, distinct);
+  const view = space.view(packed);
+  for (let done = bytes; done < packed.bytes; done += bytes) view.copyWithin(done, 0, Math.min(bytes, packed.bytes - done));
+  return packed;
+}
+
+interface Product {
+  readonly type: DType;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}
+
+/** The step for f32 activations, or for int8 ones, which it quantises first. */
+function productStep(space: Space, { type, m, n, k }: Product, y: Region, w: Region, threads: number): Step {
+  const x = space.place(floats(m * k, 2));
+  const own = scratch(space, space.exports.matmul_scratch_bytes(k) >>> 0, threads);
+  const stride = groupsOf(n) * GROUP_ROWS;
+  if (isFloat(type)) return stepOf(`matmul_f32_${type}`, [y.address, x.address, w.address, own, m, n, k, stride, k], groupsOf(n));
+  const xq = space.allocate((space.exports.q8_row_bytes(k) >>> 0) * m);
+  space.exports.quantize_q8(xq.address, x.address, k, k, 0, m);
+  return stepOf(`matmul_q8_${type}`, [y.address, xq.address, w.address, own, m, n, k, stride], groupsOf(n));
+}
+
+function prepare(space: Space, product: Product, threads: number, distinct: number) {
+  const y = space.allocate(product.m * groupsOf(product.n) * GROUP_ROWS * 4);
+  const w = placeWeights(space, product.type, product.k, product.n, distinct);
+  return { step: productStep(space, product, y, w, threads), reads: w, digest: () => space.hash(y) };
+}
+
+function gemm(type: DType, m: number, width: number): Case {
+  const operations = 2 * m * width * width;
+  return {
+    name: `gemm ${type}, ${m} tokens`,
+    group: 'gemm',
+    unit: isFloat(type) ? 'GFLOP/s' : 'GOP/s',
+    work: operations / 1e9,
+    limit: { name: isFloat(type) ? 'float' : 'integer', work: operations },
+    prepare: (space, threads) => prepare(space, { type, m, n: width, k: width }, threads, width),
+  };
+}
+
+/** One token against `rows` rows: of them `width` different ones. */
+function gemv(type: DType, width: number, rows: number, where: string): Case {
+  const distinct = Math.min(width, rows);
+  return {
+    name: `gemv ${type}${where}`,
+    group: where ? 'memory' : 'gemv',
+    unit: 'Gweights/s',
+    work: (rows * width) / 1e9,
+    limit: { name: 'read' },
+    prepare: (space, threads) => prepare(space, { type, m: 1, n: rows, k: width }, threads, distinct),
+  };
+}
+
+/** As many rows as fill `bytes` of a file with this type; packed they take up to an eighth more. */
+const rowsFor = (type: DType, width: number, bytes: number): number => Math.floor(bytes / weightBytes(type, width, 1, 1).length / width) * width;
+
+export const matmulCases = ({ width, tokens, memoryBytes }: Sizes): Case[] =>
+  DTYPES.flatMap((type) => [
+    ...tokens.map((m) => gemm(type, m, width)),
+    gemv(type, width, width, ''),
+    ...(memoryBytes ? [gemv(type, width, rowsFor(type, width, memoryBytes), ', from memory')] : []),
+  ]);

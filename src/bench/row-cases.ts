@@ -1,0 +1,144 @@
+import { type Case, type Group, type Prepared, scratch, type Sizes, stepOf } from './cases.js';
+import { floats, unitMatrix } from './random.js';
+import type { Region, Space } from './workbench.js';
+
+const EPSILON = 1e-5;
+/** Heads of a Llama 3.2 1B layer. */
+const HEADS = 32;
+const KV_HEADS = 8;
+const HEAD_DIM = 64;
+
+interface RowCase {
+  readonly name: string;
+  readonly group: Group;
+  readonly rows: number;
+  /** Elements of a row that are read, and that are written. */
+  readonly reads: number;
+  readonly writes: number;
+  readonly prepare: (space: Space, x: Region, y: Region) => Omit<Prepared, 'reads' | 'digest'> & Partial<Pick<Prepared, 'digest'>>;
+}
+
+/** A kernel that goes over rows once: bytes read and written, beside the rate at which its input can be read. */
+const rowCase = ({ name, group, rows, reads, writes, prepare }: RowCase): Case => ({
+  name,
+  group,
+  unit: 'GB/s',
+  work: (4 * rows * (reads + writes)) / 1e9,
+  limit: { name: 'read', work: 4 * rows * (reads + writes) },
+  prepare(space) {
+    const x = space.place(floats(rows * reads, 3));
+    const y = space.allocate(rows * writes * 4);
+    return { reads: x, digest: () => space.hash(y), ...prepare(space, x, y) };
+  },
+});
+
+const softmax = (n: number, rows: number): Case =>
+  rowCase({
+    name: `softmax, ${rows} x ${n}`, group: 'softmax', rows, reads: n, writes: n,
+    prepare: (_, x, y) => ({ step: stepOf('softmax_f32', [y.address, x.address, n, n, n, 1], rows) }),
+  });
+
+const rmsnorm = (n: number, rows: number): Case =>
+  rowCase({
+    name: `rmsnorm, ${rows} x ${n}`, group: 'rmsnorm', rows, reads: n, writes: n,
+    prepare: (space, x, y) => ({ step: stepOf('rmsnorm_f32', [y.address, x.address, space.place(floats(n, 4)).address, n, 1, n, n, EPSILON], rows) }),
+  });
+
+const gate = (n: number, rows: number): Case =>
+  rowCase({
+    name: `silu x up, ${rows} x ${n}`, group: 'gate', rows, reads: 2 * n, writes: n,
+    prepare: (_, x, y) => ({ step: stepOf('silu_mul_f32', [y.address, x.address, x.address + 4 * n, n, n, 2 * n, 2 * n], rows) }),
+  });
+
+/** Works in place, so that every call turns further; before its result is looked at, the rows are written anew. */
+function rope(rows: number): Case {
+  const width = HEADS * HEAD_DIM;
+  return rowCase({
+    name: `rope, ${rows} x ${width}`, group: 'rope', rows, reads: width, writes: width,
+    prepare(space, x) {
+      const fresh = floats(rows * width, 5);
+      const frequencies = space.allocate((HEAD_DIM / 2) * 8);
+      const angles = space.allocate(rows * HEAD_DIM * 4);
+      space.exports.rope_frequencies(frequencies.address, HEAD_DIM, 10_000, 0, 1, 0, 0, 0);
+      space.exports.rope_angles(angles.address, frequencies.address, HEAD_DIM / 2, 100, rows, 1);
+      return {
+        step: stepOf('rope_f32', [x.address, angles.address, HEADS, HEAD_DIM, HEAD_DIM, 0, width], rows),
+        restore: () => space.write(x, fresh),
+        digest: () => space.hash(x),
+      };
+    },
+  });
+}
+
+/** Codes lie differently in each build: what they say is read back by multiplying with the unit matrix. */
+function quantize(k: number, rows: number): Case {
+  return rowCase({
+    name: `quantize, ${rows} x ${k}`, group: 'quantize', rows, reads: k, writes: k / 4,
+    prepare(space, x) {
+      const { exports } = space;
+      const rowBytes = exports.q8_row_bytes(k) >>> 0;
+      const xq = space.allocate(rowBytes * rows);
+      return { step: stepOf('quantize_q8', [xq.address, x.address, k, k], rows), digest: () => readBack(space, xq.address, k) };
+    },
+  });
+}
+
+function readBack(space: Space, xq: number, k: number): string {
+  const { exports } = space;
+  const raw = space.place(unitMatrix(k));
+  const unit = space.allocate(exports.packed_bytes_q8_0(k, k) >>> 0);
+  exports.repack_q8_0(unit.address, raw.address, k, k);
+  const y = space.allocate(k * 4);
+  const own = space.allocate(exports.matmul_scratch_bytes(k) >>> 0);
+  exports.matmul_q8_q8_0(y.address, xq, unit.address, own.address, 1, k, k, k, 0, k / 8);
+  return space.hash(y);
+}
+
+type CacheType = 'f32' | 'q8_0';
+
+function fillCache(space: Space, type: CacheType, context: number): Region {
+  const { exports } = space;
+  const cache = space.allocate(exports[`kv_bytes_${type}`](context, KV_HEADS, HEAD_DIM) >>> 0);
+  const width = KV_HEADS * HEAD_DIM;
+  const keys = space.place(floats(context * width, 6));
+  const values = space.place(floats(context * width, 7));
+  exports[`kv_store_${type}`](cache.address, keys.address, values.address, context, KV_HEADS, HEAD_DIM, 0, width, width, 0, context);
+  return cache;
+}
+
+/** The last m tokens of a context; one token counts as bytes of the cache, several as arithmetic. */
+function attention(type: CacheType, context: number, m: number): Case {
+  const width = HEADS * HEAD_DIM;
+  const bytes = context * KV_HEADS * HEAD_DIM * 2 * (type === 'f32' ? 4 : 1.125);
+  const operations = 4 * HEADS * HEAD_DIM * m * (context - (m - 1) / 2);
+  const decode = m === 1;
+  return {
+    name: `attention ${type}, ${decode ? '1 token' : `${m} tokens`} of ${context}`,
+    group: 'attention',
+    unit: decode ? 'GB/s' : 'GFLOP/s',
+    work: (decode ? bytes : operations) / 1e9,
+    limit: decode ? { name: 'read', work: bytes } : { name: 'float', work: operations },
+    prepare(space, threads) {
+      const { exports } = space;
+      const cache = fillCache(space, type, context);
+      const q = space.place(floats(m * width, 8));
+      const y = space.allocate(m * width * 4);
+      const own = scratch(space, exports.attention_scratch_bytes(HEAD_DIM, HEADS / KV_HEADS) >>> 0, threads);
+      const sizes = [m, context - m, HEADS, KV_HEADS, HEAD_DIM, context, HEAD_DIM ** -0.5, width, width] as const;
+      const step = stepOf(`attention_f32_${type}`, [y.address, q.address, cache.address, own, ...sizes], exports.attention_items(m, KV_HEADS));
+      return { step, reads: cache, digest: () => space.hash(y) };
+    },
+  };
+}
+
+export const rowCases = ({ width, tokens, contexts }: Sizes): Case[] => {
+  const rows = tokens[0]!;
+  return [
+    ...(['f32', 'q8_0'] as const).flatMap((type) => contexts.flatMap((context) => [attention(type, context, 1), attention(type, context, rows)])),
+    softmax(width, rows),
+    rmsnorm(width, rows),
+    quantize(width, rows),
+    rope(rows),
+    gate(4 * width, rows),
+  ];
+};

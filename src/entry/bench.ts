@@ -1,0 +1,45 @@
+// What every entry of `stonechat/bench` exports, bound to its host.
+import { kernelCode } from '#bench-kernels';
+import { type BenchOptions, type BenchParts, runBench } from '../bench/bench.js';
+import { changesSince, comparable, type Baseline } from '../bench/compare.js';
+import { openKernel, type OutsideKernel } from '../bench/outside.js';
+import type { Report } from '../bench/report.js';
+import { changeTable, limitTable, machineLine, proofLine, resultTable, type Table } from '../bench/table.js';
+import { compileKernels } from '../host/compile.js';
+import type { Build, Host } from '../host/host.js';
+import { table } from './cli/format.js';
+import { createStonechat } from './load.js';
+
+export { baselineOf, changesSince, comparable, type Baseline, type Change } from '../bench/compare.js';
+export type { BenchOptions } from '../bench/bench.js';
+export type { Report } from '../bench/report.js';
+export type { OutsideKernel } from '../bench/outside.js';
+
+const written = ({ rows, right }: Table): string => table(rows, right);
+
+/** Machine, proof, limits and results as text. */
+export const reportText = (report: Report): string =>
+  [machineLine(report), proofLine(report), '', written(limitTable(report)), '', written(resultTable(report))].join('\n');
+
+/** What changed beyond the spread, as text. */
+export function comparisonText(baseline: Baseline, report: Report): string {
+  const changes = changesSince(baseline, report);
+  const compared = `${comparable(baseline, report)} ratios compared`;
+  return changes.length === 0 ? `${compared}: none changed beyond the spread.` : `${compared}, ${changes.length} changed beyond the spread:\n${written(changeTable(changes))}`;
+}
+
+export interface Bench {
+  /** Proves that all builds agree, then measures. Blocks its thread: in a page, call it in a worker. */
+  bench(options?: BenchOptions): Promise<Report>;
+  /** One kernel to be timed from outside. */
+  openKernel(kernel: string, build: Build, quick?: boolean): Promise<OutsideKernel>;
+}
+
+export function createBench(host: Host, describe: BenchParts['describe']): Bench {
+  const compileProbes = (build: Build, shared: boolean) => compileKernels(build, shared, { kernels: kernelCode });
+  const parts: BenchParts = { host, compileProbes, load: createStonechat(host).load, describe };
+  return {
+    bench: (options = {}) => runBench(parts, options),
+    openKernel: (kernel, build, quick) => openKernel(parts, kernel, build, quick),
+  };
+}

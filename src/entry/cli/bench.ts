@@ -1,0 +1,58 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { StonechatError } from '../../errors.js';
+import type { Build } from '../../kernels/instance.js';
+import type { Baseline, Report } from '../bench.js';
+import { type Arguments, toNumber } from './arguments.js';
+import { json } from './format.js';
+import { printLine } from './terminal.js';
+
+const listOf = (text: string | undefined): string[] | undefined => text?.split(',').map((part) => part.trim());
+
+async function readBaseline(file: string): Promise<Baseline> {
+  const refuse = (found: string, cause?: unknown) =>
+    new StonechatError({ code: 'bad-file', expected: `ratios of an earlier run in ${file}`, found, remedy: `Write them with stonechat bench --save ${file}.`, cause });
+  const text = await readFile(file, 'utf8').catch((cause: Error) => {
+    throw refuse(cause.message, cause);
+  });
+  try {
+    const baseline = JSON.parse(text) as Partial<Baseline> | null;
+    if (baseline?.schema === 1 && typeof baseline.ratios === 'object') return baseline as Baseline;
+  } catch (cause) {
+    throw refuse('no JSON', cause);
+  }
+  throw refuse('another kind of JSON');
+}
+
+/** What is under way, on standard error, and only at a terminal. */
+function progress(step: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${step}`);
+}
+
+/** Proves that all builds agree, then measures; the bench is loaded only here. */
+export async function bench(args: Arguments): Promise<number> {
+  const tools = await import('../bench-node.js');
+  const compared = args.text('compare');
+  const baseline = compared === undefined ? undefined : await readBaseline(compared);
+  const report = await tools.bench({
+    model: args.text('model'),
+    kernels: listOf(args.text('kernels')),
+    threads: listOf(args.text('threads'))?.map((count) => toNumber(count, '--threads')),
+    builds: listOf(args.text('build')) as Build[] | undefined,
+    quick: args.has('quick'),
+    onProgress: progress,
+  });
+  progress('');
+  const saved = args.text('save');
+  if (saved !== undefined) await writeFile(saved, baselineText(tools.baselineOf(report)));
+  await printLine(args.has('json') ? json(withChanges(report, baseline, tools)) : [tools.reportText(report), ...(baseline ? ['', tools.comparisonText(baseline, report)] : [])].join('\n'));
+  return 0;
+}
+
+const withChanges = (report: Report, baseline: Baseline | undefined, { changesSince }: typeof import('../bench-node.js')) =>
+  baseline ? { ...report, changes: changesSince(baseline, report) } : report;
+
+/** One ratio a line, so that a change of them can be read. */
+function baselineText({ ratios, ...rest }: Baseline): string {
+  const lines = Object.entries(ratios).map(([name, values]) => `    ${JSON.stringify(name)}: ${JSON.stringify(values)}`);
+  return `${JSON.stringify(rest, null, 2).replace(/\n}$/, '')},\n  "ratios": {\n${lines.join(',\n')}\n  }\n}\n`;
+}
