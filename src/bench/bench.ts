@@ -109,8 +109,8 @@ export async function runBench(parts: BenchParts, options: BenchOptions): Promis
   if (proof.disagreements[0]) throw refuse(proof.disagreements[0]);
 
   say('the limits of this machine');
-  const limits = benches.map((on) => ({ on, ...findLimits(on, pace, sizesFor(host, quick).memoryBytes || QUICK_MEMORY) }));
-  const places = limits.map(({ on, forms }): Place => [on, forms]);
+  const found = benches.map((on) => findLimits(on, pace, sizesFor(host, quick).memoryBytes || QUICK_MEMORY));
+  const places = benches.map((on, i): Place => [on, found[i]!.forms]);
   const lines: Line[] = [];
   for (const each of cases) {
     say(each.name);
@@ -120,7 +120,7 @@ export async function runBench(parts: BenchParts, options: BenchOptions): Promis
   }
 
   const model = await benchModel(parts, options, places, threads);
-  const machine = { ...describe(), processors: host.processors, builds, threads, limits: limits.map((each) => each.limits) };
+  const machine = { ...describe(), processors: host.processors, builds, threads, limits: found.map(({ limits }) => limits) };
   return {
     schema: 1, quick, machine,
     proof: { ...proof, ...(model && { logitsHash: model.logitsHash }) },

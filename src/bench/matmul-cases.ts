@@ -76,9 +76,8 @@ function gemv(type: DType, width: number, rows: number, where: string): Case {
 /** As many rows as fill `bytes` of a file with this type; packed they take up to an eighth more. */
 const rowsFor = (type: DType, width: number, bytes: number): number => Math.floor(bytes / weightBytes(type, width, 1, 1).length / width) * width;
 
-export const matmulCases = ({ width, tokens, memoryBytes }: Sizes): Case[] =>
-  DTYPES.flatMap((type) => [
-    ...tokens.map((m) => gemm(type, m, width)),
-    gemv(type, width, width, ''),
-    ...(memoryBytes ? [gemv(type, width, rowsFor(type, width, memoryBytes), ', from memory')] : []),
-  ]);
+export const matmulCases = ({ width, tokens, memoryBytes }: Sizes): Case[] => [
+  ...DTYPES.flatMap((type) => tokens.map((m) => gemm(type, m, width))),
+  ...DTYPES.map((type) => gemv(type, width, width, '')),
+  ...(memoryBytes ? DTYPES.map((type) => gemv(type, width, rowsFor(type, width, memoryBytes), ', from memory')) : []),
+];

@@ -2,7 +2,7 @@ import type { Build } from '../kernels/instance.js';
 import { CONTROL_BYTES, type Pool, singleThread, startPool } from '../kernels/pool.js';
 import { type Argument, constant, SLOT, type Step } from '../kernels/steps.js';
 import { type Case, GATE, gated, type Prepared } from './cases.js';
-import { type Region, Space, type Workbench } from './workbench.js';
+import type { Region, Space, Workbench } from './workbench.js';
 
 /** A case on one build and a number of threads, ready to be called again and again. */
 export interface Subject {

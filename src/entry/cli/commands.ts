@@ -1,5 +1,4 @@
 import type { Arguments } from './arguments.js';
-import { bench } from './bench.js';
 import { chat } from './chat.js';
 import { evaluate } from './eval.js';
 import { generate } from './generate.js';
@@ -7,12 +6,8 @@ import { inspect } from './inspect.js';
 import { logits } from './logits.js';
 import { next } from './next.js';
 import {
-<<<<<<< HEAD
-  ADD_SPECIAL, ANSWER, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, NO_PERPLEXITY, type OptionSpec, PROMPT, PURE, SPANS, SYSTEM,
+  ADD_SPECIAL, ANSWER, BENCH, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, NO_PERPLEXITY, type OptionSpec, PROMPT, PURE, SPANS, SYSTEM,
   TEMPLATE, TEXT, TOKENIZER, TOP, TYPE,
-=======
-  ADD_SPECIAL, ANSWER, BENCH, FULL, HELP, IDS, JSON_FLAG, JSONL, LOADING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, type OptionSpec, PROMPT, SYSTEM, TEMPLATE, TOKENIZER, TOP,
->>>>>>> 1956bfb (stonechat bench: all builds proved equal, then every kernel and a model timed beside the limits of the machine)
 } from './options.js';
 import { tokenize } from './tokenize.js';
 import { showTrust } from './trust.js';
@@ -80,7 +75,6 @@ export const COMMANDS: readonly Command[] = [
     run: logits,
   },
   {
-<<<<<<< HEAD
     name: 'eval',
     operands: '',
     summary: 'Judge a model: perplexity, calibration, minimal pairs, multiple choice, last words.',
@@ -103,14 +97,14 @@ export const COMMANDS: readonly Command[] = [
     examples: ['stonechat quantize story-f32.gguf story-q4_0.gguf --type q4_0'],
     options: [TYPE, PURE, TEXT, NO_PERPLEXITY, ...COMMON],
     run: async (args) => (await import('./quantize.js')).quantize(args),
-=======
+  },
+  {
     name: 'bench',
     operands: '',
     summary: 'Prove that all builds agree, then measure kernels and models here.',
     examples: ['stonechat bench', 'stonechat bench --kernels gemm,attention --threads 1', 'stonechat bench --model m.gguf --kernels model --json'],
     options: [{ ...MODEL, help: 'A model to measure end to end. Default: a small one, made up.' }, ...BENCH, ...COMMON],
-    run: bench,
->>>>>>> 1956bfb (stonechat bench: all builds proved equal, then every kernel and a model timed beside the limits of the machine)
+    run: async (args) => (await import('./bench.js')).bench(args),
   },
 ];
 
