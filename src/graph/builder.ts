@@ -1,6 +1,6 @@
 import { StonechatError } from '../errors.js';
 import type { TensorInfo } from '../files/types.js';
-import type { Graph, Node, Operation, RopeStyle, Rows, Value, WeightRole, WeightUse } from './graph.js';
+import type { Activation, Graph, Node, Operation, RopeStyle, Rows, Value, WeightRole, WeightUse } from './graph.js';
 import { checkColumns } from './ops.js';
 
 /** Writes a graph down in the order of execution, checking every weight's shape against the file. */
@@ -25,6 +25,12 @@ export class GraphBuilder {
     return this.push({ op: 'embed', ids, table }, [], columns, table, 'all');
   }
 
+  /** Embeddings of the last `width` tokens side by side, oldest first. */
+  window(table: string, columns: number, rows: number, width: number): Value {
+    this.matrix(table, columns, rows);
+    return this.push({ op: 'window', table, width }, [], columns * width, 'window', 'all');
+  }
+
   rmsnorm(x: Value, weight: string, epsilon: number, groups = 1): Value {
     this.vector(weight, x.columns / groups);
     return this.push({ op: 'rmsnorm', weight, epsilon, groups }, [x], x.columns, weight);
@@ -45,8 +51,11 @@ export class GraphBuilder {
   }
 
   /** The output layer: its result is the logits. */
-  logits(x: Value, weight: string, vocabulary: number): Value {
-    return this.multiply(x, weight, vocabulary, true);
+  logits(x: Value, weight: string, vocabulary: number, bias?: string): Value {
+    const y = this.multiply(x, weight, vocabulary, true);
+    if (bias === undefined) return y;
+    this.vector(bias, vocabulary);
+    return this.push({ op: 'bias', weight: bias }, [y], vocabulary, bias);
   }
 
   rope(x: Value, heads: number, headDim: number, dims: number, style: RopeStyle): Value {
@@ -68,7 +77,7 @@ export class GraphBuilder {
     return this.push({ op: 'gate', activation }, [gate, up], gate.columns, 'ffn_gate');
   }
 
-  activation(x: Value, activation: 'silu' | 'gelu' | 'gelu_erf'): Value {
+  activation(x: Value, activation: Activation): Value {
     return this.push({ op: 'activation', activation }, [x], x.columns, activation);
   }
 

@@ -21,9 +21,12 @@ export interface WeightUse {
 
 export type RopeStyle = 'interleaved' | 'neox';
 
+export type Activation = 'silu' | 'gelu' | 'gelu_erf' | 'tanh';
+
 /** One operation with its attributes; see the op table in ops.ts. */
 export type Operation =
   | { op: 'embed'; ids: 'tokens' | 'positions'; table: string }
+  | { op: 'window'; table: string; width: number }
   | { op: 'rmsnorm'; weight: string; epsilon: number; groups: number }
   | { op: 'layernorm'; weight: string; bias: string | undefined; epsilon: number }
   | { op: 'linear'; weight: string; logits: boolean }
@@ -32,7 +35,7 @@ export type Operation =
   | { op: 'store'; layer: number; kvHeads: number; headDim: number }
   | { op: 'attention'; layer: number; heads: number; kvHeads: number; headDim: number; scale: number }
   | { op: 'gate'; activation: 'silu' | 'gelu' }
-  | { op: 'activation'; activation: 'silu' | 'gelu' | 'gelu_erf' }
+  | { op: 'activation'; activation: Activation }
   | { op: 'add' }
   | { op: 'head' }
   // Of training only; see training.ts.
@@ -66,6 +69,12 @@ export interface RopeScaling {
   readonly factors: string | undefined;
 }
 
+/** How far back a model looks that sees a fixed number of tokens: `width` of them, the newest included; before the text begins stands `padding`. */
+export interface Window {
+  readonly width: number;
+  readonly padding: number;
+}
+
 /** What a model does with a block of tokens, from ids to logits. */
 export interface Graph {
   readonly nodes: readonly Node[];
@@ -77,6 +86,7 @@ export interface Graph {
   readonly vocabulary: number;
   readonly trainedContext: number;
   readonly rope: RopeScaling | undefined;
+  readonly window?: Window;
 }
 
 

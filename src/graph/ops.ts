@@ -30,6 +30,8 @@ const fromInputs: GradientRule = { inputs: 'computed', keeps: ['inputs'] };
 
 const OPS: Record<OperationName, OpRow> = {
   embed: { kernel: 'embed', columns: free, gradient: { inputs: 'none', keeps: [] } },
+  // The embeddings of a row's ids side by side: the kernels of embed, over rows x width ids.
+  window: { kernel: 'embed', columns: free, gradient: { inputs: 'none', keeps: [] } },
   rmsnorm: { kernel: 'rmsnorm', columns: same, gradient: fromInputs },
   layernorm: { kernel: 'layernorm', columns: same, gradient: fromInputs },
   linear: { kernel: 'matmul', columns: free, gradient: fromInputs },

@@ -15,6 +15,11 @@ export class Hyperparameters {
     return this.check(key, this.raw(key) ?? fallback, (x) => Number.isInteger(x) && x >= 1 && x <= most, `a whole number from 1 to ${most}`);
   }
 
+  /** A whole number from 0 to `end` - 1. */
+  index(key: string, fallback: number, end: number): number {
+    return this.check(key, this.raw(key) ?? fallback, (x) => Number.isInteger(x) && x >= 0 && x < end, `a whole number from 0 to ${end - 1}`);
+  }
+
   /** A finite number of at least `least`. */
   real(key: string, fallback?: number, least = 0): number {
     return this.check(key, this.raw(key) ?? fallback, (x) => Number.isFinite(x) && x >= least, `a finite number of at least ${least}`);

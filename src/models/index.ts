@@ -6,10 +6,11 @@ import type { Architecture } from './architecture.js';
 import { gpt2 } from './gpt2.js';
 import { Hyperparameters } from './hyperparameters.js';
 import { llama } from './llama.js';
+import { nplm } from './nplm.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
 
-export const ARCHITECTURES: Readonly<Record<string, Architecture>> = { llama, gpt2, qwen2, qwen3 };
+export const ARCHITECTURES: Readonly<Record<string, Architecture>> = { llama, gpt2, qwen2, qwen3, nplm };
 
 /** @throws StonechatError `unsupported` architecture; `bad-file`, `not-found` where metadata and tensors disagree. */
 export function buildGraph(file: ModelFile): Graph {

@@ -37,6 +37,8 @@ export interface Plan {
   /** Addresses of the run's inputs: i32 ids and positions, f64 rotary frequencies. */
   readonly ids: number;
   readonly positions: number;
+  /** i32 [rows][width] ids, of graphs with a window. */
+  readonly windows: number;
   readonly frequencies: number;
   readonly kvBytesPerLayer: number;
   /** Elements between rows of logits. */
@@ -76,6 +78,7 @@ class Planner {
   private readonly handedOn = new Set<number>();
   private readonly ids: number;
   private readonly positions: number;
+  private readonly windows: number;
   private readonly frequencies: number;
   private readonly angles: number;
   private readonly scratch: Argument;
@@ -89,6 +92,7 @@ class Planner {
     const half = (graph.rope?.dims ?? 0) / 2;
     this.ids = this.fixed(options.batch * 4);
     this.positions = this.fixed(options.batch * 4);
+    this.windows = this.fixed(options.batch * (graph.window?.width ?? 0) * 4);
     this.frequencies = this.fixed(half * 8);
     this.angles = this.fixed(options.batch * 2 * half * F32_BYTES);
     const perThread = Math.ceil(this.scratchBytes() / 64) * 64;
@@ -111,6 +115,7 @@ class Planner {
       bytes: this.space.bytes,
       ids: this.ids,
       positions: this.positions,
+      windows: this.windows,
       frequencies: this.frequencies,
       kvBytesPerLayer: this.kvBytesPerLayer,
       logitsStride: rowStride(this.graph.vocabulary),
@@ -155,7 +160,7 @@ class Planner {
   }
 
   private place({ operation, inputs, output }: Node, index: number): void {
-    if (operation.op === 'head' || output.columns === 0 || (operation.op === 'linear' && operation.logits)) return;
+    if (operation.op === 'head' || output.columns === 0 || this.isLogits(output)) return;
     const reused = this.reusable(operation, inputs, output, index);
     if (reused) {
       this.storage.set(output.id, reused);
@@ -163,6 +168,12 @@ class Planner {
     }
     const bytes = this.options.batch * rowStride(output.columns) * F32_BYTES;
     this.storage.set(output.id, { offset: this.space.take(bytes), bytes });
+  }
+
+  /** Logits lie where the run wants them, and stay there when a bias is added. */
+  private isLogits(x: Value): boolean {
+    const { operation, inputs } = this.graph.nodes[x.id]!;
+    return operation.op === 'linear' ? operation.logits : operation.op === 'bias' && inputs[0]!.view === undefined && this.isLogits(inputs[0]!);
   }
 
   /** Element-wise operations write over an input that nobody needs any more; rope always works in place. */
@@ -215,7 +226,7 @@ class Planner {
       const all = this.at(inputs[0]!);
       return { stride: all.stride, address: dynamic(SLOT.headFirst, all.stride * F32_BYTES, all.address.base) };
     }
-    if (operation.op === 'linear' && operation.logits) return { address: dynamic(SLOT.logits), stride: rowStride(x.columns) };
+    if (this.isLogits(x)) return { address: dynamic(SLOT.logits), stride: rowStride(x.columns) };
     return { address: constant(this.options.base + this.storage.get(x.id)!.offset), stride: rowStride(x.columns) };
   }
 
@@ -259,6 +270,10 @@ class Planner {
         const { address, type, columns } = this.weight(operation.table);
         const ids = operation.ids === 'tokens' ? this.ids : this.positions;
         return this.push(`embed_f32_${type}`, [y.address, ids, address, columns, y.stride], rows);
+      }
+      case 'window': {
+        const { address, type, columns } = this.weight(operation.table);
+        return this.push(`embed_f32_${type}`, [y.address, this.windows, address, columns, columns], dynamic(SLOT.tokens, operation.width));
       }
       case 'rmsnorm': {
         const width = output.columns / operation.groups;

@@ -56,7 +56,13 @@ export class TrainBackward extends Operands {
     const { operation, inputs, output } = node;
     switch (operation.op) {
       case 'embed':
-        return this.embed(operation, output);
+        return this.embed(operation.table, this.ids(operation.ids), this.setting.sizes.rows, this.gradients.place(output));
+      case 'window': {
+        // The gradients of a row lie side by side, one for each of its ids.
+        const { at } = this.gradients.place(output);
+        const { columns } = this.weight(operation.table);
+        return this.embed(operation.table, this.setting.addresses.windows, this.setting.sizes.rows * operation.width, { at, stride: columns });
+      }
       case 'rmsnorm':
       case 'layernorm':
         return this.norm(operation, inputs[0]!, output);
@@ -85,12 +91,11 @@ export class TrainBackward extends Operands {
     for (const x of inputs) if (this.needs(x)) this.gradients.pass(output, x);
   }
 
-  private embed({ ids, table }: Of<'embed'>, output: Value): void {
+  private embed(table: string, ids: number, count: number, dy: Place): void {
     const gradient = this.trained.get(table);
     if (gradient === undefined) return;
-    const dy = this.gradients.place(output);
     const { rows, columns } = this.weight(table);
-    this.call('embed_f32_grad', [gradient, dy.at, this.ids(ids), this.setting.sizes.rows, columns, dy.stride], Math.ceil(rows / 8));
+    this.call('embed_f32_grad', [gradient, dy.at, ids, count, columns, dy.stride], Math.ceil(rows / 8));
   }
 
   private linear({ weight }: Of<'linear'>, x: Value, output: Value): void {

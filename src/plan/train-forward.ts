@@ -20,6 +20,7 @@ export interface TrainSizes {
 export interface TrainAddresses {
   readonly ids: number;
   readonly positions: number;
+  readonly windows: number;
   readonly starts: number;
   readonly targets: number;
   readonly losses: number;
@@ -131,6 +132,10 @@ export class TrainForward extends Operands {
       case 'embed': {
         const { address, type, columns } = this.weight(operation.table);
         return this.call(`embed_f32_${type}`, [y.at, this.ids(operation.ids), address, columns, y.stride]);
+      }
+      case 'window': {
+        const { address, type, columns } = this.weight(operation.table);
+        return this.call(`embed_f32_${type}`, [y.at, this.setting.addresses.windows, address, columns, columns], this.setting.sizes.rows * operation.width);
       }
       case 'rmsnorm': {
         const width = output.columns / operation.groups;

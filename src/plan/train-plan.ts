@@ -56,6 +56,8 @@ export interface TrainPlan {
   /** i32 [sequences × length] each, but for the losses, which are f32. */
   readonly ids: number;
   readonly positions: number;
+  /** i32 [rows][width], of graphs with a window. */
+  readonly windows: number;
   readonly starts: number;
   readonly targets: number;
   readonly losses: number;
@@ -92,6 +94,7 @@ function placeInputs(fixed: Fixed, graph: Graph, options: TrainPlanOptions, rows
   return {
     ids: perRow(),
     positions: perRow(),
+    windows: fixed.take(rows * (graph.window?.width ?? 0) * 4),
     starts: perRow(),
     targets: perRow(),
     losses: perRow(),

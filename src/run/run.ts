@@ -6,6 +6,7 @@ import type { Pool } from '../kernels/pool.js';
 import { SLOT } from '../kernels/steps.js';
 import type { Plan } from '../plan/plan.js';
 import type { KvCache, Runner } from './types.js';
+import { History, writeWindows } from './windows.js';
 
 export interface RunnerParts {
   readonly graph: Graph;
@@ -20,6 +21,8 @@ export interface RunnerParts {
 interface OwnedCache extends KvCache {
   readonly address: number;
   readonly owner: PlanRunner;
+  /** The ids of the sequence, where the model looks back at them. */
+  readonly history: History | undefined;
 }
 
 /** Ids in, logits out: sets the slots of the plan and lets the pool walk it. */
@@ -60,16 +63,17 @@ export class PlanRunner implements Runner {
       if (held && !this.disposed) arena.release(address, bytes);
       held = false;
     };
-    const cache: OwnedCache = { address, length: 0, owner: this, release };
+    const cache: OwnedCache = { address, length: 0, owner: this, history: graph.window && new History(), release };
     return cache;
   }
 
   evaluate(cache: KvCache, ids: ArrayLike<number>, { logits = 'last' }: { logits?: 'last' | 'all' | 'none' } = {}): void {
-    const { address } = this.check(cache, ids);
+    const { address, history } = this.check(cache, ids);
     const count = ids.length;
     const first = logits === 'last' ? count - 1 : 0;
     this.reserveLogits(logits === 'all' ? count : 1);
     this.writeInputs(ids, cache.length);
+    if (history) this.writeWindows(history, ids, cache.length);
     this.setSlots(count, cache.length, first, logits === 'none' ? 0 : count - first, address);
     this.parts.pool.run();
     cache.length += count;
@@ -118,6 +122,12 @@ export class PlanRunner implements Runner {
     new Int32Array(buffer, plan.ids, ids.length).set(ids);
     const positions = new Int32Array(buffer, plan.positions, ids.length);
     for (let i = 0; i < ids.length; i++) positions[i] = position + i;
+  }
+
+  private writeWindows(history: History, ids: ArrayLike<number>, position: number): void {
+    const window = this.parts.graph.window!;
+    history.put(position, ids);
+    writeWindows(new Int32Array(this.kernels.memory.buffer, this.parts.plan.windows, ids.length * window.width), history.ids, position, () => 0, window);
   }
 
   private setSlots(tokens: number, position: number, headFirst: number, headTokens: number, kvCache: number): void {

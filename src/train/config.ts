@@ -1,10 +1,15 @@
 import { StonechatError } from '../errors.js';
 import type { MetadataValue } from '../files/types.js';
 
+export const TRAINED_ARCHITECTURES = ['llama', 'gpt2', 'nplm'] as const;
+
 /** Sizes and style of a model to be trained. */
 export interface ModelConfig {
-  /** llama: RMSNorm, rotary positions, SwiGLU. gpt2: LayerNorm, learned or sinusoidal positions, GELU. */
-  readonly architecture: 'llama' | 'gpt2';
+  /**
+   * llama: RMSNorm, rotary positions, SwiGLU. gpt2: LayerNorm, learned or sinusoidal positions, GELU.
+   * nplm: the feed-forward network of Bengio et al. 2003 over a window of tokens; no layers, heads or positions, never tied.
+   */
+  readonly architecture: (typeof TRAINED_ARCHITECTURES)[number];
   readonly embedding: number;
   readonly layers: number;
   readonly heads: number;
@@ -19,6 +24,9 @@ export interface ModelConfig {
   /** gpt2 only. */
   readonly positions: 'learned' | 'sinusoidal';
   readonly ropeBase: number;
+  /** nplm only: tokens that the next one is told from, and the id that stands before a text begins. */
+  readonly window: number;
+  readonly padding: number;
 }
 
 /** How a weight begins: normal with this deviation, or all of one value, or the fixed sinusoids of Vaswani et al. 2017. */
@@ -37,13 +45,14 @@ const bad = (expected: string, found: string, remedy: string) => new StonechatEr
 
 /** @throws StonechatError `bad-option` for sizes that make no model. */
 export function checkConfig(config: ModelConfig): void {
-  const sizes = ['embedding', 'layers', 'heads', 'kvHeads', 'feedForward', 'context', 'vocabulary'] as const;
+  const sizes = ['embedding', 'layers', 'heads', 'kvHeads', 'feedForward', 'context', 'vocabulary', 'window'] as const;
   for (const name of sizes) {
     const value: unknown = config[name];
     if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > 1 << 24) throw bad(`${name} as a whole number from 1`, String(value), 'Correct the model configuration.');
   }
   const { architecture, embedding, heads, kvHeads, positions, ropeBase } = config;
-  if (architecture !== 'llama' && architecture !== 'gpt2') throw bad('architecture "llama" or "gpt2"', String(architecture), 'Choose one of them.');
+  if (!TRAINED_ARCHITECTURES.includes(architecture)) throw bad(`architecture ${TRAINED_ARCHITECTURES.join(', ')}`, String(architecture), 'Choose one of them.');
+  if (architecture === 'nplm') return checkWindow(config);
   if (embedding % heads !== 0 || (embedding / heads) % 2 !== 0) throw bad('embedding to be an even multiple of heads', `${embedding} and ${heads}`, `For instance embedding ${heads * 32}.`);
   if (heads % kvHeads !== 0) throw bad('heads to be a multiple of kvHeads', `${heads} and ${kvHeads}`, `Use kvHeads ${heads}.`);
   if (architecture === 'gpt2' && kvHeads !== heads) throw bad('as many kvHeads as heads in a gpt2 model', `${kvHeads} and ${heads}`, 'Leave kvHeads out, or use architecture "llama".');
@@ -51,11 +60,33 @@ export function checkConfig(config: ModelConfig): void {
   if (!(ropeBase > 0)) throw bad('ropeBase above 0', String(ropeBase), 'The usual one is 10000.');
 }
 
+function checkWindow({ embedding, window, padding, vocabulary, tied }: ModelConfig): void {
+  if (embedding % 8 !== 0) throw bad('embedding to be a multiple of 8 in an nplm model', String(embedding), 'For instance 32.');
+  if (window > 1024) throw bad('a window of 1 to 1024 tokens', String(window), 'A few tokens are usual: 5.');
+  if (!Number.isInteger(padding) || padding < 0 || padding >= vocabulary) throw bad(`padding to be an id below ${vocabulary}`, String(padding), 'Use the id of BOS.');
+  if (tied) throw bad('tied false in an nplm model', 'true', 'Its output layer takes hidden units, not embeddings.');
+}
+
 /** GGUF metadata of a model of this configuration, but for its tokenizer. */
 export function metadataOf(config: ModelConfig, name: string): Map<string, MetadataValue> {
+  const { architecture } = config;
+  const keys = { ...(architecture === 'nplm' ? windowKeys(config) : transformerKeys(config)), vocab_size: config.vocabulary };
+  const own = Object.entries(keys).flatMap(([key, value]): [string, MetadataValue][] => (value === undefined ? [] : [[`${architecture}.${key}`, value]]));
+  return new Map<string, MetadataValue>([['general.architecture', architecture], ['general.name', name], ...own]);
+}
+
+const windowKeys = ({ window, embedding, feedForward, padding }: ModelConfig): Record<string, MetadataValue> => ({
+  context_length: window,
+  embedding_length: embedding,
+  block_count: 1,
+  feed_forward_length: feedForward,
+  padding_token_id: padding,
+});
+
+function transformerKeys(config: ModelConfig): Record<string, MetadataValue | undefined> {
   const { architecture, embedding, heads } = config;
   const llama = architecture === 'llama';
-  const keys: Record<string, MetadataValue | undefined> = {
+  return {
     context_length: config.context,
     embedding_length: embedding,
     block_count: config.layers,
@@ -66,15 +97,13 @@ export function metadataOf(config: ModelConfig, name: string): Map<string, Metad
     'attention.layer_norm_epsilon': llama ? undefined : EPSILON,
     'rope.dimension_count': llama ? embedding / heads : undefined,
     'rope.freq_base': llama ? config.ropeBase : undefined,
-    vocab_size: config.vocabulary,
   };
-  const own = Object.entries(keys).flatMap(([key, value]): [string, MetadataValue][] => (value === undefined ? [] : [[`${architecture}.${key}`, value]]));
-  return new Map<string, MetadataValue>([['general.architecture', architecture], ['general.name', name], ...own]);
 }
 
 /** The weights by GGUF name, in file order, and how they begin: GPT-2's way, the projections into the residual stream scaled down with depth. */
 export function weightsOf(config: ModelConfig): WeightShape[] {
   const { embedding, vocabulary, layers, context, tied, positions, architecture } = config;
+  if (architecture === 'nplm') return nplmWeights(config);
   const gpt2 = architecture === 'gpt2';
   const output = tied ? [] : [matrix('output.weight', embedding, vocabulary)];
   const table = { ...matrix('position_embd.weight', embedding, context), ...(positions === 'sinusoidal' ? { begin: 'sinusoids' as const } : {}) };
@@ -119,6 +148,21 @@ function gpt2Block(config: ModelConfig, name: string): WeightShape[] {
   ];
 }
 
+/** Deviations that keep tanh in its middle: embeddings of about 0.1, hidden sums of about 0.5, logits near zero. */
+function nplmWeights({ embedding, vocabulary, window, feedForward }: ModelConfig): WeightShape[] {
+  const seen = embedding * window;
+  return [
+    matrix('token_embd.weight', embedding, vocabulary, NPLM_EMBEDDING),
+    matrix('blk.0.ffn_up.weight', seen, feedForward, NPLM_HIDDEN / (NPLM_EMBEDDING * Math.sqrt(seen))),
+    vector('blk.0.ffn_up.bias', feedForward, 0),
+    matrix('output.weight', feedForward, vocabulary),
+    vector('output.bias', vocabulary, 0),
+  ];
+}
+
+const NPLM_EMBEDDING = 0.1;
+const NPLM_HIDDEN = 0.5;
+
 /** [tokens up to, embedding, layers, heads, key/value heads, context]: about one parameter for every few tokens, so that a small corpus is not learnt by heart. */
 const LADDER = [
   [30_000, 64, 2, 4, 2, 64],
@@ -129,9 +173,18 @@ const LADDER = [
   [Infinity, 384, 8, 8, 4, 256],
 ] as const;
 
+const USUAL = { tied: true, positions: 'learned', ropeBase: 10000, window: 5, padding: 0 } as const;
+
+/** Embeddings half as wide as a transformer's, hidden units four times as many. */
+function autoWindow(size: number, context: number, settled: Partial<ModelConfig> & { readonly vocabulary: number }): ModelConfig {
+  const embedding = settled.embedding ?? size / 2;
+  return { architecture: 'nplm', layers: 1, heads: 1, kvHeads: 1, context, ...USUAL, tied: false, ...settled, embedding, feedForward: settled.feedForward ?? 4 * embedding };
+}
+
 /** A sensible model for a corpus, with what the caller has settled already. */
 export function autoConfig(tokens: number, settled: Partial<ModelConfig> & { readonly vocabulary: number }): ModelConfig {
   const [, size, layers, heads, kvHeads, context] = LADDER.find(([most]) => tokens <= most)!;
+  if (settled.architecture === 'nplm') return autoWindow(size, context, settled);
   const gpt2 = settled.architecture === 'gpt2';
   const embedding = settled.embedding ?? size;
   const headCount = settled.heads ?? (settled.embedding === undefined ? heads : headsFor(embedding));
@@ -145,9 +198,7 @@ export function autoConfig(tokens: number, settled: Partial<ModelConfig> & { rea
     // SwiGLU has three matrices where GELU has two: 8/3 instead of 4 keeps the size (Shazeer 2020).
     feedForward: gpt2 ? 4 * embedding : Math.ceil((embedding * 8) / 3 / 32) * 32,
     context,
-    tied: true,
-    positions: 'learned',
-    ropeBase: 10000,
+    ...USUAL,
     ...settled,
   };
 }

@@ -13,6 +13,7 @@ import { makeTrainPlan, type ParameterRegions, type Phase, SETTINGS_WORDS, type 
 import { writeFrequencies } from '../run/load.js';
 import { PlanRunner } from '../run/run.js';
 import { loadWeights, placeWeights } from '../run/weights.js';
+import { writeWindows } from '../run/windows.js';
 import type { Batch } from './batches.js';
 
 /** A host that can also compile the training kernels. */
@@ -240,6 +241,8 @@ export class TrainEngine {
     for (const key of ['ids', 'positions', 'starts', 'targets'] as const) {
       new Int32Array(this.memory, at[key], batch[key].length).set(batch[key]);
     }
+    const { window } = this.graph;
+    if (window) writeWindows(new Int32Array(this.memory, this.plan.windows, batch.ids.length * window.width), batch.ids, 0, (row) => batch.starts[row]!, window);
   }
 
   private losses(): number {

@@ -82,6 +82,30 @@ export function tinyModel(shape: TinyShape, seed = 1): TinyModel {
   return { ...memoryFile(metadata, reference), reference };
 }
 
+export interface TinyNplm {
+  embedding: number;
+  window: number;
+  feedForward: number;
+  vocabulary: number;
+  padding: number;
+}
+
+/** A tiny feed-forward network. */
+export function tinyNplm({ embedding, window, feedForward, vocabulary, padding }: TinyNplm, seed = 1): TinyModel {
+  const next = random(seed);
+  const tensor = (shape: number[], scale: number): ReferenceTensor => ({ shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => scale * (2 * next() - 1)) });
+  const reference = new Map([
+    ['token_embd.weight', tensor([embedding, vocabulary], 1)],
+    ['blk.0.ffn_up.weight', tensor([embedding * window, feedForward], 1.7 / Math.sqrt(embedding * window))],
+    ['blk.0.ffn_up.bias', tensor([feedForward], 0.3)],
+    ['output.weight', tensor([feedForward, vocabulary], 3 / Math.sqrt(feedForward))],
+    ['output.bias', tensor([vocabulary], 0.5)],
+  ]);
+  const keys = { context_length: window, embedding_length: embedding, block_count: 1, feed_forward_length: feedForward, padding_token_id: padding };
+  const metadata = new Map<string, MetadataValue>([['general.architecture', 'nplm'], ...Object.entries(keys).map(([key, value]) => [`nplm.${key}`, value] as const)]);
+  return { ...memoryFile(metadata, reference), reference };
+}
+
 /** A ModelFile over f32 arrays. */
 export function memoryFile(metadata: ReadonlyMap<string, MetadataValue>, tensors: ReadonlyMap<string, ReferenceTensor>): ModelFile {
   const bytes = (name: string) => new Uint8Array(Float32Array.from(tensors.get(name)!.data).buffer);

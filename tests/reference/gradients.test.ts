@@ -8,6 +8,7 @@ import { embed, embedGrad } from './embed.js';
 import { layernorm, layernormGrad } from './layernorm.js';
 import { rmsnorm, rmsnormGrad } from './rmsnorm.js';
 import { rope, ropeGrad } from './rope.js';
+import { window, windowGrad } from './window.js';
 import { random } from '../kernels/support.js';
 
 interface Case {
@@ -97,6 +98,11 @@ const CASES: Record<string, Case> = {
   },
   bias: { sizes: [15, 5], forward: ([x, bias]) => addBias(x!, bias!), backward: (dy) => [dy, biasGrad(dy, 5)] },
   embedding: { sizes: [12], forward: ([table]) => embed(table!, [2, 0, 2, 3], 3), backward: (dy) => [embedGrad(dy, [2, 0, 2, 3], 4, 3)] },
+  'window, two documents, padding': {
+    sizes: [12],
+    forward: ([table]) => window(table!, [2, 0, 2, 3, 3], [0, 0, 0, 3, 3], 3, 3, 1),
+    backward: (dy) => [windowGrad(dy, [2, 0, 2, 3, 3], [0, 0, 0, 3, 3], 4, 3, 3, 1)],
+  },
   'rotary, neighbours': rotation('interleaved'),
   'rotary, halves': rotation('neox'),
   'attention, two documents': attention(2, 2, 3, [0, 0, 0, 3, 3]),

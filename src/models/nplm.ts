@@ -1,0 +1,21 @@
+import { badFile } from '../files/refuse.js';
+import type { Architecture } from './architecture.js';
+
+/** Nothing ends: the model looks back at its window, however long the text is. */
+const ENDLESS = 1 << 24;
+
+/**
+ * The neural probabilistic language model (Bengio et al. 2003, JMLR 3:1137): the embeddings of the last tokens side by side, one
+ * layer of tanh, the output layer; without the paper's optional direct connections from embeddings to output.
+ * `context_length` is the number of tokens seen, the paper's n - 1.
+ */
+export const nplm: Architecture = (g, h) => {
+  const [width, embedding] = [h.size('context_length', undefined, 1024), h.size('embedding_length')];
+  const vocabulary = h.file.tensors.get('token_embd.weight')?.shape[1] ?? h.size('vocab_size');
+  const padding = h.index('padding_token_id', 0, vocabulary);
+  if (embedding % 8 !== 0) throw badFile('nplm.embedding_length to be a multiple of 8', String(embedding), 'Train it again with an embedding of 32, for instance.');
+  const seen = g.head(g.window('token_embd.weight', embedding, vocabulary, width));
+  const hidden = g.activation(g.linear(seen, 'blk.0.ffn_up', h.size('feed_forward_length')), 'tanh');
+  const logits = g.logits(hidden, 'output.weight', vocabulary, 'output.bias');
+  return g.finish(logits, { layers: 1, kvHeads: 0, headDim: 0, vocabulary, trainedContext: ENDLESS, rope: undefined, window: { width, padding } });
+};
