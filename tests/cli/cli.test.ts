@@ -128,9 +128,9 @@ describe.skipIf(!hasData || !isBuilt)(`${titled('with a model')}${unbuilt}`, () 
 
   test.concurrent('inspect', async () => {
     const [text, data, vocabulary, full] = await Promise.all([run(['inspect', MODEL]), run(['inspect', MODEL, '--json']), run(['inspect', VOCABULARY, '--json']), run(['inspect', '--model', MODEL, '--json', '--full'])]);
-    for (const part of ['260,032 parameters', 'Metadata\n', 'llama.embedding_length', 'blk.4.ffn_up.weight', 'layer 0 to 4, each', 'Memory\n', '512 in all']) expect(text.out).toContain(part);
+    for (const part of ['260,032 parameters', 'Metadata\n', 'llama.embedding_length', 'blk.4.ffn_up.weight', 'blocks 0 to 4, each', 'Memory\n', '512 in all']) expect(text.out).toContain(part);
     const model = JSON.parse(data.out) as Json;
-    expect(model).toMatchObject({ format: 'gguf', architecture: 'llama', parameters: { total: 260032 }, tokenizer: { kind: 'spm', size: 512, bos: 1, eos: 2 }, memory: { fits: true } });
+    expect(model).toMatchObject({ format: 'gguf', architecture: 'llama', parameters: { total: 260032, tiedOutput: true }, tokenizer: { kind: 'spm', size: 512, bos: 1, eos: 2 }, memory: { fits: true } });
     expect((model['tensors'] as unknown[]).length).toBe(47);
     expect((model['metadata'] as Json)['tokenizer.ggml.tokens']).toMatchObject({ length: 512 });
     expect(((JSON.parse(full.out) as Json)['metadata'] as Json)['tokenizer.ggml.tokens']).toHaveLength(512);

@@ -1,6 +1,7 @@
 import { StonechatError } from '../../errors.js';
 import type { MetadataValue, ModelFile, TensorInfo } from '../../files/types.js';
 import type { Estimate } from '../../generate/types.js';
+import { countLayers, isTied, layerRows } from '../../models/parameters.js';
 import { tokenizerFromModel } from '../../text/index.js';
 import type { Arguments } from './arguments.js';
 import { bytes, count, json, several, table } from './format.js';
@@ -27,7 +28,7 @@ export async function inspect(args: Arguments): Promise<number> {
     const parameters = countParameters([...file.tensors.values()]);
     const facts = { tokenizer: await tokenizerFacts(file), memory: await memoryOf(args, source, file) };
     const full = args.has('full');
-    await printLine(args.has('json') ? json({ ...headOf(file), parameters, ...facts, ...contentsOf(file, full) }, 2) : report(file, parameters, facts, full));
+    await printLine(args.has('json') ? json({ ...headOf(file), parameters: { ...parameters, tiedOutput: isTied(file.tensors), layers: countLayers(file.tensors) }, ...facts, ...contentsOf(file, full) }, 2) : report(file, parameters, facts, full));
   } finally {
     await file.close();
   }
@@ -106,7 +107,7 @@ function report(file: ModelFile, parameters: Parameters, { tokenizer, memory }: 
     `${name}: ${format}, architecture ${String(architecture)}, ${bytes(fileBytes)}, ${several(parameters.total, 'parameter')}`,
     section('Metadata', table([...file.metadata].map(([key, value]) => [key, show(value, full)]))),
     section('Tensors', tensorTable([...file.tensors.values()])),
-    section('Parameters', parameterTable(parameters)),
+    section('Parameters', parameterTable(file, parameters)),
     section('Tokenizer', describeTokenizer(tokenizer)),
     section('Memory', describeMemory(memory)),
   ];
@@ -117,25 +118,12 @@ const section = (title: string, text: string): string => (text === '' ? '' : `${
 
 const tensorTable = (tensors: readonly TensorInfo[]): string => table(tensors.map(({ name, type, shape, bytes: size }) => [name, type, shape.join(' x '), bytes(size)]), [3]);
 
-/** Layers of one size share a line. */
-function parameterTable({ total, parts, types }: Parameters): string {
+/** Layer by layer: inputs x outputs + outputs; blocks that are alike share their lines. */
+function parameterTable(file: ModelFile, { total, types }: Parameters): string {
   if (total === 0) return '';
-  const rows: string[][] = [];
-  let run: { first: string; last: string; size: number } | undefined;
-  const close = () => {
-    if (run) rows.push([run.first === run.last ? run.first : `${run.first} to ${run.last.slice(6)}, each`, count(run.size)]);
-    run = undefined;
-  };
-  for (const [label, size] of Object.entries(parts)) {
-    if (run && run.size === size && label.startsWith('layer') && run.last.startsWith('layer')) run.last = label;
-    else {
-      close();
-      run = { first: label, last: label, size };
-    }
-  }
-  close();
-  const byType = Object.entries(types).map(([type, size]) => [`in ${type}`, count(size)]);
-  return table([...rows, ...byType, ['total', count(total)]], [1]);
+  const rows = layerRows(file.tensors).map(([name, kind, formula, parameters]) => [name, kind, formula, count(parameters)]);
+  const byType = Object.entries(types).map(([type, size]) => [`in ${type}`, '', '', count(size)]);
+  return table([...rows, ...byType, ['total', '', '', count(total)]], [3]);
 }
 
 function describeTokenizer(facts: Facts['tokenizer']): string {
