@@ -97,14 +97,18 @@ function blocksOf(layers: readonly LayerCount[]): LayerGroup[] {
   return blocks;
 }
 
-/** Rows of a table: name, kind, inputs x outputs + outputs, parameters. */
-export function layerRows(tensors: ReadonlyMap<string, TensorInfo>): [name: string, kind: string, formula: string, parameters: number][] {
-  const rows = groupLayers(countLayers(tensors)).flatMap(({ first, last, layers, parameters }): [string, string, string, number][] => {
-    const own = layers.map((layer): [string, string, string, number] => [within(layer.name), layer.kind, formulaOf(layer), layer.parameters]);
-    if (first === undefined) return own;
-    const count = last! - first + 1;
-    const title = count === 1 ? `block ${first}` : `blocks ${first} to ${last}, each`;
-    return [[title, '', '', parameters], ...own.map(([name, ...rest]): [string, string, string, number] => [`  ${name}`, ...rest])];
-  });
-  return isTied(tensors) ? [...rows, ['output', 'linear', 'the weights of token_embd', 0]] : rows;
+/** Name (indented within a block), kind, inputs x outputs + outputs, parameters. */
+export type LayerRow = [name: string, kind: string, formula: string, parameters: number];
+
+/** The rows of a table of all layers. */
+export function layerRows(tensors: ReadonlyMap<string, TensorInfo>): LayerRow[] {
+  const rows = groupLayers(countLayers(tensors)).flatMap(groupRows);
+  return isTied(tensors) ? rows.concat([['output', 'linear', 'the weights of token_embd', 0]]) : rows;
+}
+
+function groupRows({ first, last, layers, parameters }: LayerGroup): LayerRow[] {
+  const indent = first === undefined ? '' : '  ';
+  const own = layers.map((layer): LayerRow => [indent + within(layer.name), layer.kind, formulaOf(layer), layer.parameters]);
+  if (first === undefined) return own;
+  return [[first === last ? `block ${first}` : `blocks ${first} to ${last}, each`, '', '', parameters] as LayerRow].concat(own);
 }
