@@ -1,4 +1,5 @@
 import { StonechatError } from '../errors.js';
+import { openAdapters } from '../files/adapter-set.js';
 import { openModel, readSmallFile } from '../files/index.js';
 import type { ModelFile } from '../files/types.js';
 import { createModel } from '../generate/model.js';
@@ -32,12 +33,17 @@ export interface Stonechat {
 
 const anything = (expected: string): Rule => ({ expected, accepts: (value) => typeof value === 'object' && value !== null, otherwise: 'none' });
 
+const isAdapter = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'source' in value && (!('scale' in value) || value.scale === undefined || Number.isFinite(value.scale));
+const isAdapters = (value: unknown): boolean => Array.isArray(value) && value.every(isAdapter);
+
 const RULES: Readonly<Record<keyof LoadOptions, Rule>> = {
   threads: whole(1, MOST_THREADS, 'one per processor'),
   build: { ...oneOf(...BUILDS), otherwise: 'the fastest one' },
   contextLength: whole(1, MOST_CONTEXT, "the model's own, at most 4096"),
   kvCache: oneOf('f32', 'q8_0'),
   activations: oneOf('q8', 'f32'),
+  lora: { expected: 'a list of { source, scale }, scale a number', accepts: isAdapters, otherwise: 'none' },
   tokenizer: { expected: 'a path, URL, File or bytes', accepts: (value) => isText(value) || anything('').accepts(value), otherwise: "the model's own" },
   chatTemplate: { expected: 'a template in Jinja, or "chatml"', accepts: isText, otherwise: "the model's own" },
   signal: abortSignal,
@@ -85,7 +91,7 @@ const places = (host: Host, options: LoadOptions) => ({ ...options, open: host.o
 
 /** Opens, uses and closes a model file. */
 async function withModel<T>(host: Host, source: Source, options: LoadOptions, use: (file: ModelFile) => Promise<T>): Promise<T> {
-  const file = await openModel(source, places(host, options));
+  const file = await openAdapters(await openModel(source, places(host, options)), options.lora ?? [], (adapter) => openModel(adapter, { ...places(host, options), onProgress: undefined }));
   try {
     return await use(file);
   } finally {

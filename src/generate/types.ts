@@ -8,6 +8,12 @@ import type { EncodeOptions, Tokenizer } from '../text/types.js';
 export type Source = string | URL | Blob | ArrayBuffer | Uint8Array | ReadableStream<Uint8Array> | ByteSource | SourceFile[];
 export type SourceFile = string | URL | File | ByteSource;
 
+export interface LoraSource {
+  readonly source: Source;
+  /** Multiplies what the adapter adds. Default 1. */
+  readonly scale?: number;
+}
+
 export interface LoadOptions extends OpenOptions, HostSettings {
   /** Threads that compute, the caller's included. Default: the host's processors (at most 8); 1 where there are no workers. */
   threads?: number;
@@ -19,6 +25,8 @@ export interface LoadOptions extends OpenOptions, HostSettings {
   kvCache?: 'f32' | 'q8_0';
   /** 'q8' (default) quantises activations to int8 per block of 32 for quantised weights, as llama.cpp does; 'f32' does not. */
   activations?: 'q8' | 'f32';
+  /** Low-rank adapters (llama.cpp's GGUF format) to apply as the model runs; their effects add up. */
+  lora?: readonly LoraSource[];
   /** A tokenizer file, where the model carries none. */
   tokenizer?: Source;
   /** A chat template (Jinja source) in place of the model's own; 'chatml' for the usual one. */

@@ -1,4 +1,5 @@
 import { StonechatError } from '../errors.js';
+import { pairNames } from '../files/adapter.js';
 import type { TensorInfo } from '../files/types.js';
 import type { Activation, Graph, Node, Operation, RopeStyle, Rows, Value, WeightRole, WeightUse } from './graph.js';
 import { checkColumns } from './ops.js';
@@ -9,7 +10,11 @@ export class GraphBuilder {
   private readonly uses = new Map<string, WeightUse>();
   private scope = '';
 
-  constructor(private readonly tensors: ReadonlyMap<string, TensorInfo>) {}
+  /** `pairScale` multiplies what low-rank pairs add. */
+  constructor(
+    private readonly tensors: ReadonlyMap<string, TensorInfo>,
+    private readonly pairScale = 1,
+  ) {}
 
   has(name: string): boolean {
     return this.tensors.has(name);
@@ -105,8 +110,21 @@ export class GraphBuilder {
   }
 
   private multiply(x: Value, weight: string, columns: number, logits: boolean): Value {
+    const y = this.matmul(x, weight, columns, logits);
+    return this.has(pairNames(weight).a) ? this.addPair(x, y, weight) : y;
+  }
+
+  private matmul(x: Value, weight: string, columns: number, logits: boolean): Value {
     this.matrix(weight, x.columns, columns);
     return this.push({ op: 'linear', weight, logits }, [x], columns, weight);
+  }
+
+  /** y + scale b (a x): low-rank adaptation (Hu et al. 2021, arXiv:2106.09685). */
+  private addPair(x: Value, y: Value, weight: string): Value {
+    const { a, b } = pairNames(weight);
+    const down = this.matmul(x, a, this.tensors.get(a)!.shape[1] ?? 1, false);
+    const scaled = this.pairScale === 1 ? down : this.push({ op: 'scale', factor: this.pairScale }, [down], down.columns, a);
+    return this.push({ op: 'add' }, [y, this.matmul(scaled, b, y.columns, false)], y.columns, weight);
   }
 
   private label(name: string): string {

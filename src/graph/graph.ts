@@ -40,7 +40,8 @@ export type Operation =
   | { op: 'head' }
   // Of training only; see training.ts.
   | { op: 'attention_sequence'; heads: number; kvHeads: number; headDim: number; scale: number }
-  | { op: 'dropout'; branch: number };
+  | { op: 'dropout'; branch: number }
+  | { op: 'scale'; factor: number };
 
 export type OperationName = Operation['op'];
 

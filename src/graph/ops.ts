@@ -52,6 +52,7 @@ const OPS: Record<OperationName, OpRow> = {
   head: { kernel: null, columns: same, gradient: 'training wants the logits of every row' },
   attention_sequence: { kernel: 'attention_sequence', columns: queries, gradient: { inputs: 'computed', keeps: ['inputs', 'output'] } },
   dropout: { kernel: 'dropout', columns: same, gradient: redone },
+  scale: { kernel: 'scale', columns: same, gradient: redone },
 };
 
 /** @throws Error for an operation that has no place in a training graph. */

@@ -8,13 +8,16 @@ export interface TrainingGraph {
 
 /**
  * The training form of an inference graph: `head` vanishes, the `store` and `attention` of a layer become one
- * attention over sequences, and with `dropout` every branch that is added to the residual stream is thinned out.
+ * attention over sequences, and with `dropout` every branch that is added to the residual stream is thinned out, or in
+ * a graph with low-rank pairs what goes into them.
  */
 export function trainingGraph(graph: Graph, { dropout }: { dropout: boolean }): TrainingGraph {
-  const writer = new Rewriter(dropout);
+  const writer = new Rewriter(dropout ? (graph.nodes.some(isPair) ? 'pairs' : 'branches') : 'nothing');
   for (const node of graph.nodes) writer.rewrite(node);
   return { nodes: writer.nodes, logits: writer.value(graph.logits) };
 }
+
+const isPair = ({ operation }: Pick<Node, 'operation'>): boolean => operation.op === 'linear' && operation.weight.endsWith('.lora_a');
 
 class Rewriter {
   readonly nodes: Node[] = [];
@@ -22,7 +25,7 @@ class Rewriter {
   private readonly stored = new Map<number, readonly Value[]>();
   private branches = 0;
 
-  constructor(private readonly dropout: boolean) {}
+  constructor(private readonly thins: 'branches' | 'pairs' | 'nothing') {}
 
   /** What has become of a value of the inference graph. */
   value(old: Value): Value {
@@ -38,7 +41,8 @@ class Rewriter {
 
   private successor(operation: Operation, inputs: readonly Value[], output: Value): Value {
     if (operation.op === 'head') return inputs[0]!;
-    if (operation.op === 'add') return this.push(operation, [inputs[0]!, this.thinned(inputs[1]!)], output);
+    if (this.thins === 'branches' && operation.op === 'add') return this.push(operation, [inputs[0]!, this.branch(inputs[1]!)], output);
+    if (this.thins === 'pairs' && isPair({ operation })) return this.push(operation, [this.thinned(inputs[0]!)], output);
     if (operation.op !== 'attention') return this.push(operation, inputs, output);
     const { layer, heads, kvHeads, headDim, scale } = operation;
     return this.push({ op: 'attention_sequence', heads, kvHeads, headDim, scale }, [...inputs, ...this.stored.get(layer)!], output);
@@ -51,8 +55,11 @@ class Rewriter {
   }
 
   /** What is added to the residual stream; the embeddings of positions are left whole. */
-  private thinned(branch: Value): Value {
-    const whole = !this.dropout || this.nodes[branch.id]?.operation.op === 'embed';
-    return whole ? branch : this.push({ op: 'dropout', branch: this.branches++ }, [branch], branch);
+  private branch(added: Value): Value {
+    return this.nodes[added.id]?.operation.op === 'embed' ? added : this.thinned(added);
+  }
+
+  private thinned(x: Value): Value {
+    return this.push({ op: 'dropout', branch: this.branches++ }, [x], x);
   }
 }

@@ -32,5 +32,5 @@ export function buildGraph(file: ModelFile): Graph {
       remedy: 'This file only serves to tokenize; name the full model to generate.',
     });
   }
-  return architecture(new GraphBuilder(file.tensors), h);
+  return architecture(new GraphBuilder(file.tensors, file.pairScale), h);
 }

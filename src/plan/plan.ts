@@ -170,16 +170,17 @@ class Planner {
     this.storage.set(output.id, { offset: this.space.take(bytes), bytes });
   }
 
-  /** Logits lie where the run wants them, and stay there when a bias is added. */
+  /** Logits lie where the run wants them, and stay there when a bias or a low-rank pair is added. */
   private isLogits(x: Value): boolean {
     const { operation, inputs } = this.graph.nodes[x.id]!;
-    return operation.op === 'linear' ? operation.logits : operation.op === 'bias' && inputs[0]!.view === undefined && this.isLogits(inputs[0]!);
+    if (operation.op === 'linear') return operation.logits;
+    return (operation.op === 'bias' || operation.op === 'add') && inputs[0]!.view === undefined && this.isLogits(inputs[0]!);
   }
 
   /** Element-wise operations write over an input that nobody needs any more; rope always works in place. */
   private reusable(operation: Operation, inputs: readonly Value[], output: Value, index: number) {
     const inPlace = operation.op === 'rope' || operation.op === 'bias';
-    if (!inPlace && (this.options.keepAll || !['add', 'gate', 'activation'].includes(operation.op))) return undefined;
+    if (!inPlace && (this.options.keepAll || !['add', 'gate', 'activation', 'scale'].includes(operation.op))) return undefined;
     const x = inputs[0]!;
     const own = this.root(x) === x && x.rows === output.rows && this.lastUse.get(x.id) === index;
     if (!own) return undefined;
@@ -304,6 +305,8 @@ class Planner {
         const angles = output.rows === 'head' ? dynamic(SLOT.headFirst, rowBytes, this.angles) : constant(this.angles);
         return this.push('rope_f32', [y.address, angles, heads, headDim, dims, style === 'neox' ? 1 : 0, y.stride], rows);
       }
+      case 'scale':
+        return this.push('scale_f32', [y.address, x!.address, operation.factor, output.columns, y.stride, x!.stride], rows);
       case 'attention':
         return this.emitAttention(operation, inputs[0]!, y);
     }

@@ -4,20 +4,13 @@ import type { KernelName, TrainExports } from '../kernels/instance.js';
 import { Gradients } from './gradients.js';
 import type { Operand } from './program.js';
 import { Operands, type TrainForward, type TrainSetting } from './train-forward.js';
-import { blocks, COLUMN_BLOCK, F32_BYTES, type Place, placeIn, root } from './values.js';
+import { blocks, COLUMN_BLOCK, F32_BYTES, type Place, placeIn } from './values.js';
 
 type Of<Name extends Operation['op']> = Extract<Operation, { op: Name }>;
-
-const WEIGHTS = ['weight', 'bias', 'table'] as const;
-
-/** Names of the weights that an operation takes. */
-const weightsOf = (operation: Operation): string[] =>
-  WEIGHTS.flatMap((key) => (key in operation ? [(operation as Partial<Record<typeof key, string | undefined>>)[key]] : [])).filter((name) => name !== undefined);
 
 /** Writes down the backward pass: the nodes from last to first, each turning the gradient of its result into those of its inputs and weights. */
 export class TrainBackward extends Operands {
   private readonly gradients: Gradients;
-  private readonly needed = new Set<number>();
 
   /** `trained` holds the addresses of weights' gradients; a weight without one is frozen. */
   constructor(
@@ -28,10 +21,6 @@ export class TrainBackward extends Operands {
   ) {
     super(setting);
     this.gradients = new Gradients(forward.buffers);
-    for (const { operation, inputs, output } of setting.graph.nodes) {
-      const upstream = inputs.some((x) => this.needs(x)) || weightsOf(operation).some((name) => trained.has(name));
-      if (upstream) this.needed.add(output.id);
-    }
   }
 
   emitAll(): void {
@@ -45,7 +34,7 @@ export class TrainBackward extends Operands {
   }
 
   private needs(x: Value): boolean {
-    return this.needed.has(root(x).id);
+    return this.setting.reach.needs(x);
   }
 
   private call(kernel: KernelName, operands: readonly Operand[], items = this.setting.sizes.rows): void {
@@ -80,6 +69,11 @@ export class TrainBackward extends Operands {
       case 'rope':
         this.call('rope_rows_f32', this.rope(this.gradients.rewrite(output, true).to, operation, true));
         break;
+      case 'scale': {
+        const { from, to } = this.gradients.rewrite(output, false);
+        this.call('scale_f32', [to.at, from.at, operation.factor, output.columns, to.stride, from.stride]);
+        break;
+      }
       case 'dropout': {
         const { from, to } = this.gradients.rewrite(output, false);
         this.call('dropout_f32', this.dropout(to, from, operation, output.columns));

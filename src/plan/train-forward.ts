@@ -1,10 +1,10 @@
 import type { Node, Operation, Value } from '../graph/graph.js';
-import { gradientRule } from '../graph/ops.js';
 import type { TrainingGraph } from '../graph/training.js';
 import type { KernelName } from '../kernels/instance.js';
 import { type Argument, constant, dynamic, SLOT } from '../kernels/steps.js';
 import type { PlacedWeight } from './plan.js';
 import type { Buffer, Operand, Program } from './program.js';
+import type { Reach } from './reach.js';
 import { Buffers, F32_BYTES, type Place, placeIn, root } from './values.js';
 
 /** Sizes and addresses that all steps of a training plan share. */
@@ -34,6 +34,7 @@ export interface TrainSetting {
   readonly sizes: TrainSizes;
   readonly addresses: TrainAddresses;
   readonly weights: ReadonlyMap<string, PlacedWeight>;
+  readonly reach: Reach;
 }
 
 /** Every branch draws its own mask. */
@@ -88,7 +89,7 @@ export class TrainForward extends Operands {
     this.buffers = new Buffers(setting.program, setting.sizes.rows);
     const { nodes } = setting.graph;
     nodes.forEach((node, index) => node.inputs.forEach((x) => this.lastUse.set(root(x).id, index)));
-    this.kept = new Set(nodes.flatMap(keptBy));
+    this.kept = new Set(nodes.flatMap((node) => setting.reach.keptBy(node)));
   }
 
   emitAll(): void {
@@ -116,7 +117,7 @@ export class TrainForward extends Operands {
 
   /** Element-wise operations write over an input that neither this pass nor backward looks at again. */
   private mayOverwrite(x: Value, { operation, output }: Node, index: number): boolean {
-    if (!['add', 'gate', 'activation', 'rope', 'bias', 'dropout'].includes(operation.op)) return false;
+    if (!['add', 'gate', 'activation', 'rope', 'bias', 'dropout', 'scale'].includes(operation.op)) return false;
     return !x.view && x.columns === output.columns && !this.kept.has(x.id) && this.lastUse.get(x.id) === index;
   }
 
@@ -155,6 +156,8 @@ export class TrainForward extends Operands {
         return this.call(`${operation.activation}_mul_f32`, [y.at, a!.at, b!.at, output.columns, y.stride, a!.stride, b!.stride]);
       case 'activation':
         return this.call(`${operation.activation}_f32`, [y.at, a!.at, output.columns, y.stride, a!.stride]);
+      case 'scale':
+        return this.call('scale_f32', [y.at, a!.at, operation.factor, output.columns, y.stride, a!.stride]);
       case 'dropout':
         return this.call('dropout_f32', this.dropout(y, a!, operation, output.columns));
       case 'rope':
@@ -175,11 +178,4 @@ export class TrainForward extends Operands {
     const { address, type, rows: n, columns: k } = this.weight(name);
     this.call(`matmul_f32_${type}` as KernelName, [y.at, x.at, address, addresses.scratch, constant(sizes.rows), n, k, y.stride, x.stride], Math.ceil(n / 8));
   }
-}
-
-/** Ids of the values whose contents a node's gradient needs. */
-function keptBy({ operation, inputs, output }: Node): number[] {
-  const { keeps } = gradientRule(operation);
-  const values = [...(keeps.includes('inputs') ? inputs : []), ...(keeps.includes('output') ? [output] : [])];
-  return values.map((x) => root(x).id);
 }

@@ -5,6 +5,7 @@ import { constant, type Step } from '../kernels/steps.js';
 import type { ParameterLayout } from './parameters.js';
 import { angleFactor, type PlacedWeight } from './plan.js';
 import { Program } from './program.js';
+import { Reach } from './reach.js';
 import { TrainBackward } from './train-backward.js';
 import { type TrainAddresses, TrainForward, type TrainSizes } from './train-forward.js';
 import { blocks, F32_BYTES } from './values.js';
@@ -32,6 +33,8 @@ export interface TrainPlanOptions {
   readonly sequences: number;
   readonly length: number;
   readonly dropout: number;
+  /** Gradients of each row's loss are multiplied by a factor of its own (`factors`). */
+  readonly weighted?: boolean;
   readonly threads: number;
   /** Where the plan's buffers begin. */
   readonly base: number;
@@ -53,7 +56,7 @@ export interface TrainPlan {
   readonly settings: number;
   readonly partials: number;
   readonly partialCount: number;
-  /** i32 [sequences × length] each, but for the losses, which are f32. */
+  /** i32 [sequences × length] each, but for losses and factors, which are f32. */
   readonly ids: number;
   readonly positions: number;
   /** i32 [rows][width], of graphs with a window. */
@@ -61,6 +64,7 @@ export interface TrainPlan {
   readonly starts: number;
   readonly targets: number;
   readonly losses: number;
+  readonly factors: number;
   readonly angles: number;
   readonly frequencies: number;
 }
@@ -98,6 +102,7 @@ function placeInputs(fixed: Fixed, graph: Graph, options: TrainPlanOptions, rows
     starts: perRow(),
     targets: perRow(),
     losses: perRow(),
+    factors: perRow(),
     frequencies: fixed.take(half * 8),
     angles: fixed.take(options.length * 2 * half * F32_BYTES),
     settings: fixed.take(2 * SETTINGS_WORDS * F32_BYTES),
@@ -127,7 +132,7 @@ function emitPhases(graph: Graph, options: TrainPlanOptions, program: Program, a
   };
   const { exports, weights, layout, regions } = options;
   const training = trainingGraph(graph, { dropout: options.dropout > 0 });
-  const setting = { graph: training, program, sizes, addresses, weights };
+  const setting = { graph: training, program, sizes, addresses, weights, reach: new Reach(training.nodes, layout.offsets) };
   const forward = new TrainForward(setting);
   const trained = new Map([...layout.offsets].map(([name, { offset }]) => [name, regions.gradients + offset * F32_BYTES]));
 
@@ -136,7 +141,10 @@ function emitPhases(graph: Graph, options: TrainPlanOptions, program: Program, a
     forward.emitAll();
     emitLosses(program, addresses, forward.place(training.logits), graph.vocabulary, sizes.rows);
   });
-  const backward = phase(() => new TrainBackward(setting, forward, trained, exports).emitAll());
+  const backward = phase(() => {
+    if (options.weighted) emitFactors(program, addresses, forward.place(training.logits), graph.vocabulary, sizes.rows);
+    new TrainBackward(setting, forward, trained, exports).emitAll();
+  });
   const norm = phase(() => program.call('sum_squares_f32', [addresses.partials, regions.gradients, layout.count], blocks(layout.count, NORM_BLOCK)));
   const update = phase(() => emitUpdate(program, options, addresses.settings));
   return { clear, evaluate, learn: { first: evaluate.first, end: backward.end }, norm, update };
@@ -145,6 +153,10 @@ function emitPhases(graph: Graph, options: TrainPlanOptions, program: Program, a
 /** Losses as they are, and their gradients divided by the number of rows; what that leaves to be scaled, the optimizer scales. */
 function emitLosses(program: Program, { losses, targets }: TrainAddresses, logits: ReturnType<TrainForward['place']>, vocabulary: number, rows: number): void {
   program.call('cross_entropy_f32', [losses, logits.at, targets, vocabulary, logits.stride, 1 / rows], rows);
+}
+
+function emitFactors(program: Program, { factors }: Places, logits: ReturnType<TrainForward['place']>, vocabulary: number, rows: number): void {
+  program.call('scale_rows_f32', [logits.at, logits.at, factors, vocabulary, logits.stride, logits.stride], rows);
 }
 
 function emitUpdate(program: Program, { layout: { count, decayed }, regions }: TrainPlanOptions, settings: number): void {

@@ -29,6 +29,8 @@ export interface EngineOptions {
   readonly sequences: number;
   readonly length: number;
   readonly dropout: number;
+  /** Gradients are taken by `forward` and `backward`, each row's with a factor of its own. */
+  readonly weighted?: boolean;
   /** Which weights learn; the others stay as they are. Default: all. */
   readonly trained?: (name: string) => boolean;
 }
@@ -178,6 +180,19 @@ export class TrainEngine {
     return this.losses();
   }
 
+  /** Losses of a micro-batch's rows, in place: the first half of `learn`, for those who weigh the rows by them. */
+  forward(batch: Batch, seed: number): Float32Array<ArrayBuffer> {
+    this.write(batch);
+    this.walk(this.plan.phases.evaluate, seed);
+    return this.rowLosses();
+  }
+
+  /** The second half, after `forward` with the same seed: adds the gradients of (sum of factor × loss) / rows. */
+  backward(factors: Float32Array, seed: number): void {
+    new Float32Array(this.memory, this.plan.factors, factors.length).set(factors);
+    this.walk({ first: this.plan.phases.evaluate.end, end: this.plan.phases.learn.end }, seed);
+  }
+
   /** Euclidean norm of the gradients as gathered. */
   norm(): number {
     this.walk(this.plan.phases.norm);
@@ -246,8 +261,12 @@ export class TrainEngine {
   }
 
   private losses(): number {
+    return this.rowLosses().reduce((sum, loss) => sum + loss, 0);
+  }
+
+  private rowLosses(): Float32Array<ArrayBuffer> {
     const { sequences, length } = this.options;
-    return new Float32Array(this.memory, this.plan.losses, sequences * length).reduce((sum, loss) => sum + loss, 0);
+    return new Float32Array(this.memory as ArrayBuffer, this.plan.losses, sequences * length);
   }
 }
 

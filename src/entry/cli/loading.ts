@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { StonechatError } from '../../errors.js';
 import { openModel } from '../../files/index.js';
 import type { ModelFile } from '../../files/types.js';
-import type { GenerateOptions, LoadOptions, Model } from '../../generate/types.js';
+import type { GenerateOptions, LoadOptions, LoraSource, Model } from '../../generate/types.js';
 import type { Build } from '../../host/host.js';
 import { nodeHost } from '../../host/node.js';
 import { createStonechat } from '../load.js';
@@ -30,6 +30,13 @@ async function templateOf(name: string | undefined): Promise<string | undefined>
   }
 }
 
+/** Adapters named as FILE or FILE:SCALE. */
+export const adaptersOf = (args: Arguments): LoraSource[] =>
+  args.texts('lora').map((text) => {
+    const [, source, scale] = /^(.+):([-+]?(?:\d+\.?\d*|\.\d+))$/.exec(text) ?? [];
+    return source === undefined ? { source: text } : { source, scale: Number(scale) };
+  });
+
 async function loadOptions(args: Arguments): Promise<LoadOptions> {
   const options: LoadOptions = {
     threads: args.number('threads'),
@@ -37,6 +44,7 @@ async function loadOptions(args: Arguments): Promise<LoadOptions> {
     contextLength: args.number('context'),
     kvCache: args.text('kv-cache') as LoadOptions['kvCache'],
     activations: args.text('activations') as LoadOptions['activations'],
+    lora: adaptersOf(args),
     tokenizer: args.text('tokenizer'),
     chatTemplate: await templateOf(args.text('template')),
   };
