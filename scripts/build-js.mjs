@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 import { join } from 'node:path';
 import { SETS, targets } from './build-wasm.mjs';
 
-const entries = () => ['node', 'browser', 'edge', 'cli', 'train', 'bench-node', 'bench-browser', 'bench-edge'].filter((name) => existsSync(`src/entry/${name}.ts`));
+const entries = () => ['node', 'browser', 'edge', 'cli', 'train-node', 'train-browser', 'train-edge', 'bench-node', 'bench-browser', 'bench-edge'].filter((name) => existsSync(`src/entry/${name}.ts`));
 export const jsOutputs = () => [...entries().map((name) => `dist/${name}.js`), 'dist/worker/program.js', ...SETS.map(({ name }) => `dist/${name}/inline.js`)];
 
 const common = { bundle: true, minify: true, target: 'es2022', legalComments: 'none', logLevel: 'warning', absWorkingDir: process.cwd() };

@@ -11,7 +11,8 @@ export type ErrorCode =
   | 'unavailable' // this host lacks the capability (threads, files, SIMD level)
   | 'disposed' // the model or session was used after dispose()
   | 'aborted' // the caller's AbortSignal
-  | 'worker-failed'; // a worker thread died or does not answer
+  | 'worker-failed' // a worker thread died or does not answer
+  | 'diverged'; // training came to a loss or gradient that is no number
 
 export interface ErrorDetails {
   code: ErrorCode;

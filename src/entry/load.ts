@@ -12,7 +12,7 @@ import { renderChat } from '../text/chat.js';
 import { type KernelSource, tokenizerFromFile, tokenizerFromModel } from '../text/index.js';
 import type { Tokenizer } from '../text/types.js';
 
-const MOST_THREADS = 64;
+export const MOST_THREADS = 64;
 const MOST_CONTEXT = 1 << 24;
 const DEFAULT_MOST_THREADS = 8;
 /** Below this a token takes less time than threads take to meet. */
@@ -53,7 +53,7 @@ const RULES: Readonly<Record<keyof LoadOptions, Rule>> = {
   workerUrl: { expected: 'an address', accepts: (value) => isText(value) || value instanceof URL, otherwise: 'the embedded worker' },
 };
 
-function chooseBuild(host: Host, asked: Build | undefined): Build {
+export function chooseBuild(host: Host, asked: Build | undefined): Build {
   if (asked === undefined) return host.builds[0]!;
   if (host.builds.includes(asked)) return asked;
   throw new StonechatError({

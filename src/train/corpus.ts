@@ -1,4 +1,5 @@
 import { StonechatError } from '../errors.js';
+import { badOption, show } from '../files/refuse.js';
 import type { Tokenizer } from '../text/types.js';
 import { type Documents, pairCount } from './batches.js';
 import { mix, permutation } from './random.js';
@@ -42,23 +43,35 @@ export function tokenizeDocuments(texts: readonly string[], tokenizer: Tokenizer
 }
 
 export interface Split {
-  readonly training: Documents;
-  readonly validation: Documents | undefined;
+  readonly training: readonly string[];
+  readonly validation: readonly string[];
 }
 
-/** Keeps a seeded share of the documents back; of a single document its end. */
-export function splitValidation(documents: Documents, share: number, seed: number): Split {
-  const count = documents.ends.length;
-  if (share <= 0) return { training: documents, validation: undefined };
-  if (count === 1) return splitOne(documents, share);
+/** Keeps a seeded share of the documents back; of a single document its end. Texts are split, so that the vocabulary is learnt from the rest alone. */
+export function splitValidation(texts: readonly string[], share: number, seed: number): Split {
+  const count = texts.length;
+  if (share <= 0 || count === 0) return { training: texts, validation: [] };
+  if (count === 1) return splitOne(texts[0]!, share);
   const kept = Math.max(1, Math.min(count - 1, Math.round(count * share)));
   const back = new Set(permutation(count, mix(seed, 0x76616c)).subarray(0, kept));
-  const all = Array.from({ length: count }, (_, i) => i);
-  return { training: pick(documents, all.filter((i) => !back.has(i))), validation: pick(documents, all.filter((i) => back.has(i))) };
+  return { training: texts.filter((_, i) => !back.has(i)), validation: texts.filter((_, i) => back.has(i)) };
 }
 
-function pick({ ids, ends }: Documents, which: readonly number[]): Documents {
-  const parts = which.map((i) => ids.subarray(i ? ends[i - 1]! : 0, ends[i]!));
+/** At the last line end before the place, or the last space; a text without either is not worth splitting. */
+function splitOne(text: string, share: number): Split {
+  const before = text.slice(0, Math.floor(text.length * (1 - share)));
+  const line = before.lastIndexOf('\n');
+  const at = line > 0 ? line : before.lastIndexOf(' ');
+  return at > 0 ? { training: [text.slice(0, at)], validation: [text.slice(at + 1)] } : { training: [text], validation: [] };
+}
+
+/** Cuts long documents into parts of at most `most` predictions, to be shuffled one by one. A part begins with the token before it, so that none is lost. */
+export function cutLong({ ids, ends }: Documents, most: number): Documents {
+  const parts: Int32Array[] = [];
+  ends.forEach((end, document) => {
+    const first = document ? ends[document - 1]! : 0;
+    for (let at = first; at < end - 1; at += most) parts.push(ids.subarray(at, Math.min(end, at + most + 1)));
+  });
   return join(parts);
 }
 
@@ -72,27 +85,30 @@ function join(parts: readonly Int32Array[]): Documents {
   return { ids, ends };
 }
 
-function splitOne({ ids }: Documents, share: number): Split {
-  const cut = Math.floor(ids.length * (1 - share));
-  const training = ids.subarray(0, cut);
-  // The kept part begins with the token before it, so that its first token has something to follow from.
-  return { training: join([training]), validation: cut >= 1 && ids.length - cut >= 1 ? join([ids.subarray(cut - 1)]) : undefined };
+/** A text, or documents one by one; each may hold several between separators. */
+export type Corpus = string | Iterable<string> | AsyncIterable<string>;
+
+/** All documents of a corpus. @throws StonechatError `bad-option` where there are none. */
+export async function readCorpus(corpus: Corpus, separator: string, what = 'a corpus'): Promise<string[]> {
+  const documents: string[] = [];
+  for await (const text of typeof corpus === 'string' ? [corpus] : corpus) {
+    if (typeof text !== 'string') throw badOption(`${what} of texts`, show(text), 'Decode files to text first.');
+    for (const document of splitDocuments(text, separator)) documents.push(document);
+  }
+  if (documents.length > 0) return documents;
+  throw badOption(`${what} with text`, 'none', 'Check the path, and the separator between documents.');
 }
 
-/** @throws StonechatError `bad-option` for a corpus with nothing to learn from, or too little for one step. */
+/** @throws StonechatError `bad-option` for too little text for one step. */
 export function checkCorpus(training: Documents, rows: number): void {
-  const tokens = training.ends.length ? pairCount(training) : 0;
-  if (tokens === 0) {
-    throw new StonechatError({ code: 'bad-option', expected: 'a corpus with text', found: 'none', remedy: 'Check the path, and the separator between documents.' });
-  }
-  if (tokens < rows) {
-    throw new StonechatError({
-      code: 'bad-option',
-      expected: `a corpus of at least one batch: ${rows} tokens`,
-      found: `${tokens}`,
-      remedy: 'Give more text, or use a smaller batch or context.',
-    });
-  }
+  const tokens = pairCount(training);
+  if (tokens >= rows) return;
+  throw new StonechatError({
+    code: 'bad-option',
+    expected: `a corpus of at least one batch: ${rows} tokens`,
+    found: `${tokens}`,
+    remedy: 'Give more text, or use a smaller batch or context.',
+  });
 }
 
 /** FNV-1a over the ids: tells one corpus from another. */
