@@ -1,7 +1,7 @@
 import type { Calibration } from './calibration.js';
 import type { Trust } from './trust.js';
 
-const escape = (text: string): string => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+export const escapeMarkup = (text: string): string => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 const SIZE = 320;
 const MARGIN = 40;
@@ -38,13 +38,13 @@ const shade = (probability: number): string => `rgba(193,18,31,${Math.min(0.75, 
 export function trustHtml(view: Trust, prompt = ''): string {
   const words = view.tokens.map(({ text, probability, entropy, margin, span }) => {
     const title = `probability ${(100 * probability).toFixed(1)} %, entropy ${entropy.toFixed(2)} nats, margin ${(100 * margin).toFixed(1)} points`;
-    return `<span${span ? ' class="span"' : ''} style="background:${shade(probability)}" title="${title}">${escape(text)}</span>`;
+    return `<span${span ? ' class="span"' : ''} style="background:${shade(probability)}" title="${title}">${escapeMarkup(text)}</span>`;
   });
-  const spans = view.spans.map(({ text, surprise }) => `<li><b>${escape(text)}</b>: ${(100 * Math.exp(-surprise)).toPrecision(2)} %</li>`);
+  const spans = view.spans.map(({ text, surprise }) => `<li><b>${escapeMarkup(text)}</b>: ${(100 * Math.exp(-surprise)).toPrecision(2)} %</li>`);
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>How far to trust this text</title>
 <style>body{font:16px/1.7 Georgia,serif;max-width:42rem;margin:2rem auto;padding:0 1rem;color:#222}pre{font:inherit;white-space:pre-wrap}.prompt{color:#777}.span{border-bottom:2px solid #c1121f}h1{font-size:1.2rem}</style>
 <h1>How far to trust this text</h1>
-<pre><span class="prompt">${escape(prompt)}</span>${words.join('')}</pre>
+<pre><span class="prompt">${escapeMarkup(prompt)}</span>${words.join('')}</pre>
 <p>Mean probability of a token ${(100 * view.meanProbability).toFixed(1)} %, mean entropy ${view.meanEntropy.toFixed(2)} nats. The darker, the less the model expected it; hover for numbers.</p>
 <p>Least certain:</p><ol>${spans.join('')}</ol>
 </html>

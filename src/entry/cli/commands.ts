@@ -7,7 +7,7 @@ import { logits } from './logits.js';
 import { next } from './next.js';
 import {
   ADD_SPECIAL, ANSWER, BENCH, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, NO_PERPLEXITY, type OptionSpec, PROMPT, PURE, SPANS, SYSTEM,
-  TEMPLATE, TEXT, TOKENIZER, TOP, TYPE,
+  TEMPLATE, TEXT, TOKENIZER, TOP, TRAINING, TYPE,
 } from './options.js';
 import { tokenize } from './tokenize.js';
 import { showTrust } from './trust.js';
@@ -73,6 +73,14 @@ export const COMMANDS: readonly Command[] = [
     examples: ['stonechat logits --model m.gguf --ids 1,2,3 --json'],
     options: [PROMPT, IDS, ...LOADING, ...COMMON],
     run: logits,
+  },
+  {
+    name: 'train',
+    operands: 'TEXT.txt …',
+    summary: 'Make a model: learn a tokenizer and a transformer from texts.',
+    examples: ['stonechat train corpus.txt -o model.gguf', 'stonechat train a.txt b.txt -o small.gguf --config small.json --steps 2000 --validation held-out.txt', 'stonechat train corpus.txt -o model.gguf --resume'],
+    options: [...TRAINING, ...COMMON],
+    run: async (args) => (await import('./train.js')).train(args),
   },
   {
     name: 'eval',

@@ -93,3 +93,45 @@ export const BENCH: readonly OptionSpec[] = [
   option('compare', 'FILE', 'Show which ratios changed beyond the spread since a run saved there.'),
   option('save', 'FILE', 'Write the ratios of this run there.'),
 ];
+
+/** Numbers that decide what is learnt; they go by these names, in camel case, to train(). */
+export const TRAINING_NUMBERS: readonly OptionSpec[] = [
+  option('steps', 'N', 'Optimizer steps. Default: from the size of the corpus.', { short: 'n' }),
+  option('epochs', 'X', 'In place of --steps: how often to go through the corpus.'),
+  option('vocabulary', 'N', 'Tokens to learn from the corpus. Default: by its size, 300 to 4,096.'),
+  option('batch', 'N', 'Sequences of one step. Default: 2,048 tokens of them.'),
+  option('micro-batch', 'N', 'How many of them to compute at a time; fewer take less memory.'),
+  option('learning-rate', 'X', 'Highest learning rate. Default: by the size of the model.'),
+  option('final-rate', 'X', 'What is left of it at the end. Default: a tenth.'),
+  option('warmup', 'N', 'Steps in which it rises. Default: a twentieth of them, 200 at most.'),
+  option('weight-decay', 'X', 'Of matrices, by AdamW. Default 0.1.'),
+  option('beta1', 'X', 'Of AdamW. Default 0.9.'),
+  option('beta2', 'X', 'Of AdamW. Default 0.99.'),
+  option('clip', 'X', 'Longest gradient. Default 1.'),
+  option('dropout', 'X', 'Default: 0.1 where the corpus is seen more than four times, else 0.'),
+  option('seed', 'N', 'The same seed gives the same weights, on every machine. Default 0.', { short: 's' }),
+  option('validation-share', 'X', 'Share of the documents kept back to validate. Default 0.05.'),
+  option('evaluate-every', 'N', 'Steps between evaluations. Default: about 40 in all.'),
+  option('evaluation-tokens', 'N', 'Tokens of each. Default 32,768.'),
+  option('sample-every', 'N', 'Steps between samples, 0 for none. Default: with every fourth evaluation.'),
+  option('sample-tokens', 'N', 'Tokens of a sample. Default 96.'),
+  option('checkpoint-every', 'N', 'Steps between checkpoints. Default: as often as evaluations.'),
+  option('threads', 'N', 'Threads that compute; they change no bit. Default: one per processor, 8 at most.', { short: 't' }),
+];
+
+export const TRAINING: readonly OptionSpec[] = [
+  option('output', 'FILE', 'The model to write, a GGUF file; the report goes beside it.', { short: 'o' }),
+  option('config', 'FILE', 'Sizes of the model as JSON. Default: by the size of the corpus.'),
+  option('validation', 'FILE', 'Text to validate with, in place of a share of the corpus.', { multiple: true }),
+  option('tokenizer', 'MODEL', 'A GGUF file whose tokenizer is used. Default: one is learnt.'),
+  ...TRAINING_NUMBERS,
+  option('keep', 'WHICH', 'best (by validation loss) or last weights. Default best.'),
+  option('separator', 'TEXT', 'What stands between documents; \\n is a line end. Default <|endoftext|>.'),
+  option('sample-prompt', 'TEXT', 'What samples begin with. Default: nothing.'),
+  option('name', 'TEXT', 'Name of the model. Default: that of its file.'),
+  option('build', 'NAME', 'scalar, simd or relaxed: the same weights at another speed. Default: the fastest.'),
+  option('checkpoint', 'FILE', 'Where the state is kept while it runs. Default: the output with .checkpoint.'),
+  flag('resume', 'Go on from the checkpoint, where there is one.'),
+  flag('restart', 'Begin anew, although there is a checkpoint.'),
+  flag('no-report', 'Only write the model.'),
+];
