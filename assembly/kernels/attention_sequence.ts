@@ -1,74 +1,140 @@
+/**
+ * Causal grouped-query attention over whole sequences, within documents, for training.
+ *
+ * A work item is a sequence and a KV head. Rows of q and out hold heads x headDim elements, those of k and v kvHeads x headDim,
+ * strides in elements; row r sees the rows starts[r] … r (see sequence.ts). lse[row][head] is the log-sum-exp of its scores.
+ *
+ * Order of operations for one row and head (contract), each rounded to f32:
+ *   score = scale * (sum over dims ascending of q * k);  weight = exp(score - largest score);  total = sum of weights, keys ascending
+ *   out = (sum over keys ascending of weight * v) / total;  lse = largest + log(total) in f64, rounded once
+ * Keys past the row take part in the tiles with weight 0, which changes no bit of finite sums.
+ */
+import { SIMD } from '../lanes';
 import { exp, log_f64 } from '../math';
+import { add, div, get, greater, mul, put, splat, sub } from '../vector';
+import { multiplyTile, packAcross, packAlong } from './gemm';
+import { EIGHT, FOUR, PANEL_ROW, at, packPanelsAcross, padded, runEnd, storeTurned } from './sequence';
+import { gradientScratchBytes } from './attention_sequence_grad';
 
+/** Bytes of scratch for one thread, forward or gradient. */
 export function attention_sequence_scratch_bytes(length: i32, headDim: i32, group: i32): usize {
-  return <usize>length << 3;
+  return max(offsetof<Forward>() + scoresOffset(length, headDim) + <usize>padded(length, FOUR) * PANEL_ROW, gradientScratchBytes(length, headDim));
 }
 
-/** Causal. */
+/** The operands of one run; lies at the start of the scratch memory, followed by what it names. */
+@unmanaged
+class Forward {
+  rows: i32;
+  headDim: i32;
+  scale: f32;
+  /** Slivers across of k, along of v; a panel of 8 queries; scores, then weights, [key][8 queries]; a tile, [4 dims][8 queries]; totals. */
+  k: usize;
+  v: usize;
+  q: usize;
+  scores: usize;
+  tile: usize;
+  tops: usize;
+  totals: usize;
+}
+
+/** Bytes from the end of Forward to the scores. */
+// @ts-ignore: decorator
+@inline
+function scoresOffset(rows: i32, headDim: i32): usize {
+  return ((<usize>padded(rows, FOUR) * <usize>headDim + <usize>padded(headDim, FOUR) * <usize>rows) << 2) + <usize>headDim * PANEL_ROW + 192;
+}
+
 export function attention_sequence_f32(out: usize, lse: usize, q: usize, k: usize, v: usize, starts: usize, scratch: usize, length: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, outStride: i32, qStride: i32, kStride: i32, vStride: i32, first: i32, end: i32): void {
-  const group = heads / kvHeads;
+  const group = heads / kvHeads, run = changetype<Forward>(scratch);
   for (let item = first; item < end; ++item) {
-    const sequence = item / kvHeads, kvHead = item % kvHeads;
-    for (let head = kvHead * group; head < (kvHead + 1) * group; ++head) {
-      for (let row = sequence * length; row < (sequence + 1) * length; ++row) {
-        const start = load<i32>(starts + (<usize>row << 2)), q0 = at(q, row, qStride, head * headDim), o0 = at(out, row, outStride, head * headDim);
-        let top: f32 = -Infinity, total: f32 = 0;
-        for (let key = start; key <= row; ++key) {
-          const score = scale * dot(q0, at(k, key, kStride, kvHead * headDim), headDim);
-          store<f32>(scratch + (<usize>(key - start) << 2), score);
-          top = max(top, score);
-        }
-        for (let dim = 0; dim < headDim; ++dim) store<f32>(o0 + (<usize>dim << 2), 0);
-        for (let key = start; key <= row; ++key) {
-          const weight = exp<f32>(load<f32>(scratch + (<usize>(key - start) << 2)) - top);
-          total += weight;
-          addScaled(o0, at(v, key, vStride, kvHead * headDim), weight, headDim);
-        }
-        for (let dim = 0; dim < headDim; ++dim) store<f32>(o0 + (<usize>dim << 2), load<f32>(o0 + (<usize>dim << 2)) / total);
-        store<f32>(at(lse, row, heads, head), <f32>(<f64>top + log_f64(<f64>total)));
+    const kvHead = item % kvHeads, last = (item / kvHeads + 1) * length;
+    for (let row = last - length; row < last; row += run.rows) {
+      begin(run, runEnd(starts, row, last) - row, headDim, scale);
+      packAcross(run.k, at(k, row, kStride, kvHead * headDim), run.rows, headDim, <usize>kStride << 2);
+      packAlong(run.v, at(v, row, vStride, kvHead * headDim), headDim, run.rows, <usize>vStride << 2);
+      for (let head = kvHead * group; head < (kvHead + 1) * group; ++head) {
+        attend(run, at(out, row, outStride, head * headDim), at(lse, row, heads, head), at(q, row, qStride, head * headDim), outStride, heads, qStride);
       }
     }
   }
 }
 
-export function attention_sequence_f32_grad(dq: usize, dk: usize, dv: usize, dout: usize, out: usize, lse: usize, q: usize, k: usize, v: usize, starts: usize, scratch: usize, length: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, dqStride: i32, dkStride: i32, dvStride: i32, doutStride: i32, outStride: i32, qStride: i32, kStride: i32, vStride: i32, first: i32, end: i32): void {
-  const group = heads / kvHeads;
-  for (let item = first; item < end; ++item) {
-    const sequence = item / kvHeads, kvHead = item % kvHeads;
-    for (let row = sequence * length; row < (sequence + 1) * length; ++row) {
-      memory.fill(at(dk, row, dkStride, kvHead * headDim), 0, <usize>headDim << 2);
-      memory.fill(at(dv, row, dvStride, kvHead * headDim), 0, <usize>headDim << 2);
-      memory.fill(at(dq, row, dqStride, kvHead * group * headDim), 0, <usize>(group * headDim) << 2);
-    }
-    for (let head = kvHead * group; head < (kvHead + 1) * group; ++head) {
-      for (let row = sequence * length; row < (sequence + 1) * length; ++row) {
-        const start = load<i32>(starts + (<usize>row << 2)), q0 = at(q, row, qStride, head * headDim), d0 = at(dout, row, doutStride, head * headDim);
-        const delta = dot(d0, at(out, row, outStride, head * headDim), headDim);
-        for (let key = start; key <= row; ++key) {
-          const k0 = at(k, key, kStride, kvHead * headDim);
-          const p = exp<f32>(scale * dot(q0, k0, headDim) - load<f32>(at(lse, row, heads, head)));
-          const ds: f32 = p * (dot(d0, at(v, key, vStride, kvHead * headDim), headDim) - delta) * scale;
-          addScaled(at(dv, key, dvStride, kvHead * headDim), d0, p, headDim);
-          addScaled(at(dk, key, dkStride, kvHead * headDim), q0, ds, headDim);
-          addScaled(at(dq, row, dqStride, head * headDim), k0, ds, headDim);
-        }
-      }
-    }
+function begin(run: Forward, rows: i32, headDim: i32, scale: f32): void {
+  run.rows = rows;
+  run.headDim = headDim;
+  run.scale = scale;
+  run.k = changetype<usize>(run) + offsetof<Forward>();
+  run.v = run.k + ((<usize>padded(rows, FOUR) * <usize>headDim) << 2);
+  run.q = run.v + ((<usize>padded(headDim, FOUR) * <usize>rows) << 2);
+  run.tile = run.q + <usize>headDim * PANEL_ROW;
+  run.tops = run.tile + 128;
+  run.totals = run.tops + PANEL_ROW;
+  run.scores = run.totals + PANEL_ROW;
+}
+
+/** One head of a run, eight queries at a time. */
+function attend(run: Forward, out: usize, lse: usize, q: usize, outStride: i32, lseStride: i32, qStride: i32): void {
+  for (let row = 0; row < run.rows; row += EIGHT) {
+    const queries = min(EIGHT, run.rows - row), keys = row + queries;
+    packPanelsAcross(run.q, at(q, row, qStride, 0), queries, run.headDim, <usize>qStride << 2);
+    score(run, keys);
+    hideLater(run.scores + <usize>row * PANEL_ROW, queries);
+    if (SIMD) for (let lane: usize = 0; lane < PANEL_ROW; lane += 16) weigh<v128>(run, keys, lane);
+    else for (let lane: usize = 0; lane < PANEL_ROW; lane += 4) weigh<f32>(run, keys, lane);
+    for (let i = 0; i < queries; i++) store<f32>(at(lse, row + i, lseStride, 0), logSum(run, <usize>i << 2));
+    gather(run, at(out, row, outStride, 0), queries, keys, <usize>outStride << 2);
+  }
+}
+
+function score(run: Forward, keys: i32): void {
+  let k = run.k, scores = run.scores;
+  for (let key = 0; key < keys; key += FOUR, k += <usize>run.headDim << 4, scores += 4 * PANEL_ROW) multiplyTile(scores, k, run.q, run.headDim, PANEL_ROW, true);
+}
+
+/** Key i of the first query's own and later keys is seen by queries i and up. */
+function hideLater(scores: usize, queries: i32): void {
+  for (let key = 1; key < queries; key++) {
+    for (let query = 0; query < key; query++) store<f32>(scores + <usize>key * PANEL_ROW + (<usize>query << 2), -Infinity);
+  }
+}
+
+/** Scores to weights, and their total. */
+// @ts-ignore: decorator
+@inline
+function weigh<T>(run: Forward, keys: i32, lane: usize): void {
+  const scale = splat<T>(run.scale), from = run.scores + lane, end = from + <usize>keys * PANEL_ROW;
+  let top = splat<T>(-Infinity), total = splat<T>(0);
+  for (let key = from; key < end; key += PANEL_ROW) {
+    const scaled = mul<T>(get<T>(key), scale);
+    top = greater<T>(top, scaled);
+    put<T>(key, scaled);
+  }
+  for (let key = from; key < end; key += PANEL_ROW) {
+    const weight = exp<T>(sub<T>(get<T>(key), top));
+    total = add<T>(total, weight);
+    put<T>(key, weight);
+  }
+  put<T>(run.tops + lane, top);
+  put<T>(run.totals + lane, total);
+}
+
+function logSum(run: Forward, lane: usize): f32 {
+  return <f32>(<f64>load<f32>(run.tops + lane) + log_f64(<f64>load<f32>(run.totals + lane)));
+}
+
+/** Weighted sums of values, four dims at a time. */
+function gather(run: Forward, out: usize, queries: i32, keys: i32, outBytes: usize): void {
+  let v = run.v;
+  for (let dim = 0; dim < run.headDim; dim += FOUR, v += <usize>run.rows << 4) {
+    multiplyTile(run.tile, v, run.scores, keys, PANEL_ROW, true);
+    if (SIMD) for (let lane: usize = 0; lane < 128; lane += 16) divide<v128>(run.tile + lane, run.totals + (lane & 31));
+    else for (let lane: usize = 0; lane < 128; lane += 4) divide<f32>(run.tile + lane, run.totals + (lane & 31));
+    storeTurned(out + (<usize>dim << 2), run.tile, queries, min(FOUR, run.headDim - dim), outBytes);
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function at(base: usize, row: i32, stride: i32, column: i32): usize {
-  return base + ((<usize>row * <usize>stride + <usize>column) << 2);
-}
-
-function dot(a: usize, b: usize, n: i32): f32 {
-  let total: f32 = 0;
-  for (let i: usize = 0; i < <usize>n; ++i) total += load<f32>(a + (i << 2)) * load<f32>(b + (i << 2));
-  return total;
-}
-
-function addScaled(y: usize, x: usize, scale: f32, n: i32): void {
-  for (let i: usize = 0; i < <usize>n; ++i) store<f32>(y + (i << 2), load<f32>(y + (i << 2)) + scale * load<f32>(x + (i << 2)));
+function divide<T>(sums: usize, totals: usize): void {
+  put<T>(sums, div<T>(get<T>(sums), get<T>(totals)));
 }

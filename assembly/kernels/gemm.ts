@@ -55,8 +55,9 @@ export function multiplyPanel(c: usize, panel: usize, scratch: usize, rows: i32,
   copyFour(to + 16, from + 16);
 }
 
+/** A tile of C, 4 rows of 8, rowBytes apart: a sliver of A times a panel of B. */
 // @ts-ignore: decorator
-@inline function multiplyTile(c: usize, a: usize, b: usize, depth: i32, rowBytes: usize, fresh: bool): void {
+@inline export function multiplyTile(c: usize, a: usize, b: usize, depth: i32, rowBytes: usize, fresh: bool): void {
   if (SIMD) multiplyLanes(c, a, b, depth, rowBytes, fresh);
   else multiplyByValue(c, a, b, depth, rowBytes, fresh);
 }
@@ -107,8 +108,7 @@ function multiplyFour(c: usize, a: usize, b: usize, depth: i32, fresh: bool): vo
 }
 
 /** Packs A from rows that run along r: x[rows][depth], missing rows of the last sliver 0. */
-export function packAcross(scratch: usize, x: usize, rows: i32, depth: i32, xBytes: usize): void {
-  let a = blockOf(scratch);
+export function packAcross(a: usize, x: usize, rows: i32, depth: i32, xBytes: usize): void {
   for (let row = 0; row < rows; row += SLIVER) {
     let r = 0;
     if (SIMD && row + SLIVER <= rows) {
@@ -127,13 +127,13 @@ export function packAcross(scratch: usize, x: usize, rows: i32, depth: i32, xByt
   }
 }
 
-/** Packs A from rows that run along i: x[depth][rows]; reads whole fours. */
-export function packAlong(scratch: usize, x: usize, rows: i32, depth: i32, xBytes: usize): void {
-  let a = blockOf(scratch);
+/** Packs A from rows that run along i: x[depth][rows], what the last sliver lacks 0. */
+export function packAlong(a: usize, x: usize, rows: i32, depth: i32, xBytes: usize): void {
   for (let row = 0; row < rows; row += SLIVER) {
     let from = x + (<usize>row << 2);
     for (let r = 0; r < depth; r++) {
-      copyFour(a, from);
+      if (row + SLIVER <= rows) copyFour(a, from);
+      else for (let i = 0; i < SLIVER; i++) store<f32>(a + (<usize>i << 2), row + i < rows ? load<f32>(from + (<usize>i << 2)) : 0);
       a += 16;
       from += xBytes;
     }

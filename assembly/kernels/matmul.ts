@@ -12,7 +12,7 @@ import {
   BFloat16, Float32, HALF_HEADER, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupBytes, is, isFloat,
 } from '../weights/types';
 import { unpackFloats } from '../weights/unpack';
-import { DEPTH, GEMM_BYTES, ROWS, addProduct, multiplyPanel, packAcross, panelOf } from './gemm';
+import { DEPTH, GEMM_BYTES, ROWS, addProduct, blockOf, multiplyPanel, packAcross, panelOf } from './gemm';
 
 /** Bytes of scratch for one thread: a block of the product, or a panel of 8 rows in f32 (integer panels are smaller). */
 export function matmul_scratch_bytes(k: i32): usize { return max((<usize>k << 5) + 64, GEMM_BYTES); }
@@ -35,7 +35,7 @@ function multiplyBlocks<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32,
     const depth = min(DEPTH, k - column);
     for (let token = 0; token < m; token += ROWS) {
       const rows = min(ROWS, m - token);
-      packAcross(scratch, x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
+      packAcross(blockOf(scratch), x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
       for (let group: usize = 0; group < <usize>groups; group++) {
         const packed = w + group * groupBytes<W>(k);
         if (!is<W, Float32>()) unpackFloats<W>(panelOf(scratch), packed, column, column + depth);

@@ -15,7 +15,7 @@ import {
   BFloat16, BLOCK, Float32, GROUP, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupBytes, is, subs,
 } from '../weights/types';
 import { unpackFloats } from '../weights/unpack';
-import { DEPTH, GEMM_BYTES, ROWS, copyEight, multiplyPanel, packAcross, packAlong, panelOf } from './gemm';
+import { DEPTH, GEMM_BYTES, ROWS, blockOf, copyEight, multiplyPanel, packAcross, packAlong, panelOf } from './gemm';
 
 /** Columns of w unpacked at a time: a superblock. DEPTH rows of them take 256 KiB. */
 const CHUNK: i32 = 256;
@@ -39,7 +39,7 @@ export function matmul_grad_x_items(k: i32): i32 { return (k + BLOCK - 1) / BLOC
       const stride = is<W, Float32>() ? groupBytes<W>(k) : <usize>CHUNK << 5;
       for (let token = 0; token < m; token += ROWS) {
         const rows = min(ROWS, m - token);
-        packAcross(scratch, dy + <usize>token * dyBytes + (<usize>row << 2), rows, depth, dyBytes);
+        packAcross(blockOf(scratch), dy + <usize>token * dyBytes + (<usize>row << 2), rows, depth, dyBytes);
         for (let at = column; at < next; at += GROUP) {
           packPanel(panelOf(scratch), floats + (<usize>(at - column) << 5), groups, stride, k - at);
           multiplyPanel(dx + <usize>token * dxBytes + (<usize>at << 2), panelOf(scratch), scratch, rows, depth, dxBytes, fresh);
@@ -91,7 +91,7 @@ export function matmul_f32_grad_w(dw: usize, dy: usize, x: usize, scratch: usize
     const depth = min(DEPTH, m - token);
     for (let column = 0; column < k; column += ROWS) {
       const rows = min(ROWS, k - column);
-      packAlong(scratch, x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
+      packAlong(blockOf(scratch), x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
       for (let group = <usize>firstGroup; group < <usize>endGroup; group++) {
         copyPanel(panelOf(scratch), dy + <usize>token * dyBytes + (group << 5), depth, dyBytes);
         multiplyPanel(dw + (group * <usize>k + <usize>column << 5), panelOf(scratch), scratch, rows, depth, 32, false);
