@@ -8,8 +8,9 @@
  *   instructions would follow to get to i32). There sums stay in i16 for a whole block. They may wrap on the way: only
  *   the last value has to fit, and it does, because sums start from -offset x the activations:
  *     4 bits: 8 x 127 x 16 columns = 16256; 5 bits: 16 x 127 x 16 = 32512; 6 bits (q6_K, in halves): 32 x 127 x 8 = 32512.
- *   q8_0 splits its activations instead, x = 16 high + low, both within -8..8 (quantize.ts): 8 x 255 x 16 = 32640.
- * Plain simd takes the even and odd bytes of the codes as i16 (its activations are i16, in that order): always Direct.
+ *   q8_0's would not fit. One token splits its activations instead, x = 16 high + low, both within -8..8 (quantize.ts):
+ *   8 x 255 x 16 = 32640; several take Words.
+ * - Words: the even and odd bytes of the codes as i16, against activations as i16 in that order (quantize.ts). Plain simd.
  */
 import { RELAXED } from '../lanes';
 import { Q6_K, Q8_0, hasMinimum, highBits, is, offset } from '../weights/types';
@@ -17,6 +18,7 @@ import { Q6_K, Q8_0, hasMinimum, highBits, is, offset } from '../weights/types';
 export class Direct {}
 export class Signed {}
 export class Narrow {}
+export class Words {}
 
 export const DIRECT: i32 = 0;
 export const SIGNED: i32 = 1;
@@ -30,18 +32,19 @@ export const NARROW: i32 = 2;
   return product == 4 * 127 * byte ? DIRECT : product == 4 * 127 * (byte - 256) ? SIGNED : NARROW;
 }
 
-/** Blocks whose integer sum comes in two parts, each with its factor: q6_K's halves; q8_0's split activations. */
+/** Blocks whose integer sum comes in two parts, each with its factor: q6_K's halves. A panel of words has the factors multiplied in. */
 // @ts-ignore: decorator
-@inline export function inParts<W, D>(): bool { return is<W, Q6_K>() || isSplit<W, D>(); }
+@inline export function inParts<W, D>(): bool { return is<W, Q6_K>() && !is<D, Words>(); }
 
+/** One token of q8_0: two sums, of the high and of the low parts of the activations. */
 // @ts-ignore: decorator
-@inline export function isSplit<W, D>(): bool { return RELAXED && is<W, Q8_0>() && is<D, Narrow>(); }
+@inline export function isSplit<W, D>(): bool { return is<W, Q8_0>() && is<D, Narrow>(); }
 
 /** What is taken off the codes by way of the sums' start: the type's offset, or 16 to make five bits fit in i16. */
 // @ts-ignore: decorator
 @inline export function bias<W, D>(): i32 {
-  if (is<D, Signed>() && is<W, Q8_0>()) return 0;
   if (isSplit<W, D>()) return 8;
+  if (is<D, Signed>() && is<W, Q8_0>()) return 0;
   return isBiased<W, D>() ? 16 : offset<W>();
 }
 
@@ -55,27 +58,13 @@ export const NARROW: i32 = 2;
   return is<D, Narrow>() ? i16x8.mul(pairs, bias) : i32x4.dot_i16x8_s(pairs, bias);
 }
 
-/** sum + codes . x, where x repeats four activations (relaxed: bytes; plain simd: the two even ones, i16). */
+/** sum + codes . x, where x repeats four activations as bytes (Words: two as i16). */
 // @ts-ignore: decorator
 @inline export function dot<D>(sum: v128, codes: v128, x: v128): v128 {
-  if (!RELAXED) return i32x4.add(sum, i32x4.dot_i16x8_s(x, codes));
+  if (is<D, Words>()) return i32x4.add(sum, i32x4.dot_i16x8_s(x, codes));
+  if (!RELAXED) return unreachable();
   if (is<D, Narrow>()) return i16x8.add(sum, i16x8.relaxed_dot_i8x16_i7x16_s(x, codes));
   return i32x4.relaxed_dot_i8x16_i7x16_add_s(x, codes, sum);
-}
-
-/** The activations of four columns at `x` for dotBytes; plain simd: the even two. */
-// @ts-ignore: decorator
-@inline export function firstOf(x: usize): v128 { return v128.load32_splat(x); }
-
-/** Plain simd: the odd two. */
-// @ts-ignore: decorator
-@inline export function secondOf(x: usize): v128 { return RELAXED ? i32x4.splat(0) : v128.load32_splat(x, 4); }
-
-/** A vector of byte codes against the activations of its four columns. `even` is 0x00FF in every i16 lane. */
-// @ts-ignore: decorator
-@inline export function dotBytes<W, D>(sum: v128, codes: v128, first: v128, second: v128, even: v128): v128 {
-  if (RELAXED) return dot<D>(sum, is<W, Q8_0>() && is<D, Signed>() ? v128.xor(codes, i8x16.splat(-128)) : codes, first);
-  return dot<D>(dot<D>(sum, v128.and(codes, even), first), i16x8.shr_u(codes, 8), second);
 }
 
 /** 1 in every i16 lane, from memory like the masks in codes.ts. */

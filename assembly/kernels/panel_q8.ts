@@ -1,25 +1,26 @@
 /**
  * Some columns of a packed group of 8 rows unpacked to what the int8 GEMM tiles read: a panel, unpacked once and used for
  * every token. Per block f32 scale[8], f32 minimum[8] (types with one), factors of sums in parts (dot.ts: two for each
- * row, as `scaled` wants them), then PANEL_STEPS steps of 32 bytes, rows 0..3 and 4..7.
- * Relaxed: a step is a chunk of unsigned codes (4 columns x 8 rows, bytes).
- * Plain simd: an i16 pair of columns, even bytes of a chunk, then odd; the offset is taken off, q6_K's sixteenths
+ * row, as `scaled` wants them), then the steps, 32 bytes each, rows 0..3 and 4..7.
+ * Bytes: 8 steps, each a chunk of unsigned codes (4 columns x 8 rows).
+ * Words: 16 steps, each an i16 pair of columns, even bytes of a chunk, then odd; the offset is taken off, q6_K's sixteenths
  * are multiplied in (at most 13 bits), so one tile serves every type.
  */
-import { RELAXED } from '../lanes';
 import { NIBBLES, highCodes, highPlane, lowCodes, lowPlane, nextPlanes, oddPlane } from '../weights/codes';
 import { minima, scales, sixteenths, smallScales } from '../weights/scales';
 import { Q6_K, codeBytes, hasMinimum, headerBytes, highBits, is, offset, subs, superBytes, supers } from '../weights/types';
-import { Narrow, Signed, inParts, isSplit } from './dot';
+import { Narrow, Signed, Words, inParts } from './dot';
 
 export const PANEL_HEADER: usize = 64;
-export const PANEL_STEPS: i32 = RELAXED ? 8 : 16;
 
 // @ts-ignore: decorator
-@inline export function panelCodes<W, D>(): usize { return PANEL_HEADER + (RELAXED && inParts<W, D>() ? 64 : 0); }
+@inline export function panelSteps<D>(): i32 { return is<D, Words>() ? 16 : 8; }
 
 // @ts-ignore: decorator
-@inline export function panelBlock<W, D>(): usize { return panelCodes<W, D>() + (<usize>PANEL_STEPS << 5); }
+@inline export function panelCodes<W, D>(): usize { return PANEL_HEADER + (inParts<W, D>() ? 64 : 0); }
+
+// @ts-ignore: decorator
+@inline export function panelBlock<W, D>(): usize { return panelCodes<W, D>() + (<usize>panelSteps<D>() << 5); }
 
 /** Unpacks `columns` columns (whole superblocks) from `group` on to the integer panel that suits the dot D. */
 export function unpackCodes<W, D>(panel: usize, group: usize, columns: i32): void {
@@ -41,22 +42,22 @@ export function unpackCodes<W, D>(panel: usize, group: usize, columns: i32): voi
   if (hasMinimum<W>()) v128.store(panel + shift, minima<W>(head, small, half), 32);
   const lowScale = is<W, Q6_K>() ? sixteenths(small, 0, half) : small;
   const highScale = is<W, Q6_K>() ? sixteenths(small, 1, half) : small;
-  if (RELAXED && inParts<W, D>()) {
-    v128.store(panel + shift, isSplit<W, D>() ? i16x8.splat(16) : factors<D>(lowScale), PANEL_HEADER);
-    v128.store(panel + shift, isSplit<W, D>() ? i16x8.splat(1) : factors<D>(highScale), PANEL_HEADER + 32);
+  if (inParts<W, D>()) {
+    v128.store(panel + shift, factors<D>(lowScale), PANEL_HEADER);
+    v128.store(panel + shift, factors<D>(highScale), PANEL_HEADER + 32);
   }
   let low = lowPlane<W>(codes, half), high = highPlane<W>(codes, half, low), at = codes + shift, to = panel + shift + panelCodes<W, D>();
-  const nibble = v128.load64_splat(NIBBLES), mask = v128.load64_splat(NIBBLES, 8 * highBits<W>()), upper: usize = RELAXED ? 128 : 256;
+  const nibble = v128.load64_splat(NIBBLES), mask = v128.load64_splat(NIBBLES, 8 * highBits<W>()), chunk: usize = is<D, Words>() ? 64 : 32;
   for (let pair = 0; pair < 2; pair++) {
-    const raw = v128.load(at), next = v128.load(at, 32), second = to + (RELAXED ? 32 : 64);
+    const raw = v128.load(at), next = v128.load(at, 32), second = to + chunk;
     storeSteps<W, D>(to, lowCodes<W>(raw, low, nibble, mask), lowScale);
-    storeSteps<W, D>(to + upper, highCodes<W>(raw, at, high, nibble, mask), highScale);
+    storeSteps<W, D>(to + 4 * chunk, highCodes<W>(raw, at, high, nibble, mask), highScale);
     storeSteps<W, D>(second, lowCodes<W>(next, oddPlane<W>(low), nibble, mask), lowScale);
-    storeSteps<W, D>(second + upper, highCodes<W>(next, at + 32, oddPlane<W>(high), nibble, mask), highScale);
+    storeSteps<W, D>(second + 4 * chunk, highCodes<W>(next, at + 32, oddPlane<W>(high), nibble, mask), highScale);
     low = nextPlanes<W>(low);
     high = nextPlanes<W>(high);
     at += 64;
-    to += RELAXED ? 64 : 128;
+    to += 2 * chunk;
   }
 }
 
@@ -71,7 +72,7 @@ export function unpackCodes<W, D>(panel: usize, group: usize, columns: i32): voi
 /** One chunk: one step of bytes, or two of i16. */
 // @ts-ignore: decorator
 @inline function storeSteps<W, D>(to: usize, codes: v128, sixteenth: v128): void {
-  if (!RELAXED) {
+  if (is<D, Words>()) {
     v128.store(to, signed<W>(v128.and(codes, i16x8.splat(255)), sixteenth));
     v128.store(to, signed<W>(i16x8.shr_u(codes, 8), sixteenth), 32);
   } else v128.store(to, is<D, Signed>() ? v128.xor(codes, i8x16.splat(-128)) : codes);

@@ -3,10 +3,10 @@
  * the f32 sums live in y. The order of summation is matmul_q8.ts's.
  */
 import { RELAXED } from '../lanes';
-import { hasMinimum } from '../weights/types';
-import { ONES, dot, inParts, isBiased, isSplit, scaled, start, widen } from './dot';
-import { PANEL_HEADER, PANEL_STEPS, panelBlock, panelCodes } from './panel_q8';
-import { Q8_BLOCK, Q8_CODES, Q8_SPLIT } from './quantize';
+import { hasMinimum, is } from '../weights/types';
+import { ONES, dot, inParts, isBiased, scaled, start, widen, Words } from './dot';
+import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
+import { Q8_BLOCK, Q8_CODES, Q8_WORDS } from './quantize';
 
 /** sum + scale * (d * f32(isum)) [+ minimum * (d x sum)], for an activation block at x. */
 // @ts-ignore: decorator
@@ -18,8 +18,7 @@ import { Q8_BLOCK, Q8_CODES, Q8_SPLIT } from './quantize';
 /** What the sums of a part start from; see dot.ts. */
 // @ts-ignore: decorator
 @inline function startPart<W, D>(x: usize, part: i32, bias: v128): v128 {
-  if (!RELAXED || hasMinimum<W>() && !isBiased<W, D>()) return i32x4.splat(0);
-  if (isSplit<W, D>()) return part ? i32x4.splat(0) : start<D>(v128.load32_splat(x, 8), bias);
+  if (is<D, Words>() || hasMinimum<W>() && !isBiased<W, D>()) return i32x4.splat(0);
   if (!inParts<W, D>()) return start<D>(v128.load32_splat(x, 8), bias);
   return start<D>(part ? v128.load32_splat(x, 12) : i16x8.sub(v128.load32_splat(x, 8), v128.load32_splat(x, 12)), bias);
 }
@@ -27,7 +26,7 @@ import { Q8_BLOCK, Q8_CODES, Q8_SPLIT } from './quantize';
 /** Adds a block's terms to the row of one token; the sums as left by dots, `kept` what went before them. */
 // @ts-ignore: decorator
 @inline function finish<W, D>(y: usize, sum0: v128, sum1: v128, x: usize, kept: usize, panel: usize, ones: v128, bias: v128): void {
-  if (RELAXED && inParts<W, D>()) {
+  if (inParts<W, D>()) {
     sum0 = i32x4.add(v128.load(kept), scaled<D>(sum0, v128.load(panel, PANEL_HEADER + 32)));
     sum1 = i32x4.add(v128.load(kept, 16), scaled<D>(sum1, v128.load(panel, PANEL_HEADER + 48)));
   } else {
@@ -52,20 +51,23 @@ import { Q8_BLOCK, Q8_CODES, Q8_SPLIT } from './quantize';
   v128.store(kept, scaled<D>(sum1, v128.load(panel, PANEL_HEADER + 16)), 16);
 }
 
+/** Relaxed builds keep the codes as words behind the blocks of a row. */
+// @ts-ignore: decorator
+@inline function inRow<D>(): bool { return RELAXED && is<D, Words>(); }
+
 /**
  * Adds the products of `blocks` blocks to 4 tokens x 8 rows of y. W may stand for any type with the same minimum, bits
- * above and parts; `offset` is its bias. `split`: the split codes (quantize.ts); `kept`: 128 bytes of scratch.
+ * above and parts; `offset` is its bias. `words`: the codes as i16 where they lie apart (quantize.ts); `kept`: 128 bytes of scratch.
  */
-export function multiplyTile<W, D>(y: usize, x: usize, split: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize, xBytes: usize, offset: i32): void {
+export function multiplyTile<W, D>(y: usize, x: usize, words: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize, xBytes: usize, offset: i32): void {
   const yb = y + yBytes, yc = yb + yBytes, yd = yc + yBytes, bias = i16x8.splat(<i16>offset);
-  const steps = RELAXED && inParts<W, D>() && !isSplit<W, D>() ? 4 : PANEL_STEPS;
+  const steps = inParts<W, D>() ? 4 : panelSteps<D>();
   let xa = x, xb = xa + xBytes, xc = xb + xBytes, xd = xc + xBytes;
   for (; blocks > 0; blocks--) {
-    let codes = panel + panelCodes<W, D>(), qa = isSplit<W, D>() ? split : xa + Q8_CODES, part = 0;
+    let codes = panel + panelCodes<W, D>(), qa = inRow<D>() ? words : xa + Q8_CODES, part = 0;
     do {
       let a0 = startPart<W, D>(xa, part, bias), b0 = startPart<W, D>(xb, part, bias), c0 = startPart<W, D>(xc, part, bias), d0 = startPart<W, D>(xd, part, bias);
       let a1 = a0, b1 = b0, c1 = c0, d1 = d0;
-      if (isSplit<W, D>() && part) codes = panel + panelCodes<W, D>();
       let qb = qa + xBytes, qc = qb + xBytes, qd = qc + xBytes;
       // Two steps at a time: the compilers finish one sum after another, and what more steps read does not fit in 16 registers.
       for (let i = 0; i < steps; i += 2) {
@@ -81,7 +83,7 @@ export function multiplyTile<W, D>(y: usize, x: usize, split: usize, panel: usiz
         q = v128.load32_splat(qd, 4); d0 = dot<D>(d0, w0, q); d1 = dot<D>(d1, w1, q);
         codes += 64; qa += 8; qb += 8; qc += 8; qd += 8;
       }
-      if (RELAXED && inParts<W, D>() && part == 0) {
+      if (inParts<W, D>() && part == 0) {
         keep<D>(kept, a0, a1, panel); keep<D>(kept + 32, b0, b1, panel); keep<D>(kept + 64, c0, c1, panel); keep<D>(kept + 96, d0, d1, panel);
       } else {
         const ones = v128.load64_splat(ONES);
@@ -90,9 +92,9 @@ export function multiplyTile<W, D>(y: usize, x: usize, split: usize, panel: usiz
         finish<W, D>(yc, c0, c1, xc, kept + 64, panel, ones, bias);
         finish<W, D>(yd, d0, d1, xd, kept + 96, panel, ones, bias);
       }
-    } while (RELAXED && inParts<W, D>() && ++part < 2);
+    } while (inParts<W, D>() && ++part < 2);
     panel += panelBlock<W, D>();
     xa += Q8_BLOCK; xb += Q8_BLOCK; xc += Q8_BLOCK; xd += Q8_BLOCK;
-    if (isSplit<W, D>()) split += Q8_SPLIT;
+    if (inRow<D>()) words += Q8_WORDS;
   }
 }
