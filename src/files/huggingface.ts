@@ -171,3 +171,18 @@ export function translateName(name: string, architecture: string): TargetName | 
   const prefix = layer === undefined ? '' : `blk.${Number(layer)}.`;
   return { name: `${prefix}${table[key]}.${kind}`, transposed: gpt2 && kind === 'weight' && /^(attn|mlp)\./.test(key) };
 }
+
+const invert = (table: Readonly<Record<string, string>>): ReadonlyMap<string, string> => new Map(Object.entries(table).map(([stored, name]) => [name, stored]));
+const STORED = { rotaryTop: invert(ROTARY_TOP), rotaryLayer: invert(ROTARY_LAYER), gpt2Top: invert(GPT2_TOP), gpt2Layer: invert(GPT2_LAYER) };
+
+/** The other way: the name that transformers' save_pretrained gives; undefined for what it has no name for. */
+export function storedName(name: string, architecture: string): TargetName | undefined {
+  const gpt2 = architecture === 'gpt2';
+  const [, layer, part, kind] = /^(?:blk\.(\d+)\.)?(\w+)\.(weight|bias)$/.exec(name) ?? [];
+  const table = layer === undefined ? STORED[gpt2 ? 'gpt2Top' : 'rotaryTop'] : STORED[gpt2 ? 'gpt2Layer' : 'rotaryLayer'];
+  const stored = table.get(part ?? '');
+  if (stored === undefined) return undefined;
+  const root = stored === 'lm_head' ? '' : gpt2 ? 'transformer.' : 'model.';
+  const place = layer === undefined ? '' : gpt2 ? `h.${layer}.` : `layers.${layer}.`;
+  return { name: `${root}${place}${stored}.${kind}`, transposed: gpt2 && kind === 'weight' && /^(attn|mlp)\./.test(stored) };
+}

@@ -166,9 +166,9 @@ function toGguf({ name: stored, type, shape, bytes, source, offset }: StoredTens
 }
 
 /**
- * GPT-2's Conv1D keeps [inputs][outputs]; the transposed order [outputs][inputs] is written to `into`, from its byte `from`.
+ * GPT-2's Conv1D keeps [inputs][outputs]; the transposed order [outputs][inputs] is written to `into`, from its byte `from`. `width`: bytes of an element.
  */
-function transpose(stored: Uint8Array, rows: number, columns: number, width: number, from: number, into: Uint8Array): void {
+export function transpose(stored: Uint8Array, rows: number, columns: number, width: number, from: number, into: Uint8Array): void {
   const first = Math.floor(from / width);
   const count = Math.ceil((from + into.length) / width) - first;
   const elements = width === 4 ? new Uint32Array(stored.buffer, 0, rows * columns) : new Uint16Array(stored.buffer, 0, rows * columns);

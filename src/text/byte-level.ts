@@ -1,6 +1,7 @@
 import type { MetadataValue } from '../files/types.js';
 import { BYTE_LETTERS } from './alphabet.js';
-import { familyPatterns, familySplitter, type FamilyName } from './patterns.js';
+import { familySplitter, type FamilyName } from './patterns.js';
+import { preTokenizerJson, templateJson } from './huggingface-writer.js';
 import { TOKEN } from './spec.js';
 import type { Scanner } from './split.js';
 
@@ -39,8 +40,8 @@ export function huggingFaceFiles(vocabulary: ByteLevelVocabulary): { 'tokenizer.
     padding: null,
     added_tokens: specialTokens.map((content, id) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
     normalizer: null,
-    pre_tokenizer: preTokenizer(vocabulary.pattern),
-    post_processor: addBos && bos !== undefined ? template(bos, specialTokens.indexOf(bos)) : null,
+    pre_tokenizer: preTokenizerJson(vocabulary.pattern),
+    post_processor: templateJson(addBos && bos !== undefined ? [specialTokens.indexOf(bos)] : [], [], specialTokens),
     decoder: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false },
     model: {
       type: 'BPE', dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null, fuse_unk: false, byte_fallback: false, ignore_merges: false,
@@ -50,21 +51,6 @@ export function huggingFaceFiles(vocabulary: ByteLevelVocabulary): { 'tokenizer.
   };
   const config = { tokenizer_class: 'PreTrainedTokenizerFast', bos_token: bos, eos_token: eos, add_bos_token: addBos, add_eos_token: false, clean_up_tokenization_spaces: false };
   return { 'tokenizer.json': `${JSON.stringify(tokenizer)}\n`, 'tokenizer_config.json': `${JSON.stringify(config, null, 2)}\n` };
-}
-
-/** The byte-level step knows GPT-2's pattern itself; others are cut first. */
-function preTokenizer(pattern: SplitPattern): Record<string, unknown> {
-  const [own] = familyPatterns('gpt2');
-  const patterns = familyPatterns(pattern);
-  const splits = patterns.filter((one) => one !== own).map((Regex) => ({ type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false }));
-  const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: patterns.at(-1) === own };
-  return splits.length ? { type: 'Sequence', pretokenizers: [...splits, bytes] } : bytes;
-}
-
-function template(bos: string, id: number): Record<string, unknown> {
-  const special = { SpecialToken: { id: bos, type_id: 0 } };
-  const text = (name: string, type_id: number) => ({ Sequence: { id: name, type_id } });
-  return { type: 'TemplateProcessing', single: [special, text('A', 0)], pair: [special, text('A', 0), text('B', 1)], special_tokens: { [bos]: { id: bos, ids: [id], tokens: [bos] } } };
 }
 
 /** As GGUF metadata, by llama.cpp's rules. */

@@ -30,11 +30,17 @@ const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer.model', 'tokenizer.bin', '
  * @throws StonechatError `not-found` when there is none, `unsupported`, `bad-file`.
  */
 export async function tokenizerFromModel(file: ModelFile, kernels: KernelSource): Promise<Tokenizer> {
+  const spec = await specFromModel(file);
+  return guarded(file.name, () => createTokenizer(spec, kernels));
+}
+
+/** The same as data. */
+export async function specFromModel(file: ModelFile): Promise<TokenizerSpec> {
   const model = file.metadata.get('tokenizer.ggml.model');
-  if (model !== undefined && model !== 'none' && model !== 'no_vocab') return build(file.name, kernels, () => specFromGguf(file.metadata));
+  if (model !== undefined && model !== 'none' && model !== 'no_vocab') return guarded(file.name, () => specFromGguf(file.metadata));
   for (const name of TOKENIZER_FILES) {
     const bytes = await file.sibling(name);
-    if (bytes) return tokenizerFromFile(name, bytes, kernels, (companion) => file.sibling(companion));
+    if (bytes) return specFromFile(name, bytes, (companion) => file.sibling(companion));
   }
   throw new StonechatError({
     code: 'not-found',
@@ -51,9 +57,15 @@ export async function tokenizerFromModel(file: ModelFile, kernels: KernelSource)
  * @throws StonechatError `bad-file`, `unsupported`, `not-found`.
  */
 export async function tokenizerFromFile(name: string, bytes: Uint8Array, kernels: KernelSource, sibling: Sibling = async () => undefined): Promise<Tokenizer> {
-  if (isGguf(bytes)) return tokenizerFromModel(await openModel(bytes), kernels);
+  const spec = await specFromFile(name, bytes, sibling);
+  return guarded(name, () => createTokenizer(spec, kernels));
+}
+
+/** The same as data. */
+export async function specFromFile(name: string, bytes: Uint8Array, sibling: Sibling): Promise<TokenizerSpec> {
+  if (isGguf(bytes)) return specFromModel(await openModel(bytes));
   const companions = await readCompanions(sibling);
-  return build(name, kernels, () => readSpec(name, bytes, companions));
+  return guarded(name, () => readSpec(name, bytes, companions));
 }
 
 const isGguf = (bytes: Uint8Array) => String.fromCharCode(...bytes.subarray(0, 4)) === 'GGUF';
@@ -64,9 +76,9 @@ async function readCompanions(sibling: Sibling): Promise<CompanionFiles> {
 }
 
 /** Malformed files are refused where they are read; should one slip through, it is still a file that cannot be used. */
-function build(name: string, kernels: KernelSource, read: () => TokenizerSpec): Tokenizer {
+function guarded<T>(name: string, read: () => T): T {
   try {
-    return createTokenizer(read(), kernels);
+    return read();
   } catch (cause) {
     if (cause instanceof StonechatError || !(cause instanceof TypeError || cause instanceof RangeError || cause instanceof SyntaxError)) throw cause;
     throw new StonechatError({ code: 'bad-file', expected: `a tokenizer in ${name}`, found: cause.message, remedy: 'The file is damaged; download it again.', cause });

@@ -147,8 +147,8 @@ const names = (family: FamilyName, list: string, rest: Omit<PreTokenizer, 'famil
 
 const PRE_TOKENIZERS = new Map<string, PreTokenizer>([
   ...names('default', 'default'),
-  ...names('llama3', 'llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano', { ignoreMerges: true, addBos: true }),
-  ...names('llama3', 'dbrx smaug-bpe chatglm-bpe'),
+  ...names('llama3', 'llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano', { ignoreMerges: true, addBos: true }),
+  ...names('llama3', 'smaug-bpe dbrx chatglm-bpe'),
   ...names('llama3', 'glm4 glm5', { ignoreMerges: true }),
   ...names('minicpm5', 'minicpm5', { ignoreMerges: true }),
   ...names('ufakzeka', 'ufakzeka'),
@@ -157,7 +157,7 @@ const PRE_TOKENIZERS = new Map<string, PreTokenizer>([
   ...names('qwen35', 'qwen35'),
   ...names('gpt2', 'gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert mpt olmo jais trillion granite-docling exaone4'),
   ...names('gpt2', 'jina-v1-en jina-v2-code roberta-bpe', { addSeparator: true }),
-  ...names('digitsGpt2', 'starcoder refact command-r smollm codeshell exaone minerva-7b mellum2'),
+  ...names('digitsGpt2', 'smollm starcoder refact command-r codeshell exaone minerva-7b mellum2'),
   ...names('deepseekLlm', 'deepseek-llm'),
   ...names('deepseekCoder', 'deepseek-coder'),
   ...names('deepseek3', 'deepseek-v3 hunyuan-dense joyai-llm hy_v4'),
@@ -179,6 +179,17 @@ const PRE_TOKENIZERS = new Map<string, PreTokenizer>([
   ...names('newlines', 'gemma4 granite-embed-multi-311m', { marked: true, addBos: true }),
   ...names('newlines', 'sarvam-moe', { marked: true }),
 ]);
+
+/** The family that a scanner is of. */
+export const familyOf = (scanner: Scanner | undefined): FamilyName | undefined =>
+  (Object.keys(FAMILIES) as FamilyName[]).find((name) => {
+    const own = (FAMILIES[name] as Family).scanner;
+    return own && scanner && own.number === scanner.number && own.flags === scanner.flags;
+  });
+
+/** llama.cpp's name for a family, the first that merges as `ignoreMerges` says. */
+export const preName = (family: FamilyName, ignoreMerges: boolean): string | undefined =>
+  [...PRE_TOKENIZERS].find(([, pre]) => pre.family === family && (pre.ignoreMerges ?? false) === ignoreMerges && !pre.marked && !pre.addSeparator)?.[0];
 
 /** The names that `preTokenizer` knows. */
 export const preTokenizerNames = (): string[] => [...PRE_TOKENIZERS.keys()];

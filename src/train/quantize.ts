@@ -13,13 +13,16 @@ export type WrittenType = (typeof WRITTEN_TYPES)[number];
 export const QUANTISATIONS = [...WRITTEN_TYPES, 'q4_K_M'] as const;
 export type Quantisation = (typeof QUANTISATIONS)[number];
 
+/** As it is: every matrix keeps its type. */
+export const SAME = 'same';
+
 /** `enum llama_ftype`, the value of `general.file_type`. */
 const FILE_TYPES: Readonly<Record<Quantisation, number>> = { f32: 0, f16: 1, q4_0: 2, q8_0: 7, q4_K: 14, q4_K_M: 15, q6_K: 18, bf16: 32 };
 /** Version of ggml's block formats (GGML_QNT_VERSION). */
 const QUANTIZATION_VERSION = 2;
 
 export interface QuantizeOptions {
-  readonly type: Quantisation;
+  readonly type: Quantisation | typeof SAME;
   /** The same type for the output layer too, which otherwise keeps more bits (as in llama.cpp). */
   readonly pure?: boolean;
   /** Called after each tensor with the bytes written so far and in all. */
@@ -45,8 +48,9 @@ const moreBits = (layer: number, layers: number): boolean => {
 };
 
 /** The type of each tensor. @throws StonechatError `bad-option` for an unknown quantisation. */
-function chooseType(tensor: TensorInfo, file: ModelFile, { type, pure = false }: QuantizeOptions): WrittenType {
+function chooseType(tensor: TensorInfo, file: ModelFile, { type, pure = false }: QuantizeOptions): DType {
   if (staysWhole(tensor)) return 'f32';
+  if (type === SAME) return tensor.type;
   const columns = tensor.shape[0]!;
   const base: WrittenType = type === 'q4_K_M' ? 'q4_K' : type;
   if (pure || bitsOf(base) > 6) return fitting(base, columns);
@@ -59,23 +63,28 @@ function chooseType(tensor: TensorInfo, file: ModelFile, { type, pure = false }:
 
 /** The model with its matrices in another type, ready for writeGguf. Tensors are read and encoded as they are written, row by row. */
 export function quantizeModel(file: ModelFile, kernels: TrainKernels, options: QuantizeOptions): GgufContent {
-  if (!QUANTISATIONS.includes(options.type)) throw badOption(`one of the types ${QUANTISATIONS.join(', ')}`, String(options.type));
-  if (file.format !== 'gguf') throw badOption('a GGUF file', `${file.format} in ${file.name}`, 'Convert the model to GGUF first (llama.cpp: convert_hf_to_gguf.py).');
-  const metadata = new Map<string, MetadataValue>([...file.metadata, ['general.file_type', FILE_TYPES[options.type]], ['general.quantization_version', QUANTIZATION_VERSION]]);
+  if (options.type !== SAME && !QUANTISATIONS.includes(options.type)) throw badOption(`one of the types ${QUANTISATIONS.join(', ')}`, String(options.type));
+  const metadata = new Map<string, MetadataValue>([...file.metadata, ...typeFacts(file, options.type)]);
   for (const key of ['split.no', 'split.count', 'split.tensors.count']) metadata.delete(key);
   const chosen = [...file.tensors.values()].map((tensor) => ({ tensor, type: chooseType(tensor, file, options) }));
   const encoder = new Encoder(kernels, file);
   const progress = counter(chosen, options.onProgress);
   const tensors = chosen.map(({ tensor, type }): WrittenTensor => {
     const { name, shape } = tensor;
-    const same = tensor.type === type;
     const read = async (offset: number, into: Uint8Array) => {
-      await (same ? file.read(tensor, offset, into) : encoder.read(tensor, type, offset, into));
+      await (tensor.type === type ? file.read(tensor, offset, into) : encoder.read(tensor, type as WrittenType, offset, into));
       progress(into.length);
     };
     return { name, type, shape, read };
   });
   return { metadata, types: file.metadataTypes ?? new Map(), tensors };
+}
+
+/** What the metadata say of the types: of a file that keeps its own, what it says itself, or its embedding does. */
+function typeFacts({ metadata, tensors }: ModelFile, type: QuantizeOptions['type']): [string, MetadataValue][] {
+  if (type !== SAME) return [['general.file_type', FILE_TYPES[type]], ['general.quantization_version', QUANTIZATION_VERSION]];
+  const own = tensors.get('token_embd.weight')?.type;
+  return metadata.has('general.file_type') || own === undefined || !Object.hasOwn(FILE_TYPES, own) ? [] : [['general.file_type', FILE_TYPES[own as Quantisation]]];
 }
 
 /** Bytes of a tensor in a type. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -60,14 +60,36 @@ describe.skipIf(!hasData || !isBuilt)(`${titled('judging')}${unbuilt}`, () => {
     expect(q8.after.fileBytes).toBeLessThan(0.35 * q8.before.fileBytes);
   });
 
-  test('quantize refuses unknown types, other formats and a missing output', async () => {
-    const [type, format, files] = await Promise.all([
+  test('quantize refuses unknown types, models without a tokenizer and a missing output', async () => {
+    const [type, tokenizer, files] = await Promise.all([
       run(['quantize', MODEL, path('x.gguf'), '--type', 'q3_K']),
       run(['quantize', dataPath('models/llama2c/stories260K/stories260K.bin'), path('x.gguf'), '--type', 'q8_0']),
       run(['quantize', MODEL, '--type', 'q8_0']),
     ]);
     expect(type).toMatchObject({ code: 2, error: expect.stringContaining('q4_K_M') });
-    expect(format).toMatchObject({ code: 2, error: expect.stringContaining('a GGUF file') });
+    expect(tokenizer).toMatchObject({ code: 1, error: expect.stringContaining('--tokenizer') });
     expect(files).toMatchObject({ code: 2, error: expect.stringContaining('two files') });
+    expect(existsSync(path('x.gguf'))).toBe(false);
+  });
+
+  test('convert: to a Hugging Face folder and back, and from llama2.c, with the same story', async () => {
+    const tokenizer = dataPath('models/llama2c/stories260K/tok512.bin');
+    const there = await run(['convert', MODEL, path('hf'), '--json']);
+    expect(there).toMatchObject({ code: 0, error: '' });
+    expect((JSON.parse(there.out) as { files: { path: string }[] }).files.map((file) => file.path)).toEqual(
+      ['model.safetensors', 'tokenizer.json', 'tokenizer_config.json', 'generation_config.json', 'config.json'].map((name) => join(path('hf'), name)),
+    );
+    const [back, other] = await Promise.all([run(['convert', path('hf'), path('back.gguf')]), run(['convert', dataPath('models/llama2c/stories260K/stories260K.bin'), path('l2c.gguf'), '--type', 'f32', '--tokenizer', tokenizer])]);
+    expect([back, other]).toMatchObject([{ code: 0, out: expect.stringMatching(/back\.gguf +1\.01 MiB/) }, { code: 0 }]);
+    const stories = await Promise.all([MODEL, path('hf'), path('back.gguf'), path('l2c.gguf')].map((model) => run(['generate', 'Once upon a time', '-m', model, '--temperature', '0', '--max-tokens', '25'])));
+    expect(new Set(stories.map(({ out }) => out)).size).toBe(1);
+    expect(readdirSync(folder).filter((name) => name.includes('partial'))).toEqual([]);
+  });
+
+  test('convert says what it can write', async () => {
+    const [one, file, type] = await Promise.all([run(['convert', MODEL]), run(['convert', MODEL, path('x.safetensors')]), run(['convert', MODEL, path('hf2'), '--type', 'q8_0'])]);
+    expect(one).toMatchObject({ code: 2, error: expect.stringContaining('what to write') });
+    expect(file).toMatchObject({ code: 2, error: expect.stringContaining('a folder') });
+    expect(type).toMatchObject({ code: 2, error: expect.stringContaining('--type f16') });
   });
 });

@@ -100,11 +100,19 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'quantize',
-    operands: 'IN.gguf OUT.gguf',
-    summary: 'Write a model with fewer bits per weight; perplexity before and after.',
+    operands: 'IN OUT.gguf',
+    summary: 'Write a model of any format as GGUF with fewer bits per weight; perplexity before and after.',
     examples: ['stonechat quantize story-f32.gguf story-q4_0.gguf --type q4_0'],
-    options: [TYPE, PURE, TEXT, NO_PERPLEXITY, ...COMMON],
+    options: [TYPE, PURE, TEXT, NO_PERPLEXITY, TOKENIZER, ...COMMON],
     run: async (args) => (await import('./quantize.js')).quantize(args),
+  },
+  {
+    name: 'convert',
+    operands: 'IN OUT',
+    summary: 'Write a model of any format as GGUF (OUT.gguf), or as a Hugging Face folder.',
+    examples: ['stonechat convert story.gguf story-hf/', 'stonechat convert story-hf/ story.gguf --type f16', 'stonechat convert stories260K.bin story.gguf --tokenizer tok512.bin'],
+    options: [{ ...TYPE, help: 'Type of the matrices. Default: the one they have.' }, PURE, TOKENIZER, ...COMMON],
+    run: async (args) => (await import('./convert.js')).convert(args),
   },
   {
     name: 'bench',

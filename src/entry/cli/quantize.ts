@@ -1,12 +1,10 @@
-import { ggufBytes, writeGguf } from '../../files/gguf-writer.js';
-import { compileTrainKernels } from '../../host/compile-train.js';
 import { perplexity } from '../../judge/index.js';
-import { instantiateTrainKernels } from '../../kernels/instance.js';
-import { quantizeModel, type Quantisation } from '../../train/quantize.js';
+import type { Quantisation } from '../../train/quantize.js';
 import type { Arguments } from './arguments.js';
+import { withContent, writeFile } from './convert.js';
 import { bytes, json, table } from './format.js';
-import { host, openFile, readTextFile, stonechat } from './loading.js';
-import { printLine, ProgressBar } from './terminal.js';
+import { readTextFile, stonechat } from './loading.js';
+import { printLine } from './terminal.js';
 import { usage } from './usage.js';
 
 /** Text of our own, for perplexity before and after where no --text is given. */
@@ -21,31 +19,18 @@ By March they had used up all their words but four. The bird kept two and the ol
 export async function quantize(args: Arguments): Promise<number> {
   const [from, to, ...rest] = args.positionals;
   const type = args.text('type');
-  if (!from || !to || rest.length > 0) throw usage('two files: what to read, and what to write', args.positionals.join(' ') || 'none', 'Write stonechat quantize in.gguf out.gguf --type q4_0.');
+  if (!from || !to || rest.length > 0) throw usage('two files: what to read, and what to write', args.positionals.join(' ') || 'none', 'Write stonechat quantize in.gguf out.gguf --type q4_0; what is read may have any format.');
   if (!type) throw usage('--type', 'none', 'Write --type q4_0, for instance.');
-  const sizes = await write(from, to, { type: type as Quantisation, pure: args.has('pure') });
+  const tokenizer = args.text('tokenizer');
+  const [written, before] = await withContent(from, tokenizer, { type: type as Quantisation, pure: args.has('pure') }, async (content, _, { fileBytes }) => [await writeFile(to, content), fileBytes] as const);
+  const sizes = { before, after: written[0]!.fileBytes };
   const text = args.has('no-perplexity') ? undefined : args.text('text') ? await readTextFile(args.text('text')!) : SAMPLE;
-  const judge = async (path: string) => {
-    using model = await stonechat.load(path);
+  const judge = async (path: string, own?: string) => {
+    using model = await stonechat.load(path, { tokenizer: own });
     return await perplexity(model, text!, { window: 512 }); // before the model is disposed of
   };
-  const [before, after] = text === undefined ? [] : [await judge(from), await judge(to)];
-  const row = (path: string, size: number, found: typeof before) => [path, bytes(size), ...(found ? [`perplexity ${found.perplexity.toFixed(3)}`, `${found.bitsPerByte.toFixed(4)} bits per byte`] : [])];
-  await printLine(args.has('json') ? json({ type, before: { path: from, fileBytes: sizes.before, ...before }, after: { path: to, fileBytes: sizes.after, ...after } }) : table([row(from, sizes.before, before), row(to, sizes.after, after)], [1]));
+  const [first, second] = text === undefined ? [] : [await judge(from, tokenizer), await judge(to)];
+  const row = (path: string, size: number, found: typeof first) => [path, bytes(size), ...(found ? [`perplexity ${found.perplexity.toFixed(3)}`, `${found.bitsPerByte.toFixed(4)} bits per byte`] : [])];
+  await printLine(args.has('json') ? json({ type, before: { path: from, fileBytes: sizes.before, ...first }, after: { path: to, fileBytes: sizes.after, ...second } }) : table([row(from, sizes.before, first), row(to, sizes.after, second)], [1]));
   return 0;
-}
-
-async function write(from: string, to: string, options: { type: Quantisation; pure: boolean }): Promise<{ before: number; after: number }> {
-  const file = await openFile(from);
-  const progress = new ProgressBar();
-  try {
-    const build = host.builds[0]!;
-    const kernels = instantiateTrainKernels(await host.compile(build, false), await compileTrainKernels(build, false), build);
-    const content = quantizeModel(file, kernels, { ...options, onProgress: (done, total) => progress.update({ phase: 'write', done, total }) });
-    await host.save(to, writeGguf(content));
-    return { before: file.fileBytes, after: ggufBytes(content) };
-  } finally {
-    progress.end();
-    await file.close();
-  }
 }

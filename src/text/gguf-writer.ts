@@ -1,0 +1,56 @@
+import { unsupported } from '../files/refuse.js';
+import type { MetadataValue } from '../files/types.js';
+import { spacesMarked } from './huggingface-writer.js';
+import { familyOf, preName } from './patterns.js';
+import { TOKEN, type MergeModel, type TokenizerSpec } from './spec.js';
+
+/** A tokenizer as GGUF metadata, by llama.cpp's rules. @throws StonechatError `unsupported` for kinds that it has no name for. */
+export function ggufMetadata(spec: TokenizerSpec): Map<string, MetadataValue> {
+  const { model } = spec;
+  if (model.model !== 'merge' || model.writing === 'bytes') throw unsupported('a tokenizer of byte pair encoding', spec.kind, 'Keep the model in the form it has: this kind of tokenizer is only read.');
+  const own = model.writing === 'alphabet' ? byteLevel(spec, model) : marked(spec, model);
+  const ids = { bos: spec.bos, eos: spec.eos, unknown: spec.unk, eot: spec.stop?.find((id) => id !== spec.eos) };
+  return new Map<string, MetadataValue>([
+    ...own,
+    ...Object.entries(ids).flatMap(([name, id]): [string, MetadataValue][] => (id === undefined ? [] : [[`tokenizer.ggml.${name}_token_id`, id]])),
+    ['tokenizer.ggml.add_bos_token', spec.before.length > 0],
+    ['tokenizer.ggml.add_eos_token', spec.after.length > 0],
+    ['tokenizer.ggml.add_space_prefix', spec.prefix.when !== 'never'],
+    ...(spec.chatTemplate === undefined ? [] : [['tokenizer.chat_template', spec.chatTemplate] as const]),
+  ]);
+}
+
+type Entries = [string, MetadataValue][];
+
+/** Ids without a token get a name of their own, as llama.cpp's converter has it. */
+const named = (tokens: readonly string[]): string[] => tokens.map((token, id) => token || `[PAD${id}]`);
+const typesOf = ({ tokens, types, unk }: TokenizerSpec): Int32Array =>
+  Int32Array.from(types, (type, id) => (!tokens[id] ? TOKEN.unused : id === unk && type === TOKEN.control ? TOKEN.unknown : type));
+
+function byteLevel(spec: TokenizerSpec, { merges, ignoreMerges }: MergeModel): Entries {
+  const family = familyOf(spec.split.scanner);
+  const pre = family && preName(family, ignoreMerges);
+  if (pre === undefined || !merges) throw unsupported('a way of splitting words that llama.cpp has a name for', 'another one', 'Convert it with llama.cpp, or keep the form it has.');
+  return [
+    ['tokenizer.ggml.model', 'gpt2'],
+    ['tokenizer.ggml.pre', pre],
+    ['tokenizer.ggml.tokens', named(spec.tokens)],
+    ['tokenizer.ggml.token_type', typesOf(spec)],
+    ['tokenizer.ggml.merges', (merges as readonly (string | readonly [string, string])[]).map((merge) => (typeof merge === 'string' ? merge : merge.join(' ')))],
+  ];
+}
+
+/** SentencePiece's way: of two neighbours that form a token, those whose token has the highest score merge first. */
+function marked(spec: TokenizerSpec, { merges, ranks }: MergeModel): Entries {
+  const tokens = spacesMarked(spec);
+  const order = merges && new Map((merges as readonly (string | readonly [string, string])[]).map((merge, i) => [typeof merge === 'string' ? merge.replace(' ', '') : merge.join(''), i] as const).reverse());
+  const last = order?.size ?? 0;
+  const rankOf = (token: string, id: number) => (order ? (order.get(token) ?? last) : (ranks?.[id] ?? id));
+  return [
+    ['tokenizer.ggml.model', 'llama'],
+    ['tokenizer.ggml.pre', 'default'],
+    ['tokenizer.ggml.tokens', named(tokens)],
+    ['tokenizer.ggml.scores', Float32Array.from(tokens, (token, id) => (spec.types[id] === TOKEN.normal ? -rankOf(token, id) : 0))],
+    ['tokenizer.ggml.token_type', typesOf(spec)],
+  ];
+}

@@ -1,0 +1,86 @@
+import type { GgufContent } from '../files/gguf-writer.js';
+import { toHuggingFace } from '../files/huggingface-writer.js';
+import { unsupported } from '../files/refuse.js';
+import { isRotary, reordered, rowInHalves } from '../files/row-order.js';
+import { writeSafetensors } from '../files/safetensors-writer.js';
+import type { MetadataValue, ModelFile, TensorInfo } from '../files/types.js';
+import { Arena } from '../kernels/arena.js';
+import type { Kernels } from '../kernels/instance.js';
+import { Hyperparameters, readRope, readShape } from '../models/hyperparameters.js';
+import { ROPE_KIND } from '../plan/plan.js';
+import { ggufMetadata } from '../text/gguf-writer.js';
+import { huggingFaceTokenizer } from '../text/huggingface-writer.js';
+import type { TokenizerSpec } from '../text/spec.js';
+
+/**
+ * Any model in GGUF's terms, its tokenizer among the metadata: what a GGUF file of it would hold. Weights are read when they are
+ * asked for; `file` stays open meanwhile. @throws StonechatError `unsupported` for what llama.cpp has no form of.
+ */
+export function asGguf(file: ModelFile, tokenizer: TokenizerSpec, kernels: Kernels): ModelFile {
+  if (file.format === 'gguf') return file;
+  const metadata = new Map<string, MetadataValue>([...file.metadata, ...ggufMetadata(tokenizer)]);
+  const halves = file.metadata.get('stonechat.rope.style') === 'neox';
+  metadata.delete('stonechat.rope.style');
+  const tensors = new Map(file.tensors);
+  const made = new Map<string, Uint8Array>();
+  if (isLlama3(file)) addFactors(file, kernels, metadata, tensors, made);
+  const reads = new Map(halves ? rotaryReads(file) : []);
+  return {
+    ...file, format: 'gguf', metadata, tensors,
+    read: async (tensor, offset, into) => {
+      const bytes = made.get(tensor.name);
+      if (bytes) into.set(bytes.subarray(offset, offset + into.length));
+      else await (reads.get(tensor.name) ?? ((at, to) => file.read(tensor, at, to)))(offset, into);
+    },
+  };
+}
+
+/** Queries and keys of Hugging Face's llama, in GGUF's order. */
+function rotaryReads(file: ModelFile): [string, ReturnType<typeof reordered>][] {
+  const h = new Hyperparameters(file);
+  const shape = readShape(h);
+  if (readRope(h, shape).dims !== shape.headDim) throw unsupported('rotation of whole heads', `of ${readRope(h, shape).dims} of ${shape.headDim} dimensions`, 'llama.cpp has no form of this variant.');
+  return [...file.tensors.values()].filter(({ name }) => isRotary(name)).map((tensor) => {
+    const rows = tensor.shape.length > 1 ? tensor.shape[1]! : tensor.shape[0]!;
+    return [tensor.name, reordered((offset, into) => file.read(tensor, offset, into), tensor.bytes, rows, (row) => rowInHalves(row, shape.headDim))];
+  });
+}
+
+const isLlama3 = ({ metadata }: ModelFile): boolean => metadata.get(`${String(metadata.get('general.architecture'))}.rope.scaling.type`) === 'llama3';
+
+/** Llama 3's scaling of the frequencies: GGUF has it as a table of divisors, rope_freqs.weight, not as metadata. */
+function addFactors(file: ModelFile, { exports, memory }: Kernels, metadata: Map<string, MetadataValue>, tensors: Map<string, TensorInfo>, made: Map<string, Uint8Array>): void {
+  const h = new Hyperparameters(file);
+  const { dims, base, factor, low, high, originalContext } = readRope(h, readShape(h));
+  const arena = new Arena(memory);
+  const frequencies = (kind: number) => {
+    const address = arena.allocate(dims * 4, 'frequencies');
+    exports.rope_frequencies(address, dims, base, kind, factor, low, high, originalContext);
+    return new Float64Array(memory.buffer, address, dims / 2).slice();
+  };
+  const [plain, scaled] = [frequencies(ROPE_KIND.none), frequencies(ROPE_KIND.llama3)];
+  const name = 'rope_freqs.weight';
+  made.set(name, new Uint8Array(Float32Array.from(plain, (value, i) => value / scaled[i]!).buffer));
+  tensors.set(name, { name, type: 'f32', shape: [dims / 2], bytes: dims * 2 });
+  for (const key of metadata.keys()) if (key.includes('.rope.scaling.')) metadata.delete(key);
+}
+
+/** One file of a folder, in chunks. */
+export interface FolderFile {
+  readonly name: string;
+  readonly chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
+
+/** The folder that Hugging Face's tools load: weights and settings of `content`, and its tokenizer. @throws StonechatError `unsupported`. */
+export function huggingFaceFolder(content: GgufContent, tokenizer: TokenizerSpec): FolderFile[] {
+  const { config, tensors } = toHuggingFace(content);
+  const ends = [...new Set([tokenizer.eos, ...(tokenizer.stop ?? [])])].filter((id) => id !== undefined);
+  const generation = { bos_token_id: tokenizer.bos, eos_token_id: ends.length > 1 ? ends : ends[0] };
+  const text = (name: string, value: string): FolderFile => ({ name, chunks: [new TextEncoder().encode(value)] });
+  return [
+    { name: 'model.safetensors', chunks: writeSafetensors(tensors) },
+    ...Object.entries(huggingFaceTokenizer(tokenizer)).map(([name, value]) => text(name, value)),
+    text('generation_config.json', `${JSON.stringify(generation, null, 2)}\n`),
+    text('config.json', `${JSON.stringify(config, null, 2)}\n`),
+  ];
+}
