@@ -4,7 +4,7 @@ import { compileTrainKernels } from '../host/compile-train.js';
 import { compileCode } from '../host/compile.js';
 import type { Build, Host, HostSettings } from '../host/host.js';
 import { BUILDS } from '../kernels/instance.js';
-import type { ModelConfig } from '../train/config.js';
+import { type ModelConfig, TRAINED_ARCHITECTURES } from '../train/config.js';
 import type { Corpus } from '../train/corpus.js';
 import type { TrainHost } from '../train/engine.js';
 import type { TrainResult } from '../train/result.js';
@@ -44,7 +44,7 @@ const positive = (otherwise: string): Rule => ({ expected: 'a number above 0', a
 const fromSize = 'one that suits the corpus';
 
 export const CONFIG_RULES: Readonly<Record<keyof ModelConfig, Rule>> = {
-  architecture: oneOf('llama', 'gpt2'),
+  architecture: oneOf(...TRAINED_ARCHITECTURES),
   embedding: whole(2, 1 << 16, fromSize),
   layers: whole(1, 1024, fromSize),
   heads: whole(1, 4096, fromSize),
@@ -55,6 +55,8 @@ export const CONFIG_RULES: Readonly<Record<keyof ModelConfig, Rule>> = {
   tied: flag(true),
   positions: oneOf('learned', 'sinusoidal'),
   ropeBase: positive('10000'),
+  window: whole(1, 1024, '5'),
+  padding: whole(0, 1 << 22, 'BOS'),
 };
 
 const object = (expected: string): Rule => ({ expected, accepts: (value) => typeof value === 'object' && value !== null, otherwise: 'none' });

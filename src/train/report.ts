@@ -1,5 +1,7 @@
-import { escapeMarkup as escape } from '../judge/pictures.js';
+import { tensorBytes } from '../files/dtypes.js';
 import type { GgufContent } from '../files/gguf-writer.js';
+import { escapeMarkup as escape } from '../judge/pictures.js';
+import { type LayerRow, layerRows } from '../models/parameters.js';
 import type { History } from './loop.js';
 import type { TrainResult } from './result.js';
 
@@ -59,27 +61,9 @@ ${dots.join('\n')}
 `;
 }
 
-/** One tensor of a model, as it is counted. */
-export interface ParameterRow {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** `inputs x outputs + outputs` of a layer with a bias; `rows x columns` of a table. */
-  readonly formula: string;
-  readonly count: number;
-}
-
-/** Parameters layer by layer: a matrix and its bias make one row. */
-export function parameterRows({ tensors }: Pick<GgufContent, 'tensors'>): ParameterRow[] {
-  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
-  return tensors.flatMap(({ name, shape }): ParameterRow[] => {
-    const [inputs = 1, outputs] = shape;
-    if (outputs === undefined) return name.endsWith('.bias') && (shapes.get(weightOf(name))?.length ?? 0) > 1 ? [] : [{ name, shape, formula: String(inputs), count: inputs }];
-    const bias = shapes.get(name.replace(/weight$/, 'bias'))?.[0] ?? 0;
-    return [{ name, shape, formula: `${inputs} x ${outputs}${bias ? ` + ${bias}` : ''}`, count: inputs * outputs + bias }];
-  });
-}
-
-const weightOf = (bias: string): string => bias.replace(/bias$/, 'weight');
+/** Layer by layer, as `stonechat inspect` tells them. */
+export const parameterTable = ({ tensors }: Pick<GgufContent, 'tensors'>): LayerRow[] =>
+  layerRows(new Map(tensors.map(({ name, type, shape }) => [name, { name, type, shape, bytes: tensorBytes(type, shape)! }])));
 
 const count = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 0 });
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
@@ -89,7 +73,8 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]): s
 export function reportHtml(result: TrainResult, facts: readonly (readonly [string, string])[] = []): string {
   const { history, settings, validation, step, parameters, tokens, content } = result;
   const { config, ...rest } = settings;
-  const parts = parameterRows(content);
+  const layers = parameterTable(content).map(([name, kind, formula, size]) => [name, kind, formula, count(size)]);
+  const shapes = content.tensors.map(({ name, shape }) => [name, shape.join(' x '), count(shape.reduce((a, b) => a * b, 1))]);
   const judged = validation ? [['validation perplexity', validation.perplexity.toFixed(3)], ['validation bits per byte', validation.bitsPerByte.toFixed(4)]] : [];
   const summary = [['parameters', count(parameters)], ['tokens learnt from', count(tokens)], ['weights of step', count(step)], ...judged, ...facts];
   const samples = history.samples.map((sample) => `<h3>step ${sample.step}</h3><blockquote>${escape(sample.text)}</blockquote>`);
@@ -104,7 +89,8 @@ ${evaluations.length ? table(['step', 'validation loss', 'perplexity', 'bits per
 <h2>Samples over time</h2>
 ${samples.join('\n') || '<p>None were asked for.</p>'}
 <h2>Parameters</h2>
-${table(['tensor', 'shape', 'inputs x outputs + outputs', 'parameters'], [...parts.map((row) => [row.name, row.shape.join(' x '), row.formula, count(row.count)]), ['total', '', '', count(parameters)]])}
+${table(['layer', 'kind', 'inputs x outputs + outputs', 'parameters'], [...layers, ['total', '', '', count(parameters)]])}
+${table(['tensor', 'shape', 'values'], shapes)}
 <h2>Settings</h2>
 ${table(['', ''], [...Object.entries(config), ...Object.entries(rest)].map(([name, value]) => [name, JSON.stringify(value)]))}
 </html>

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { open, rm, stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { open, readdir, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { StonechatError } from '../../errors.js';
 import { lossSvg, reportHtml } from '../../train/report.js';
 import type { TrainResult } from '../../train/result.js';
@@ -60,6 +60,21 @@ function resumedFrom(args: Arguments, checkpoint: string): string | undefined {
   throw usage('no unfinished training', `its checkpoint ${checkpoint}`, 'Add --resume to go on with it, or --restart to give it up.');
 }
 
+/** Files that killed runs were writing aside: their process is gone. */
+async function sweep(path: string): Promise<void> {
+  const folder = dirname(path);
+  const isAbandoned = (name: string) => name.startsWith(`${basename(path)}.`) && /\.\d+\.partial$/.test(name) && !isAlive(Number(name.split('.').at(-2)));
+  for (const name of (await readdir(folder)).filter(isAbandoned)) await rm(join(folder, name), { force: true });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 /** Before hours are spent: whether the result can be written. @throws StonechatError `unavailable`, `bad-option`. */
 async function checkOutput(path: string, inputs: readonly string[]): Promise<void> {
   if (inputs.includes(path)) throw usage('an output that is none of the texts', path, 'Name another file.');
@@ -69,6 +84,7 @@ async function checkOutput(path: string, inputs: readonly string[]): Promise<voi
   const trial = `${path}.${process.pid}.partial`;
   await open(trial, 'w').then((file) => file.close(), (cause: Error) => Promise.reject(refuse(cause.message, cause)));
   await rm(trial, { force: true });
+  await sweep(path);
 }
 
 async function trainOptions(args: Arguments): Promise<TrainOptions> {

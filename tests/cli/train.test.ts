@@ -1,0 +1,108 @@
+// `stonechat train` as a program: killed at any moment it goes on to the same bytes; what it says, and what it refuses.
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Random } from '../../src/train/random.js';
+import { birdCorpus } from '../train/corpora.js';
+import { isBuilt, lines, run } from './support.js';
+
+let folder = '';
+const at = (name: string) => join(folder, name);
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'stonechat-'));
+  writeFileSync(at('birds.txt'), birdCorpus(120).join('\n<|endoftext|>\n'));
+  writeFileSync(at('more.txt'), birdCorpus(20, 2).join('\n<|endoftext|>\n'));
+  writeFileSync(at('small.json'), JSON.stringify({ embedding: 32, layers: 2, heads: 2, kvHeads: 1, context: 32 }));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const train = (output: string, ...more: string[]) => ['train', at('birds.txt'), '-o', at(output), '--config', at('small.json'), '--vocabulary', '300', '--batch', '8', ...more];
+type Event = Record<string, unknown> & { kind: string };
+
+describe.skipIf(!isBuilt)('stonechat train', () => {
+  it('writes a model with a report, and says little in a pipe', async () => {
+    const { code, out, error } = await run(train('quiet.gguf', '--steps', '12', '--validation', at('more.txt'), '-t', '1'));
+    expect([code, error]).toEqual([0, '']);
+    expect(out).toMatch(/quiet\.gguf, .*quiet\.html, .*quiet\.loss\.svg: .* parameters, weights of step 12, validation perplexity [\d.]+, [\d.]+ bits per byte; 3,072 tokens in/);
+    expect(out.trim().split('\n')).toHaveLength(2);
+    const said = await run(['generate', 'The owl', '-m', at('quiet.gguf'), '-n', '5']);
+    expect(said.code).toBe(0);
+    expect(said.out).toMatch(/^The owl/);
+    expect(readFileSync(at('quiet.loss.svg'), 'utf8')).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
+    const page = readFileSync(at('quiet.html'), 'utf8');
+    for (const part of ['<svg', 'attn_q', '300 x 32', 'validation perplexity', 'step 12', 'learningRate']) expect(page).toContain(part);
+    expect(page).not.toMatch(/(src|href)=/);
+    expect(readdirSync(folder).filter((name) => name.startsWith('quiet'))).toEqual(['quiet.gguf', 'quiet.html', 'quiet.loss.svg']);
+  });
+
+  it('tells all as JSON lines', async () => {
+    const { code, out } = await run(train('lines.gguf', '--steps', '6', '--evaluate-every', '3', '--sample-every', '6', '--json', '--no-report'));
+    expect(code).toBe(0);
+    const events = lines(out) as Event[];
+    expect(events.map(({ kind }) => kind)).toEqual(['start', 'evaluation', 'checkpoint', 'step', 'step', 'step', 'evaluation', 'checkpoint', 'step', 'step', 'step', 'evaluation', 'sample', 'checkpoint', 'done']);
+    expect(events[3]).toMatchObject({ step: 1, steps: 6, loss: expect.any(Number), learningRate: expect.any(Number), norm: expect.any(Number), tokens: 256, seconds: expect.any(Number) });
+    expect(events.at(-1)).toMatchObject({ files: [at('lines.gguf')], step: 6, tokens: 1536 });
+  });
+
+  it('killed at any moment, goes on to the bytes of a run that was never interrupted', async () => {
+    const length = ['--steps', '150', '--checkpoint-every', '2', '--evaluate-every', '10', '--sample-every', '0', '--no-report', '--json', '--name', 'birds'];
+    const unbroken = await run(train('whole.gguf', ...length, '-t', '1'));
+    expect(unbroken.code).toBe(0);
+    const random = new Random(20261125);
+    let kills = 0;
+    const resumed: number[] = [];
+    for (let done = false; !done; ) {
+      // After so many lines from the first step on, and then within so many milliseconds.
+      const after = 2 + random.below(60);
+      const within = random.below(30);
+      const { code, out } = await run(train('killed.gguf', ...length, '--resume', '-t', String(1 + random.below(3))), '', (child) => {
+        let seen = 0;
+        child.stdout!.on('data', (chunk: string) => {
+          seen += chunk.split('\n').length - 1;
+          if (seen >= after && kills < 8) setTimeout(() => child.kill('SIGKILL'), within);
+        });
+      });
+      const [first] = out.split('\n').filter((line) => line.startsWith('{"kind":"start"')).map((line) => JSON.parse(line) as { resumed: number });
+      if (first) resumed.push(first.resumed);
+      done = code === 0;
+      if (!done) kills++;
+    }
+    expect(kills).toBeGreaterThanOrEqual(3);
+    expect(resumed.filter((step) => step > 0).length).toBeGreaterThanOrEqual(2);
+    expect(readFileSync(at('killed.gguf')).equals(readFileSync(at('whole.gguf')))).toBe(true);
+    expect(readdirSync(folder).filter((name) => name.startsWith('killed'))).toEqual(['killed.gguf']);
+  });
+
+  it('interrupted, keeps a checkpoint and says how to go on', async () => {
+    const length = ['--steps', '100000', '--json', '--no-report'];
+    const { code, error, out } = await run(train('stopped.gguf', ...length), '', (child) => {
+      child.stdout!.on('data', (chunk: string) => chunk.includes('"kind":"step"') && child.kill('SIGINT'));
+    });
+    expect(code).toBe(130);
+    expect(error).toContain('--resume');
+    expect((lines(out) as Event[]).at(-1)).toMatchObject({ kind: 'checkpoint' });
+    expect(existsSync(at('stopped.gguf.checkpoint'))).toBe(true);
+    const again = await run(train('stopped.gguf', ...length));
+    expect([again.code, again.error]).toEqual([2, expect.stringContaining('--restart')]);
+  });
+
+  it.each([
+    ['no text', ['train', '-o', 'x.gguf'], 2, 'a text to learn from'],
+    ['no output', ['train', 'x.txt'], 2, '--output'],
+    ['a text that is not there', ['train', 'nowhere.txt', '-o', '$/x.gguf'], 1, 'nowhere.txt'],
+    ['a folder that is not there', ['train', '$/birds.txt', '-o', '$/nowhere/x.gguf'], 1, 'to write'],
+    ['a folder in place of a file', ['train', '$/birds.txt', '-o', '$/folder'], 1, 'a folder of that name'],
+    ['an output that is the text', ['train', '$/birds.txt', '-o', '$/birds.txt'], 2, 'none of the texts'],
+    ['a configuration that is no JSON', ['train', '$/birds.txt', '-o', '$/x.gguf', '--config', '$/birds.txt'], 1, 'a model configuration'],
+    ['a configuration with an unknown size', ['train', '$/birds.txt', '-o', '$/x.gguf', '--config', '$/wrong.json'], 2, 'Did you mean layers?'],
+    ['an unknown option', ['train', '$/birds.txt', '-o', '$/x.gguf', '--step', '3'], 2, 'Did you mean --steps?'],
+    ['a number out of range', ['train', '$/birds.txt', '-o', '$/x.gguf', '--dropout', '1'], 2, 'dropout to be'],
+  ])('refuses %s before it begins', async (_, command, expected, message) => {
+    mkdirSync(at('folder'), { recursive: true });
+    writeFileSync(at('wrong.json'), '{"layer": 3}');
+    const { code, error, out } = await run(command.map((word) => word.replace('$', folder)));
+    expect([code, out]).toEqual([expected, '']);
+    expect(error).toContain(message);
+  });
+});
