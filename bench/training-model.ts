@@ -8,7 +8,7 @@ import type { ModelConfig } from '../src/train/config.js';
 import { TrainEngine } from '../src/train/engine.js';
 
 export const GPT: ModelConfig = {
-  architecture: 'gpt2', embedding: 256, layers: 6, heads: 8, kvHeads: 8, feedForward: 1024, context: 256, vocabulary: 4096, tied: false, positions: 'learned', ropeBase: 10000,
+  architecture: 'gpt2', embedding: 256, layers: 6, heads: 8, kvHeads: 8, feedForward: 1024, context: 256, vocabulary: 4096, tied: false, positions: 'learned', ropeBase: 10000, window: 1, padding: 0,
 };
 export const SEQUENCES = 8;
 
