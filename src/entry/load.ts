@@ -139,8 +139,7 @@ function describeModel(file: ModelFile, { runner, graph, need }: LoadedRunner, {
 
 async function loadFrom(host: Host, file: ModelFile, options: LoadOptions): Promise<Model> {
   const settings = runnerOptions(host, file, options);
-  const tokenizer = await tokenizerOf(host, file, options, settings);
-  const loaded = await loadRunner(host, file, settings);
+  const { tokenizer, ...loaded } = await loadBoth(host, file, options, settings);
   try {
     checkVocabulary(tokenizer, loaded.graph.vocabulary);
     const { runner, arena } = loaded;
@@ -150,6 +149,14 @@ async function loadFrom(host: Host, file: ModelFile, options: LoadOptions): Prom
     loaded.runner.dispose(); // its workers
     throw error;
   }
+}
+
+/** The tokenizer is built while the first weights are read. */
+async function loadBoth(host: Host, file: ModelFile, options: LoadOptions, settings: RunnerOptions): Promise<LoadedRunner & { tokenizer: Tokenizer }> {
+  let building: Promise<Tokenizer> | undefined;
+  const build = () => (building ??= tokenizerOf(host, file, options, settings));
+  const loaded = await loadRunner(host, file, { ...settings, meanwhile: async () => void (await build()) });
+  return { ...loaded, tokenizer: await build() };
 }
 
 function chatRenderer(tokenizer: Tokenizer, { chatTemplate }: LoadOptions) {

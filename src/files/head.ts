@@ -147,6 +147,10 @@ class Continued implements ByteSource {
     return this.source.size;
   }
 
+  get direct(): boolean {
+    return this.source.direct ?? false;
+  }
+
   async read(offset: number, into: Uint8Array): Promise<void> {
     const from = offset - this.start;
     if (from < 0 || from >= this.known.length) return this.source.read(offset, into);

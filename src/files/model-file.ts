@@ -68,6 +68,7 @@ export function createModelFile(parts: ModelParts): ModelFile {
     metadata: parts.metadata,
     ...(parts.metadataTypes && { metadataTypes: parts.metadataTypes }),
     tensors: placed,
+    direct: parts.sources.every(({ direct }) => direct === true) && parts.tensors.every(({ convert }) => !convert),
     read: (tensor, offset, into) => readTensor(placed.get(tensor.name), tensor, offset, into, stored),
     sibling: parts.sibling ?? (async () => undefined),
     close: async () => {

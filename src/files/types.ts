@@ -43,6 +43,8 @@ export interface ModelFile {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Multiplies what the low-rank pairs among the tensors (`<weight>.lora_a`, `.lora_b`) add. Default 1. */
   readonly pairScale?: number;
+  /** Reads need no memory but their target: many may be under way at once. */
+  readonly direct?: boolean;
   /** Bytes `offset …` of the tensor stored row-major in its type. Reading tensors in map order is sequential on disk. */
   read(tensor: TensorInfo, offset: number, into: Uint8Array): Promise<void>;
   /** Text or bytes of a file beside the model (`tokenizer.json`, `tokenizer_config.json`, …); undefined if absent. */

@@ -13,8 +13,18 @@ async function toModule(code: KernelCode): Promise<WebAssembly.Module> {
   return WebAssembly.compile(await response.arrayBuffer());
 }
 
+/** Embedded kernels are decoded and compiled once: code that an engine has made faster stays so from one model to the next. */
+const compiled = new Map<string, Promise<WebAssembly.Module>>();
+
 /** The module of a build: the caller's own where `settings.kernels` brings it, else the embedded one. @throws StonechatError `unavailable`. */
-export const compileKernels = (build: Build, shared: boolean, { kernels = kernelCode }: HostSettings): Promise<WebAssembly.Module> => compileCode(kernels, build, shared);
+export function compileKernels(build: Build, shared: boolean, { kernels = kernelCode }: HostSettings): Promise<WebAssembly.Module> {
+  if (kernels !== kernelCode) return compileCode(kernels, build, shared);
+  const key = `${build} ${shared}`;
+  const module = compiled.get(key) ?? compileCode(kernels, build, shared);
+  compiled.set(key, module);
+  module.catch(() => compiled.delete(key));
+  return module;
+}
 
 /** @throws StonechatError `unavailable` */
 export async function compileCode(kernels: NonNullable<HostSettings['kernels']>, build: Build, shared: boolean): Promise<WebAssembly.Module> {

@@ -11,6 +11,8 @@ export interface ByteSource {
   read(offset: number, into: Uint8Array): Promise<void>;
   /** Fills as much of `into` as there is and returns how much: for sources that do not know their size. */
   readUpTo?(offset: number, into: Uint8Array): Promise<number>;
+  /** Reads need no memory but `into`, in any number at once. */
+  readonly direct?: boolean;
   /** Lets go of connections that the next read can open again. */
   pause?(): Promise<void>;
   close(): Promise<void>;

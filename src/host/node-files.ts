@@ -77,6 +77,7 @@ function pathSource(path: string, handle: FileHandle, size: number): ByteSource 
   return {
     name: path,
     size,
+    direct: true,
     async read(offset, into) {
       let filled = 0;
       while (filled < into.length) {

@@ -1,14 +1,14 @@
 import { StonechatError } from '../errors.js';
 import type { ModelFile } from '../files/types.js';
 import type { Graph } from '../graph/graph.js';
-import type { Host, OpenOptions } from '../host/host.js';
+import type { Host } from '../host/host.js';
 import { Arena } from '../kernels/arena.js';
 import { type Build, instantiateKernels, type Kernels, MAX_PAGES, newMemory, PAGE_BYTES } from '../kernels/instance.js';
-import { CONTROL_BYTES, singleThread, startPool } from '../kernels/pool.js';
+import { CONTROL_BYTES, type Pool, singleThread, startPool } from '../kernels/pool.js';
 import { buildGraph } from '../models/index.js';
 import { makePlan, type Plan, type PlacedWeight, ROPE_KIND } from '../plan/plan.js';
 import { PlanRunner } from './run.js';
-import { aborted, loadWeights, placeWeights, weightBytes } from './weights.js';
+import { aborted, loadWeights, type LoadWeightsOptions, placeWeights, weightBytes } from './weights.js';
 
 /** Tokens per evaluate: an abort is honoured within this many tokens of prefill. */
 const MAX_BATCH = 64;
@@ -18,7 +18,7 @@ const HEAP_BYTES = MAX_PAGES * PAGE_BYTES;
 /** Scratch for reading, module data, alignment. */
 const OVERHEAD_BYTES = 8 << 20;
 
-export interface RunnerOptions extends OpenOptions {
+export interface RunnerOptions extends LoadWeightsOptions {
   readonly build: Build;
   readonly threads: number;
   readonly contextLength?: number | undefined;
@@ -130,11 +130,25 @@ export async function loadRunner(host: Host, file: ModelFile, options: RunnerOpt
   const control = arena.allocate(CONTROL_BYTES, 'threads');
   const base = arena.allocate(makePlan(graph, planOptions(kernels.exports, weights, context, options, 0)).bytes, 'scratch');
   const plan = makePlan(graph, planOptions(kernels.exports, weights, context, options, base));
-  await loadWeights(file, weights, graph, kernels, arena, options);
+  const starting = shared ? startPool(host, kernels, plan.steps, options.threads, control) : Promise.resolve(singleThread(kernels, plan.steps));
+  const pool = await whileStarting(starting, (started) => {
+    const meanwhile = async () => void (await Promise.all([options.meanwhile?.(), started]));
+    return loadWeights(file, weights, graph, kernels, arena, { ...options, meanwhile });
+  });
   writeFrequencies(graph, kernels, plan.frequencies, weights);
-  const pool = shared ? await startPool(host, kernels, plan.steps, options.threads, control) : singleThread(kernels, plan.steps);
   const runner = new PlanRunner({ graph, kernels, arena, plan, pool, contextLength: context, maxBatch: MAX_BATCH });
   return { runner, arena, graph, plan, need };
+}
+
+/** Threads start while the first weights are read, and end should loading fail. */
+async function whileStarting(starting: Promise<Pool>, load: (started: Promise<Pool>) => Promise<void>): Promise<Pool> {
+  try {
+    await load(starting);
+    return await starting;
+  } catch (error) {
+    starting.then((pool) => pool.stop(), () => {});
+    throw error;
+  }
 }
 
 /** Rotary frequencies as f64, divided by the model's own factors where it has them (Llama 3.x). */

@@ -7,9 +7,10 @@ import type { Arena, Region } from '../kernels/arena.js';
 import type { KernelExports, Kernels } from '../kernels/instance.js';
 import { type PlacedWeight, rowStride } from '../plan/plan.js';
 
-/** Bytes of one read, and of all reads under way: enough to keep the reading threads at work, few enough to be packed from a cache. */
+/** Bytes of one read: few enough to be packed from a cache. */
 const PIECE_BYTES = 4 << 20;
-const READ_AHEAD_BYTES = 16 << 20;
+/** Bytes of all reads under way. Where they need no memory of their own: enough for the time that it takes to build a tokenizer. */
+const READ_AHEAD_BYTES = { buffered: 16 << 20, direct: 256 << 20 };
 /** Room for raw rows that are in the way of their own packed form. */
 const SCRATCH_BYTES = 256 << 10;
 const GROUP_ROWS = 8;
@@ -57,6 +58,11 @@ interface Piece {
   finish(): void;
 }
 
+export interface LoadWeightsOptions extends OpenOptions {
+  /** Work for this thread while the first bytes arrive. If it fails, so does loading. */
+  readonly meanwhile?: (() => Promise<void>) | undefined;
+}
+
 /**
  * Streams the weights into linear memory in the file's order. Packed rows are never shorter than the file's, so that raw
  * rows are read to the end of the very place that they are packed to: besides the packed weights only a small scratch is
@@ -68,7 +74,7 @@ export async function loadWeights(
   graph: Graph,
   kernels: Kernels,
   arena: Arena,
-  { signal, onProgress }: OpenOptions,
+  { signal, onProgress, meanwhile }: LoadWeightsOptions,
 ): Promise<void> {
   const matrices = new Set(graph.weights.filter(({ role }) => role === 'matrix').map(({ name }) => name));
   const used = [...file.tensors.values()].filter((tensor) => weights.has(tensor.name));
@@ -90,27 +96,32 @@ export async function loadWeights(
     }
   }
   try {
-    await readInOrder(file, pieces(), finish);
+    await readInOrder(file, pieces(), finish, meanwhile);
   } finally {
     arena.release(scratch.address, scratch.bytes);
   }
 }
 
 /** Reads ahead while the pieces before are being finished, in order. Ends with no read under way. */
-async function readInOrder(file: ModelFile, pieces: Iterable<Piece>, finish: (piece: Piece) => void): Promise<void> {
+async function readInOrder(file: ModelFile, pieces: Iterable<Piece>, finish: (piece: Piece) => void, meanwhile = async () => {}): Promise<void> {
+  const most = file.direct ? READ_AHEAD_BYTES.direct : READ_AHEAD_BYTES.buffered;
   const queue = pieces[Symbol.iterator]();
   const started: { piece: Piece; arrival: Promise<void> }[] = [];
   let ahead = 0;
   const readAhead = () => {
-    while (ahead < READ_AHEAD_BYTES) {
+    while (ahead < most) {
       const { value: piece, done } = queue.next();
       if (done) return;
       ahead += piece.into.length;
-      started.push({ piece, arrival: file.read(piece.tensor, piece.offset, piece.into) });
+      const arrival = file.read(piece.tensor, piece.offset, piece.into);
+      arrival.catch(() => {}); // it is awaited below, perhaps after others
+      started.push({ piece, arrival });
     }
   };
   try {
-    for (readAhead(); started.length > 0; readAhead()) {
+    readAhead();
+    await meanwhile();
+    for (; started.length > 0; readAhead()) {
       const { piece, arrival } = started[0]!;
       await arrival;
       finish(piece);

@@ -3,7 +3,7 @@ import type { MetadataValue } from '../files/types.js';
 import { charsmap } from './charsmap.js';
 import { bertNormaliser, BERT_PUNCTUATION, mergeSpaces, SPACES } from './normalise.js';
 import { familySplitter, preTokenizer } from './patterns.js';
-import { STOP_NAMES } from './special.js';
+import { isStopName } from './special.js';
 import { TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
 import { cut, WHOLE, type Splitter } from './split.js';
 import { markedSplitter, ranksOfScores } from './sentencepiece.js';
@@ -114,7 +114,7 @@ class Vocabulary {
       if (typeof token !== 'string') throw damaged('tokens as strings', typeof token);
       const type = given ? given[id]! : /^<0x[0-9A-F]{2}>$/.test(token) ? TOKEN.byte : TOKEN.normal;
       // Converters sometimes leave end tokens as normal ones; llama.cpp makes them control tokens too.
-      if (type !== TOKEN.control && STOP_NAMES.has(token) && token !== '</s>') return TOKEN.control;
+      if (type !== TOKEN.control && isStopName(token) && token !== '</s>') return TOKEN.control;
       if (type === TOKEN.byte && !/^<0x[0-9A-Fa-f]{2}>$/.test(token)) return TOKEN.normal;
       return type >= 1 && type <= 6 ? type : TOKEN.normal;
     });

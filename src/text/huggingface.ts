@@ -1,7 +1,7 @@
 import { BYTE_LETTERS } from './alphabet.js';
 import { Json } from './json.js';
 import { emptyPipeline, readDecoder, readNormalizer, readPreTokenizer, splitterOf, type Pipeline } from './pipeline.js';
-import { STOP_NAMES } from './special.js';
+import { isStopName, STOP_NAMES } from './special.js';
 import { TOKEN, type AddedToken, type MergeModel, type Merges, type TokenizerSpec, type UnigramModel, type WordPieceModel } from './spec.js';
 import { WHOLE, type Splitter } from './split.js';
 import { markedSplitter } from './sentencepiece.js';
@@ -203,7 +203,7 @@ export function specFromVocabulary(vocab: Json, mergesText: string, companions: 
   const merges = mergesText.split(/\r?\n/).filter((line) => line && !line.startsWith('#version'));
   const entries = vocab.rawEntries();
   const special = entries.filter(([token]) => /^<\|?[\w ]+\|?>$/.test(token) && [...token].every((char) => BYTE_LETTERS.includes(char.charCodeAt(0))));
-  const stops = special.filter(([token]) => STOP_NAMES.has(token));
+  const stops = special.filter(([token]) => isStopName(token));
   const file = {
     added_tokens: stops.map(([content, id]) => ({ id, content, special: true, normalized: false })),
     pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false },

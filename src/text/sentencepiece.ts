@@ -8,7 +8,8 @@ import { SCAN, WHOLE, type Splitter } from './split.js';
 export function ranksOfScores(scores: Float32Array): Uint32Array {
   const order = Uint32Array.from(scores, (_, id) => id);
   const value = (id: number) => (Number.isNaN(scores[id]!) ? -Infinity : scores[id]!);
-  order.sort((a, b) => value(b) - value(a) || a - b);
+  const inOrder = order.every((id) => id === 0 || value(id) <= value(id - 1)); // as most vocabularies are
+  if (!inOrder) order.sort((a, b) => value(b) - value(a) || a - b);
   const ranks = new Uint32Array(scores.length);
   let rank = 0;
   order.forEach((id, i) => {

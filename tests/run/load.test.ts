@@ -88,6 +88,29 @@ describe('loading', () => {
     await expect(loading).rejects.toMatchObject({ code: 'aborted', cause: 'enough' });
   });
 
+  it('does other work meanwhile, and fails with it', async () => {
+    const order: string[] = [];
+    const onProgress = () => void order.push('weights');
+    const { runner } = await loadRunner(host, tinyModel(tiny), { ...ordinary, onProgress, meanwhile: async () => void order.push('other') });
+    expect(order[0]).toBe('other');
+    runner.dispose();
+    const failing = loadRunner(host, tinyModel(tiny), { ...ordinary, meanwhile: () => Promise.reject(new Error('no tokenizer')) });
+    await expect(failing).rejects.toThrow('no tokenizer');
+  });
+
+  it('ends in the first of several failed reads, with no other left unhandled and no thread behind', async () => {
+    const file = tinyModel(tiny);
+    const delays = [30, 5, 0]; // later reads fail earlier
+    const read = () => new Promise<void>((_, reject) => setTimeout(() => reject(new Error('read failed')), delays.shift() ?? 0));
+    const ended: string[] = [];
+    const startWorker = () => {
+      const worker = host.startWorker();
+      return { ...worker, terminate: () => (ended.push('worker'), worker.terminate()) };
+    };
+    await expect(loadRunner({ ...host, startWorker }, { ...file, read }, { ...ordinary, threads: 3 })).rejects.toThrow('read failed');
+    await expect.poll(() => ended).toEqual(['worker', 'worker']);
+  });
+
   it.each([0, 1.5, NaN, -4, 2 ** 30])('refuses contextLength %s', async (contextLength) => {
     await expect(loadRunner(host, tinyModel(tiny), { ...ordinary, contextLength })).rejects.toMatchObject({ code: 'bad-option' });
   });
