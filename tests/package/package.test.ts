@@ -88,6 +88,10 @@ describe('the package map', () => {
     expect(node).toContain('StonechatError');
     expect(await names('browser')).toEqual(node);
     expect(await names('edge')).toEqual(node);
+    const training = await names('train-node');
+    expect(training).toContain('train');
+    expect(await names('train-browser')).toEqual(training);
+    expect(await names('train-edge')).toEqual(training);
   });
 });
 

@@ -16,9 +16,10 @@ function closure({ outputs }: Metafile, name: string, follow: (inputs: string[])
   return [...seen];
 }
 
-async function bundleApplication(): Promise<{ metafile: Metafile; files: Map<string, OutputFile> }> {
+/** An application that imports `name` from `entry`. */
+async function bundleApplication(name = 'load', entry = 'stonechat'): Promise<{ metafile: Metafile; files: Map<string, OutputFile> }> {
   const { metafile, outputFiles } = await build({
-    stdin: { contents: "import { load } from 'stonechat'; globalThis.load = load;", resolveDir: process.cwd(), sourcefile: 'app.js' },
+    stdin: { contents: `import { ${name} } from '${entry}'; globalThis.${name} = ${name};`, resolveDir: process.cwd(), sourcefile: 'app.js' },
     bundle: true,
     minify: true,
     splitting: true,
@@ -45,4 +46,24 @@ it('JavaScript and the largest kernels stay within 150 KB gzipped', async () => 
     expect(count, `${variant} is in a chunk of its own`).toBeGreaterThan(1);
     expect(gzipped, variant).toBeLessThanOrEqual(LIMIT);
   }
+});
+
+/** Texts that stand in the code of training alone. */
+const TRAINING = ['stonechat-checkpoint', 'adamw_f32', 'learn_merge'];
+
+it('what generates does not pull in training, in any chunk; what trains does not need the tools of the bench', async () => {
+  const generating = await bundleApplication();
+  const inputs = Object.keys(generating.metafile.inputs);
+  expect(inputs.filter((path) => /(train|bench)-(kernels|node|browser|edge)/.test(path))).toEqual([]);
+  const texts = (files: Map<string, OutputFile>) => [...files].map(([name, { text }]) => ({ name, text }));
+  expect(texts(generating.files).filter(({ text }) => TRAINING.some((word) => text.includes(word))).map(({ name }) => name)).toEqual([]);
+
+  const training = await bundleApplication('train', 'stonechat/train');
+  const all = texts(training.files).map(({ text }) => text).join('\n');
+  for (const word of TRAINING) expect(all).toContain(word);
+  expect(Object.keys(training.metafile.inputs).filter((path) => path.includes('bench-'))).toEqual([]);
+  const wanted = ['dist/kernels/simd-shared.js', 'dist/train-kernels/simd-shared.js'];
+  const names = closure(training.metafile, 'out/stdin.js', (chunk) => chunk.some((path) => wanted.includes(path)));
+  const gzipped = names.reduce((sum, name) => sum + gzipSync(training.files.get(name)!.contents, { level: 9 }).length, 0);
+  console.log(`to train with simd-shared: ${(gzipped / 1000).toFixed(1)} KB gzipped`);
 });

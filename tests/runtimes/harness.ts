@@ -7,6 +7,7 @@ import type { Build } from 'stonechat';
 import { dataPath } from '../golden/data.js';
 import { casesFor, type Outcome, runCases, SYNTHETIC } from './cases.js';
 import { syntheticModel } from './synthetic.js';
+import { runTraining, type Trained } from './training.js';
 
 export const REAL_MODELS = existsSync(dataPath('models'));
 /** Where models are looked for. */
@@ -63,4 +64,14 @@ export async function expectSameBits(outcomes: readonly Outcome[], builds: reado
     const same = expected.find(({ name }) => name === outcome.name)!;
     expect(key(outcome), `${outcome.build} x ${outcome.threads}`).toEqual(key(same));
   }
+}
+
+let trained: Promise<Trained[]> | undefined;
+
+/** What training gives in the scalar build on one thread of this Node, every build and thread count must give. */
+export async function expectSameTraining(found: readonly Trained[], builds: readonly Build[], threads: readonly number[]): Promise<void> {
+  trained ??= import('stonechat/train').then((trainer) => runTraining(trainer, ['scalar'], [1]));
+  const [{ hash, validationLoss }] = (await trained) as [Trained];
+  expect(validationLoss).toBeLessThan(Math.log(300));
+  expect(found).toEqual(builds.flatMap((build) => threads.map((count): Trained => ({ build, threads: count, hash, validationLoss }))));
 }

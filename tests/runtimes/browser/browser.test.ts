@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Build } from 'stonechat';
-import { bundle, expectSameBits, FOLDERS, prepareModels, REAL_MODELS } from '../harness.js';
+import { bundle, expectSameBits, expectSameTraining, FOLDERS, prepareModels, REAL_MODELS } from '../harness.js';
 import type { Job, JobResult } from './job.js';
 import type { Page } from './page.js';
 import { serve } from './server.js';
@@ -60,10 +60,11 @@ describe.skipIf(missing)(`Chromium${missing ? `: ${missing}` : ''}`, () => {
     return answer;
   }
 
-  const outcomesOf = (result: JobResult) => {
+  const successOf = (result: JobResult) => {
     if ('error' in result) throw new Error(`${result.error.name} ${String(result.error.code)}: ${result.error.message}`);
-    return result.outcomes;
+    return result;
   };
+  const outcomesOf = (result: JobResult) => successOf(result).outcomes;
 
   it('without cross-origin isolation: one thread, whatever is asked for', async () => {
     const { result } = await inWorker('plain', { ...models, builds: ['relaxed'], threads: [2] });
@@ -84,6 +85,20 @@ describe.skipIf(missing)(`Chromium${missing ? `: ${missing}` : ''}`, () => {
     const job: Job = { ...models, builds: ['relaxed'], threads: [2], workerUrl: '/strict/worker/program.js', kernelsFrom: '/strict/wasm' };
     const { result } = await inWorker('strict', job);
     await expectSameBits(outcomesOf(result), ['relaxed'], [2]);
+  });
+
+  it('trains in a worker of an isolated page: the same weights on every build and thread count, and the page stays responsive', async () => {
+    const { result, ticks } = await inWorker('isolated', { ...models, builds: BUILDS, threads: [1, 2], training: true });
+    await expectSameTraining(successOf(result).trained, BUILDS, [1, 2]);
+    expect(ticks).toBeGreaterThan(5);
+  });
+
+  it('trains without isolation on one thread, and under a strict policy with what the page serves', async () => {
+    const plain = await inWorker('plain', { ...models, builds: ['simd'], threads: [2], training: true });
+    await expectSameTraining(successOf(plain.result).trained, ['simd'], [1]);
+    const served = { workerUrl: '/strict/worker/program.js', kernelsFrom: '/strict/wasm' };
+    const strict = await inWorker('strict', { ...models, builds: ['relaxed'], threads: [2], training: true, ...served });
+    await expectSameTraining(successOf(strict.result).trained, ['relaxed'], [2]);
   });
 
   it.each([

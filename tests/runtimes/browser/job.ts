@@ -1,5 +1,7 @@
 import type { Build, LoadOptions } from 'stonechat';
+import type { TrainOptions } from 'stonechat/train';
 import type { Outcome } from '../cases.js';
+import type { Trained } from '../training.js';
 
 /** What the test asks of a page, and what comes back. */
 export interface Job {
@@ -8,11 +10,18 @@ export interface Job {
   threads: number[];
   workerUrl?: string;
   kernelsFrom?: string;
+  /** Trains in place of generating. */
+  training?: boolean;
 }
 
-export type JobResult = { outcomes: Outcome[] } | { error: { name: string; code: unknown; message: string } };
+export type JobResult = { outcomes: Outcome[]; trained: Trained[] } | { error: { name: string; code: unknown; message: string } };
 
 export const optionsOf = ({ workerUrl, kernelsFrom }: Job): LoadOptions => ({
   ...(workerUrl && { workerUrl: new URL(workerUrl, location.href) }),
   ...(kernelsFrom && { kernels: (build: Build, shared: boolean) => fetch(`${kernelsFrom}/${build}${shared ? '-shared' : ''}.wasm`) }),
+});
+
+export const trainOptionsOf = (job: Job): TrainOptions => ({
+  ...optionsOf(job),
+  ...(job.kernelsFrom && { trainKernels: (build: Build, shared: boolean) => fetch(`${job.kernelsFrom}/train/${build}${shared ? '-shared' : ''}.wasm`) }),
 });

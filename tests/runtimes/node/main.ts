@@ -2,7 +2,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Build, load } from 'stonechat';
+import * as trainer from 'stonechat/train';
 import { runCases } from '../cases.js';
+import { runTraining } from '../training.js';
 
 const [folders, builds, threads, realModels] = process.argv.slice(2).map((text) => JSON.parse(text)) as [string[], Build[], number[], boolean];
 const outcomes = await runCases({
@@ -12,4 +14,4 @@ const outcomes = await runCases({
   builds,
   threads,
 });
-console.log(JSON.stringify({ node: process.version, outcomes }));
+console.log(JSON.stringify({ node: process.version, outcomes, training: await runTraining(trainer, builds, threads) }));

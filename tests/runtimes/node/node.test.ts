@@ -4,7 +4,8 @@ import { promisify } from 'node:util';
 import type { Build } from 'stonechat';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Outcome, SYNTHETIC } from '../cases.js';
-import { bundle, expectSameBits, findModel, FOLDERS, prepareModels, REAL_MODELS } from '../harness.js';
+import { bundle, expectSameBits, expectSameTraining, findModel, FOLDERS, prepareModels, REAL_MODELS } from '../harness.js';
+import type { Trained } from '../training.js';
 
 const run = promisify(execFile);
 const ALL: Build[] = ['scalar', 'simd', 'relaxed'];
@@ -20,7 +21,9 @@ async function casesIn(command: readonly [string, ...string[]], builds: readonly
   const threads = [1, 2];
   const [program, ...flags] = command;
   const { stdout } = await run(program, [...flags, await built('main'), ...[FOLDERS, builds, threads, REAL_MODELS].map((value) => JSON.stringify(value))]);
-  await expectSameBits((JSON.parse(stdout) as { outcomes: Outcome[] }).outcomes, builds, threads);
+  const { outcomes, training } = JSON.parse(stdout) as { outcomes: Outcome[]; training: Trained[] };
+  await expectSameBits(outcomes, builds, threads);
+  await expectSameTraining(training, builds, threads);
 }
 
 beforeAll(prepareModels);

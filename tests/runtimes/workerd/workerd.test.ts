@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Build } from 'stonechat';
 import { serve } from '../browser/server.js';
 import type { Outcome } from '../cases.js';
-import { bundle, expectSameBits, FOLDERS, prepareModels, REAL_MODELS } from '../harness.js';
+import { bundle, expectSameBits, expectSameTraining, FOLDERS, prepareModels, REAL_MODELS } from '../harness.js';
+import type { Trained } from '../training.js';
 import type { Job } from './worker.js';
 
 /** The binary of the platform package: node_modules/workerd/bin is filled by an install script that may not have run. */
@@ -83,8 +84,9 @@ describe.skipIf(missing)(`workerd${missing ? `: ${missing}` : ''}`, () => {
   it('gives the same bits from precompiled modules, on one thread whatever is asked for', async () => {
     const job: Job = { origin: `${origin}/plain`, realModels: REAL_MODELS, builds: BUILDS, threads: [2] };
     const response = await fetch(url, { method: 'POST', body: JSON.stringify(job) });
-    const { outcomes, error } = (await response.json()) as { outcomes?: Outcome[]; error?: string };
+    const { outcomes, trained, error } = (await response.json()) as { outcomes?: Outcome[]; trained?: Trained[]; error?: string };
     expect(error).toBeUndefined();
     await expectSameBits(outcomes!, BUILDS, [1]);
+    await expectSameTraining(trained!, BUILDS, [1]);
   });
 });
