@@ -8,7 +8,7 @@ const factorOf = ({ adapter: { alpha }, scale }: ScaledAdapter, rank: number): n
 /** Adapters of a model file, joined: one pair for each weight, `a` above `a`, `b` beside `b`, with the factors in `b`. */
 export class AdapterSet {
   readonly weights: readonly string[];
-  private last: { name: string; values: Promise<Float32Array> } | undefined;
+  private readonly kept = new Map<string, Promise<Float32Array>>();
 
   /** @throws StonechatError `bad-option`, `unsupported` for an adapter that does not fit. */
   constructor(
@@ -32,10 +32,15 @@ export class AdapterSet {
     );
   }
 
-  /** All values of a joined tensor; the last one asked for is kept. */
+  /** All values of a joined tensor; those of one pair are kept, since they are asked for piece by piece. */
   values(name: string): Promise<Float32Array> {
-    if (this.last?.name !== name) this.last = { name, values: name.endsWith('.lora_a') ? this.joinA(name.slice(0, -7)) : this.joinB(name.slice(0, -7)) };
-    return this.last.values;
+    const weight = name.slice(0, -'.lora_a'.length);
+    const found = this.kept.get(name);
+    if (found) return found;
+    for (const other of this.kept.keys()) if (!other.startsWith(`${weight}.lora_`)) this.kept.delete(other);
+    const values = name.endsWith('.lora_a') ? this.joinA(weight) : this.joinB(weight);
+    this.kept.set(name, values);
+    return values;
   }
 
   async close(): Promise<void> {

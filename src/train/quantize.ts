@@ -34,10 +34,11 @@ const staysWhole = ({ name, shape }: TensorInfo): boolean => shape.filter((size)
 
 const bitsOf = (type: DType): number => (LAYOUTS[type].bytes * 8) / LAYOUTS[type].elements;
 
-/** The type, or where rows do not divide into its blocks the next that fits with no fewer bits. */
-function fitting(type: WrittenType, columns: number): WrittenType {
+/** The type, or where rows do not divide into its blocks, or it is not written here, the next that fits with no fewer bits. */
+export function fitting(type: DType, columns: number): WrittenType {
   const fits = (candidate: WrittenType) => columns % LAYOUTS[candidate].elements === 0 && bitsOf(candidate) >= bitsOf(type);
-  const candidates: readonly WrittenType[] = [type, 'q8_0', 'f16'];
+  const same = WRITTEN_TYPES.find((written) => written === type);
+  const candidates: readonly WrittenType[] = same ? [same, 'q8_0', 'f16'] : ['q6_K', 'q8_0', 'f16'];
   return candidates.find(fits) ?? 'f32';
 }
 
@@ -63,13 +64,26 @@ function chooseType(tensor: TensorInfo, file: ModelFile, { type, pure = false }:
 
 /** The model with its matrices in another type, ready for writeGguf. Tensors are read and encoded as they are written, row by row. */
 export function quantizeModel(file: ModelFile, kernels: TrainKernels, options: QuantizeOptions): GgufContent {
-  if (options.type !== SAME && !QUANTISATIONS.includes(options.type)) throw badOption(`one of the types ${QUANTISATIONS.join(', ')}`, String(options.type));
-  const metadata = new Map<string, MetadataValue>([...file.metadata, ...typeFacts(file, options.type)]);
-  for (const key of ['split.no', 'split.count', 'split.tensors.count']) metadata.delete(key);
-  const chosen = [...file.tensors.values()].map((tensor) => ({ tensor, type: chooseType(tensor, file, options) }));
+  if (options.type !== SAME) checkType(options.type);
+  const metadata = new Map<string, MetadataValue>([...unsplit(file), ...typeFacts(file, options.type)]);
+  const tensors = encodeTensors(file, kernels, (tensor) => chooseType(tensor, file, options), options.onProgress);
+  return { metadata, types: file.metadataTypes ?? new Map(), tensors };
+}
+
+/** @throws StonechatError `bad-option` */
+export function checkType(type: Quantisation): void {
+  if (!QUANTISATIONS.includes(type)) throw badOption(`one of the types ${QUANTISATIONS.join(', ')}`, String(type));
+}
+
+/** Metadata for one whole file. */
+export const unsplit = ({ metadata }: ModelFile): [string, MetadataValue][] => [...metadata].filter(([key]) => !key.startsWith('split.'));
+
+/** Tensors in the types that `choose` gives them; bytes of those that keep theirs are copied. */
+export function encodeTensors(file: ModelFile, kernels: TrainKernels, choose: (tensor: TensorInfo) => DType, onProgress: QuantizeOptions['onProgress']): WrittenTensor[] {
+  const chosen = [...file.tensors.values()].map((tensor) => ({ tensor, type: choose(tensor) }));
   const encoder = new Encoder(kernels, file);
-  const progress = counter(chosen, options.onProgress);
-  const tensors = chosen.map(({ tensor, type }): WrittenTensor => {
+  const progress = counter(chosen, onProgress);
+  return chosen.map(({ tensor, type }): WrittenTensor => {
     const { name, shape } = tensor;
     const read = async (offset: number, into: Uint8Array) => {
       await (tensor.type === type ? file.read(tensor, offset, into) : encoder.read(tensor, type as WrittenType, offset, into));
@@ -77,7 +91,6 @@ export function quantizeModel(file: ModelFile, kernels: TrainKernels, options: Q
     };
     return { name, type, shape, read };
   });
-  return { metadata, types: file.metadataTypes ?? new Map(), tensors };
 }
 
 /** What the metadata say of the types: of a file that keeps its own, what it says itself, or its embedding does. */
