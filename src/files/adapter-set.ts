@@ -1,4 +1,4 @@
-import { type AdapterPair, checkFits, openAdapter, pairNames, type ScaledAdapter } from './adapter.js';
+import { type AdapterPair, CHAT_TEMPLATE, checkFits, openAdapter, pairNames, type ScaledAdapter } from './adapter.js';
 import { fromGgufOrder } from './head-order.js';
 import type { ModelFile, TensorInfo } from './types.js';
 
@@ -78,13 +78,19 @@ export class AdapterSet {
   }
 }
 
+/** A base model without a chat template takes that of the first adapter that has one: it was trained with it. */
+function withTemplate({ metadata }: ModelFile, adapters: readonly ScaledAdapter[]): ModelFile['metadata'] {
+  const template = adapters.find(({ adapter }) => adapter.chatTemplate !== undefined)?.adapter.chatTemplate;
+  return template === undefined || metadata.has(CHAT_TEMPLATE) ? metadata : new Map([...metadata, [CHAT_TEMPLATE, template]]);
+}
+
 /** The model with the pairs of adapters beside its weights, to be applied as it runs. Closing it closes the adapters too. */
 export function withAdapters(base: ModelFile, adapters: readonly ScaledAdapter[]): ModelFile {
   const set = new AdapterSet(base, adapters);
   const infos = set.infos();
   return {
     ...base,
-    fileBytes: base.fileBytes,
+    metadata: withTemplate(base, adapters),
     tensors: new Map([...base.tensors, ...infos]),
     async read(tensor, offset, into) {
       if (!infos.has(tensor.name)) return base.read(tensor, offset, into);

@@ -14,7 +14,7 @@ export interface TrainedPair {
 }
 
 /** An adapter to be written by writeGguf, as llama.cpp reads it. */
-export function adapterContent(base: ModelFile, alpha: number, pairs: readonly TrainedPair[]): GgufContent {
+export function adapterContent(base: ModelFile, alpha: number, pairs: readonly TrainedPair[], more: ReadonlyMap<string, MetadataValue> = new Map()): GgufContent {
   const name = base.metadata.get('general.name');
   const metadata = new Map<string, MetadataValue | undefined>([
     ['general.architecture', String(base.metadata.get('general.architecture'))],
@@ -25,6 +25,7 @@ export function adapterContent(base: ModelFile, alpha: number, pairs: readonly T
     ['general.base_model.count', name === undefined ? undefined : 1],
     ['general.base_model.0.name', name],
     ['general.file_type', 0],
+    ...more,
   ]);
   const bytes = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);
   const tensors = pairs.flatMap(({ weight, rank, columns, rows, a, b }) => {

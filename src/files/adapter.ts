@@ -10,6 +10,8 @@ import type { ModelFile, TensorInfo } from './types.js';
 export interface Adapter {
   readonly name: string;
   readonly architecture: string;
+  /** Jinja source that came with it, for a base model without one. */
+  readonly chatTemplate?: string;
   /** 0: the product is added as it is. */
   readonly alpha: number;
   /** By the name of the weight that they adapt. */
@@ -33,6 +35,8 @@ export interface ScaledAdapter {
 /** Names of a pair's tensors. */
 export const pairNames = (weight: string): { a: string; b: string } => ({ a: `${weight}.lora_a`, b: `${weight}.lora_b` });
 
+export const CHAT_TEMPLATE = 'tokenizer.chat_template';
+
 const EXPECTED = 'a LoRA adapter in llama.cpp\'s format';
 const CONVERT = 'Convert it with llama.cpp\'s convert_lora_to_gguf.py, or train it with stonechat finetune --lora.';
 
@@ -50,7 +54,8 @@ export function openAdapter(file: ModelFile): Adapter {
     await file.read(tensor, 0, raw);
     return toFloat32(tensor.type, raw, tensor.shape.reduce((a, b) => a * b, 1));
   };
-  return { name: file.name, architecture: text('general.architecture'), alpha, pairs: pairsOf(file), read, close: () => file.close() };
+  const template = file.metadata.get(CHAT_TEMPLATE);
+  return { name: file.name, ...(typeof template === 'string' && { chatTemplate: template }), architecture: text('general.architecture'), alpha, pairs: pairsOf(file), read, close: () => file.close() };
 }
 
 function pairsOf({ name: file, tensors }: ModelFile): Map<string, AdapterPair> {

@@ -14,15 +14,18 @@ export interface ChatOptions {
 
 const CHATML = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
+/** Jinja source of a template, which may be named `chatml`. */
+export const templateSource = (template: string): string => (template === 'chatml' ? CHATML : template);
+
 /**
  * The prompt that a model's chat template (Jinja source, or 'chatml') makes of messages. The template engine is loaded on first use.
  * @throws StonechatError `not-found` without a template, `bad-file` for one that does not parse, `bad-option` for messages it refuses.
  */
 export async function renderChat(template: string | undefined, messages: readonly unknown[], options: ChatOptions = {}): Promise<string> {
   const { fallback, ...variables } = options;
-  const source = (template ?? fallback) === 'chatml' ? CHATML : template;
+  const source = template ?? fallback;
   if (source === undefined) throw noTemplate();
-  return render(source, { add_generation_prompt: true, ...variables, messages });
+  return render(templateSource(source), { add_generation_prompt: true, ...variables, messages });
 }
 
 /** One Jinja template with its variables. */

@@ -116,6 +116,8 @@ function checkFits({ need }: Layout, { sequences, length }: EngineOptions): void
   });
 }
 
+const sumOf = (losses: Float32Array): number => losses.reduce((sum, loss) => sum + loss, 0);
+
 /** Weights in linear memory and the kernel calls that teach them: one optimizer step at a time. */
 export class TrainEngine {
   private constructor(
@@ -168,19 +170,24 @@ export class TrainEngine {
 
   /** Sum of a micro-batch's losses, in order. */
   evaluate(batch: Batch): number {
+    return sumOf(this.losses(batch));
+  }
+
+  /** Losses of a micro-batch's rows, in place. */
+  losses(batch: Batch): Float32Array<ArrayBuffer> {
     this.write(batch);
     this.walk(this.plan.phases.evaluate);
-    return this.losses();
+    return this.rowLosses();
   }
 
   /** As `evaluate`, and adds the gradients of (sum of losses) / rows to what was gathered. `seed` is that of dropout. */
   learn(batch: Batch, seed: number): number {
     this.write(batch);
     this.walk(this.plan.phases.learn, seed);
-    return this.losses();
+    return sumOf(this.rowLosses());
   }
 
-  /** Losses of a micro-batch's rows, in place: the first half of `learn`, for those who weigh the rows by them. */
+  /** As `losses`, with dropout: the first half of `learn`, for those who weigh the rows by them. */
   forward(batch: Batch, seed: number): Float32Array<ArrayBuffer> {
     this.write(batch);
     this.walk(this.plan.phases.evaluate, seed);
@@ -258,10 +265,6 @@ export class TrainEngine {
     }
     const { window } = this.graph;
     if (window) writeWindows(new Int32Array(this.memory, this.plan.windows, batch.ids.length * window.width), batch.ids, 0, (row) => batch.starts[row]!, window);
-  }
-
-  private losses(): number {
-    return this.rowLosses().reduce((sum, loss) => sum + loss, 0);
   }
 
   private rowLosses(): Float32Array<ArrayBuffer> {

@@ -62,7 +62,7 @@ export type LoopEvent =
 
 /** What the loop is made of. Fine-tuning brings other batches and another evaluation. */
 export interface LoopParts {
-  readonly engine: TrainEngine;
+  readonly engine: Pick<TrainEngine, 'options' | 'learn' | 'clear' | 'norm' | 'update'> & { region(name: 'weights'): Float32Array<ArrayBuffer> };
   readonly batches: { next(): Batch };
   /** Judges the weights as they are now; without it the last weights are the best. */
   readonly evaluate?: (() => Promise<Evaluation>) | undefined;

@@ -1,10 +1,11 @@
 import { pairNames, type ScaledAdapter } from '../files/adapter.js';
 import { AdapterSet } from '../files/adapter-set.js';
-import { LAYOUTS, toFloat32 } from '../files/dtypes.js';
+import { LAYOUTS } from '../files/dtypes.js';
 import type { GgufContent } from '../files/gguf-writer.js';
 import { badOption } from '../files/refuse.js';
 import type { DType, ModelFile, TensorInfo } from '../files/types.js';
 import type { TrainKernels } from '../kernels/instance.js';
+import { readRows, withComputed } from './computed.js';
 import { checkType, encodeTensors, fitting, type Quantisation, quantizeModel, unsplit } from './quantize.js';
 
 export interface MergeOptions {
@@ -25,7 +26,7 @@ export function mergeAdapters(base: ModelFile, adapters: readonly ScaledAdapter[
   if (adapters.length === 0) throw badOption('at least one adapter', 'none', 'Name it: lora: [{ source }], or --lora FILE.');
   if (type !== undefined) checkType(type);
   const set = new AdapterSet(base, adapters);
-  const merged = withProducts(base, set);
+  const merged = withComputed(base, ({ name }) => set.weights.includes(name), (tensor, first, end) => addProducts(base, set, tensor, first, end));
   const own = ({ name, type: given }: TensorInfo): DType => {
     const before = base.tensors.get(name)!;
     return before.type === given ? given : fitting(before.type, before.shape[0]!);
@@ -47,36 +48,13 @@ function requantised(base: ModelFile, { weights }: AdapterSet, { tensors }: Gguf
   return counts;
 }
 
-/** The model with its adapted weights in f32, computed as they are read. */
-function withProducts(base: ModelFile, set: AdapterSet): ModelFile {
-  const adapted = new Map(set.weights.map((name) => {
-    const tensor = base.tensors.get(name)!;
-    return [name, { ...tensor, type: 'f32' as const, bytes: 4 * tensor.shape.reduce((a, b) => a * b, 1) }];
-  }));
-  return {
-    ...base,
-    tensors: new Map([...base.tensors].map(([name, tensor]) => [name, adapted.get(name) ?? tensor])),
-    async read(tensor, offset, into) {
-      if (!adapted.has(tensor.name)) return base.read(tensor, offset, into);
-      const columns = tensor.shape[0]!;
-      const [first, end] = [Math.floor(offset / 4 / columns), Math.ceil((offset + into.length) / 4 / columns)];
-      const rows = await addProducts(base, set, base.tensors.get(tensor.name)!, first, end);
-      into.set(new Uint8Array(rows.buffer, offset - first * columns * 4, into.length));
-    },
-  };
-}
-
 /** Rows first … end of a weight with the joined pair's product added: sums in f64, in the order of the pair's columns, rounded once. */
 async function addProducts(base: ModelFile, set: AdapterSet, tensor: TensorInfo, first: number, end: number): Promise<Float32Array> {
   const columns = tensor.shape[0]!;
-  const { elements, bytes } = LAYOUTS[tensor.type];
-  const rowBytes = (columns / elements) * bytes;
-  const raw = new Uint8Array((end - first) * rowBytes);
-  await base.read(tensor, first * rowBytes, raw);
   const names = pairNames(tensor.name);
   const [a, b] = await Promise.all([set.values(names.a), set.values(names.b)]);
   const rank = a.length / columns;
-  const sums = Float64Array.from(toFloat32(tensor.type, raw, (end - first) * columns));
+  const sums = Float64Array.from(await readRows(base, tensor, first, end));
   for (let row = first; row < end; row++) {
     const sum = sums.subarray((row - first) * columns, (row - first + 1) * columns);
     for (let r = 0; r < rank; r++) {

@@ -15,7 +15,7 @@ export interface Vocabulary {
 }
 
 /** Kernels for text, on one thread. */
-async function textKernels({ host, compileTraining }: TrainHost) {
+export async function textKernels({ host, compileTraining }: TrainHost) {
   const build = host.builds[0]!;
   const [module, secondModule] = await Promise.all([host.compile(build, false), compileTraining(build, false)]);
   return { build, module, secondModule };
