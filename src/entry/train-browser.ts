@@ -1,5 +1,8 @@
 import { browserHost } from '../host/browser.js';
 import { createTrainer } from './train.js';
+import { createTuner } from './tune.js';
 
 export * from './train.js';
+export * from './tune.js';
 export const { train } = createTrainer(browserHost());
+export const { finetune, merge } = createTuner(browserHost());

@@ -1,5 +1,8 @@
 import { edgeHost } from '../host/edge.js';
 import { createTrainer } from './train.js';
+import { createTuner } from './tune.js';
 
 export * from './train.js';
+export * from './tune.js';
 export const { train } = createTrainer(edgeHost());
+export const { finetune, merge } = createTuner(edgeHost());

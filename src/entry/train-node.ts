@@ -1,5 +1,8 @@
 import { nodeHost } from '../host/node.js';
 import { createTrainer } from './train.js';
+import { createTuner } from './tune.js';
 
 export * from './train.js';
+export * from './tune.js';
 export const { train } = createTrainer(nodeHost());
+export const { finetune, merge } = createTuner(nodeHost());

@@ -1,0 +1,163 @@
+// Fine-tuning and merging, bound to a host: what every entry of `stonechat/train` exports beside train().
+import { openAdapter, type ScaledAdapter } from '../files/adapter.js';
+import { collect, writeGguf } from '../files/gguf-writer.js';
+import { type ModelInput, openModel } from '../files/index.js';
+import type { DType, ModelFile } from '../files/types.js';
+import type { LoraSource } from '../generate/types.js';
+import { abortSignal, callback, checkRules, flag, isText, number, oneOf, type Rule, whole } from '../generate/rules.js';
+import type { Host, HostSettings } from '../host/host.js';
+import { BUILDS, instantiateTrainKernels } from '../kernels/instance.js';
+import { finetune, type FinetuneOptions as LoopOptions, type TuningResult } from '../train/finetune.js';
+import { mergeAdapters } from '../train/merge.js';
+import { QUANTISATIONS, type Quantisation } from '../train/quantize.js';
+import type { TuningExamples } from '../train/tuning-lessons.js';
+import { chooseBuild, MOST_THREADS } from './load.js';
+import { trainHostOf, trainThreads } from './train.js';
+
+export type { PreferenceExample, TuningExample, TuningMessage } from '../train/examples.js';
+export type { TuningEvent, TuningResult, TuningStart } from '../train/finetune.js';
+export type { TuningExamples } from '../train/tuning-lessons.js';
+export type { TuningOptions, TuningSettings } from '../train/tuning.js';
+
+interface Bringing {
+  /** As for `train`. */
+  readonly workerUrl?: string | URL | undefined;
+  readonly kernels?: HostSettings['kernels'];
+  readonly trainKernels?: HostSettings['kernels'];
+}
+export interface FinetuneOptions extends LoopOptions, Bringing {}
+
+export interface MergeOptions extends Bringing {
+  readonly lora: readonly LoraSource[];
+  /** Type of all matrices. Default: each keeps its own. */
+  readonly type?: Quantisation | undefined;
+  /** A path where the merged model is written; otherwise it comes back as bytes. */
+  readonly output?: string | undefined;
+  /** Bytes written so far and in all. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+export interface MergeResult {
+  /** Where no `output` was named. */
+  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+  /** Weights that were quantised and are so again, by type: what was merged into them is rounded too. */
+  readonly requantised: Readonly<Partial<Record<DType, number>>>;
+}
+
+export interface Tuner {
+  /**
+   * Teaches a model by examples, or by preferences: all its weights, or an adapter beside them.
+   * @throws StonechatError `bad-option`, `not-found`, `bad-file`, `out-of-memory` before anything is learnt; `diverged`, `aborted` after a checkpoint.
+   */
+  finetune(model: ModelInput, examples: TuningExamples, options?: FinetuneOptions): Promise<TuningResult>;
+  /** Adds adapters into the weights of a model: a new GGUF file. @throws StonechatError `bad-option`, `bad-file`, `unsupported`, `not-found`. */
+  merge(model: ModelInput, options: MergeOptions): Promise<MergeResult>;
+}
+
+const share = (otherwise: number | string): Rule => ({ expected: 'a number from 0 up to, not including, 1', accepts: (value) => typeof value === 'number' && value >= 0 && value < 1, otherwise: String(otherwise) });
+const positive = (otherwise: string): Rule => ({ expected: 'a number above 0', accepts: (value) => typeof value === 'number' && value > 0 && value < Infinity, otherwise });
+const object = (expected: string): Rule => ({ expected, accepts: (value) => typeof value === 'object' && value !== null, otherwise: 'none' });
+const source: Rule = { expected: 'a path, URL, File or bytes', accepts: (value) => isText(value) || object('').accepts(value), otherwise: 'none' };
+const fromExamples = 'one that suits the examples';
+
+const LORA_RULES: Readonly<Record<string, Rule>> = {
+  rank: whole(1, 4096, 8),
+  alpha: positive('twice the rank'),
+  targets: { expected: 'a list of names', accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isText), otherwise: 'all linear layers' },
+};
+const DPO_RULES: Readonly<Record<string, Rule>> = { beta: positive('0.1') };
+const HOST_RULES: Readonly<Record<string, Rule>> = {
+  workerUrl: { expected: 'an address', accepts: (value) => isText(value) || value instanceof URL, otherwise: 'the embedded worker' },
+  kernels: callback,
+  trainKernels: callback,
+};
+const switchable = (expected: string): Rule => ({ expected: `true, or ${expected}`, accepts: (value) => typeof value === 'boolean' || object('').accepts(value), otherwise: 'false' });
+
+const RULES: Readonly<Record<keyof FinetuneOptions, Rule>> = {
+  lora: switchable('{ rank, alpha, targets }'),
+  dpo: switchable('{ beta }'),
+  dequantize: flag(false),
+  epochs: positive('3'),
+  steps: whole(1, 1e9, 'three times through the examples'),
+  batch: whole(1, 1 << 16, fromExamples),
+  microBatch: whole(1, 1 << 16, 'as many sequences as are worth it'),
+  context: whole(2, 1 << 24, 'the longest example, 1024 at most'),
+  long: oneOf('skip', 'cut'),
+  learningRate: positive('one that suits the model'),
+  finalRate: { ...positive('a tenth of learningRate'), expected: 'a number from 0', accepts: (value) => typeof value === 'number' && value >= 0 && value < Infinity },
+  warmup: whole(0, 1e9, 'a twentieth of the steps, 100 at most'),
+  beta1: share(0.9),
+  beta2: share(0.99),
+  epsilon: positive('1e-8'),
+  weightDecay: number(0, 1e3, 0.01),
+  clip: positive('1'),
+  dropout: share(0),
+  seed: whole(0, 2 ** 32 - 1, 0),
+  validationShare: share(0.1),
+  validation: object('a list of examples'),
+  evaluateEvery: whole(1, 1e9, 'about 20 evaluations in all'),
+  keep: oneOf('best', 'last'),
+  chatTemplate: { expected: 'a template in Jinja, or "chatml"', accepts: isText, otherwise: "the model's own, or Alpaca's headings" },
+  type: { ...oneOf(...QUANTISATIONS), otherwise: "the model's own" },
+  name: { expected: 'a text', accepts: isText, otherwise: "the model's own" },
+  threads: whole(1, MOST_THREADS, 'one per processor'),
+  build: { ...oneOf(...BUILDS), otherwise: 'the fastest one' },
+  output: { expected: 'a path', accepts: isText, otherwise: 'the bytes of the result' },
+  checkpoint: { expected: 'a path or a function', accepts: (value) => isText(value) || callback.accepts(value), otherwise: 'none' },
+  checkpointEvery: whole(1, 1e9, 'evaluateEvery'),
+  resume: source,
+  signal: abortSignal,
+  onEvent: callback,
+  ...(HOST_RULES as Record<keyof Bringing, Rule>),
+};
+
+const MERGE_RULES: Readonly<Record<keyof MergeOptions, Rule>> = {
+  lora: { expected: 'a list of { source, scale }', accepts: (value) => Array.isArray(value) && value.every((one) => object('').accepts(one) && 'source' in one), otherwise: 'none' },
+  type: RULES.type,
+  output: RULES.output,
+  onProgress: callback,
+  ...(HOST_RULES as Record<keyof Bringing, Rule>),
+};
+
+/** @throws StonechatError `bad-option` */
+export function checkFinetuneOptions(options: FinetuneOptions): void {
+  checkRules('finetune()', options, RULES);
+  if (typeof options.lora === 'object') checkRules('lora', options.lora, LORA_RULES);
+  if (typeof options.dpo === 'object') checkRules('dpo', options.dpo, DPO_RULES);
+}
+
+export function createTuner(host: Host): Tuner {
+  return {
+    async finetune(model, examples, options = {}) {
+      checkFinetuneOptions(options);
+      return finetune(trainHostOf(host, options), model, examples, { ...options, build: chooseBuild(host, options.build), threads: trainThreads(host, options.threads) });
+    },
+    async merge(model, options) {
+      checkRules('merge()', options, MERGE_RULES);
+      return merge(host, model, options);
+    },
+  };
+}
+
+async function merge(plain: Host, model: ModelInput, options: MergeOptions): Promise<MergeResult> {
+  const { host, compileTraining } = trainHostOf(plain, options);
+  const build = host.builds[0]!;
+  const kernels = instantiateTrainKernels(await host.compile(build, false), await compileTraining(build, false), build);
+  const opened: ModelFile[] = [];
+  const open = async (input: ModelInput) => {
+    const file = await openModel(input, { open: host.open, list: host.list });
+    opened.push(file);
+    return file;
+  };
+  try {
+    const base = await open(model);
+    const adapters: ScaledAdapter[] = [];
+    for (const { source: from, scale = 1 } of options.lora) adapters.push({ adapter: openAdapter(await open(from as ModelInput)), scale });
+    const { content, requantised } = mergeAdapters(base, adapters, kernels, options);
+    const bytes = options.output === undefined ? await collect(writeGguf(content)) : undefined;
+    if (options.output !== undefined) await host.save(options.output, writeGguf(content));
+    return { bytes, requantised: Object.fromEntries(requantised) };
+  } finally {
+    await Promise.all(opened.map((file) => file.close()));
+  }
+}
