@@ -22,7 +22,7 @@ export interface Merged {
 
 /** W + scale · alpha / rank · B A for every adapted weight, as a new model ready for writeGguf. @throws StonechatError `bad-option`. */
 export function mergeAdapters(base: ModelFile, adapters: readonly ScaledAdapter[], kernels: TrainKernels, { type, onProgress }: MergeOptions = {}): Merged {
-  if (base.format !== 'gguf') throw badOption('a GGUF file', `${base.format} in ${base.name}`, 'Convert the model to GGUF first (llama.cpp: convert_hf_to_gguf.py).');
+  if (base.format !== 'gguf') throw badOption('a GGUF file', `${base.format} in ${base.name}`, 'Convert the model to GGUF first (stonechat convert).');
   if (adapters.length === 0) throw badOption('at least one adapter', 'none', 'Name it: lora: [{ source }], or --lora FILE.');
   if (type !== undefined) checkType(type);
   const set = new AdapterSet(base, adapters);

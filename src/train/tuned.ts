@@ -22,7 +22,7 @@ export function beginningFrom(base: ModelFile, { lora, seed }: TuningSettings, {
 }
 
 function checkTrainable(base: ModelFile, dequantize: boolean): void {
-  if (base.format !== 'gguf') throw badOption('a GGUF file, to be written again', `${base.format} in ${base.name}`, 'Convert the model to GGUF first (llama.cpp: convert_hf_to_gguf.py), or train an adapter (lora).');
+  if (base.format !== 'gguf') throw badOption('a GGUF file, to be written again', `${base.format} in ${base.name}`, 'Convert the model to GGUF first (stonechat convert), or train an adapter (lora).');
   const quantised = [...base.tensors.values()].find(isQuantised);
   if (!quantised || dequantize) return;
   throw badOption('a model of F32, F16 or BF16, where all weights are trained', `${quantised.type} in ${base.name}`, 'Train an adapter (lora: true, --lora), whose base may be quantised; or turn the weights to floats (dequantize: true, --dequantize).');
