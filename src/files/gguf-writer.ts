@@ -57,7 +57,8 @@ class Sink {
   }
 
   put(bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.room(bytes.length));
+    const at = this.room(bytes.length); // before `this.bytes` is looked at: it may be replaced
+    this.bytes.set(bytes, at);
   }
 
   number(type: ScalarType, value: number | bigint): void {

@@ -69,6 +69,14 @@ describe('a written GGUF file', () => {
     ]);
   });
 
+  it('holds a head of any length, also where the growing piece of memory ends in the middle of a text', async () => {
+    for (let length = 65_300; length < 65_600; length += 7) {
+      const metadata = new Map<string, MetadataValue>([['general.architecture', 'llama'], ['test.long', 'x'.repeat(length)], ['test.after', 'y']]);
+      const file = await open(await collect(writeGguf({ metadata, tensors: [] })));
+      expect([String(file.metadata.get('test.long')).length, file.metadata.get('test.after')]).toEqual([length, 'y']);
+    }
+  });
+
   it('refuses rows that are no whole number of blocks', async () => {
     const tensors = [tensorOf('narrow', 'q4_K', [128, 2], new Uint8Array(0))];
     await expect(collect(writeGguf({ metadata: METADATA, tensors }))).rejects.toMatchObject({ code: 'bad-option', found: expect.stringContaining('128') });
