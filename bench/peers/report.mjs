@@ -83,7 +83,7 @@ function printGgml({ rows }) {
   const head = ['type', 'build', 'GEMM 512: ggml GOP/s', 'ours', 'ratio (goal)', 'GEMV: ggml Gweights/s', 'ours', 'ratio (goal)'];
   printTable(head, rows.flatMap(({ type, gemm, gemv }) => {
     const goals = KERNEL_GOALS.find((goal) => goal.type === type);
-    return ['relaxed', 'simd'].map((build) => [type, build, ...of(gemm, build, goals.gemm), ...of(goals.gemv && gemv, build, goals.gemv)]);
+    return ['relaxed', 'simd'].map((build) => [type, build].concat(of(gemm, build, goals.gemm), of(goals.gemv && gemv, build, goals.gemv)));
   }), 2);
 }
 

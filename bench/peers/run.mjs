@@ -60,7 +60,8 @@ async function measureSubject(section, subject, round) {
   const result = await measureStart(peers, where, await jobOf(subject, round), tries);
   const key = startKey(subject);
   const starts = (kept.starts[section] ??= {});
-  starts[key] = [...(round === 0 ? [] : starts[key]), result];
+  if (round === 0) starts[key] = [];
+  starts[key].push(result);
   keep();
   const [sample] = result.samples ?? [{}];
   const figures = `prefill ${shown(sample.pp128)} / ${shown(sample.pp512)}, decode ${shown(sample.tg64)}, first ${shown(result.firstTokenMs, 0)} ms, foreign ${shown(result.foreign, 2)}`;
