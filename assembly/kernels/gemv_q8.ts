@@ -1,76 +1,73 @@
 /**
  * One token x 8 rows of the int8 path, straight from the packed group. The order of summation is matmul_q8.ts's.
- * Bound by the vector units, not by instructions: writing the loop out, or 16 rows at once, made nothing faster (Zen 4).
+ * Bound by the vector units (of vector operations as of the loop's own: 2.8 a cycle of at most 4, Zen 4): what counts is how few
+ * of them take a code out and use it. 16 rows at once, or splats by shuffles, made nothing faster.
  */
-import { EVEN_BYTES, NIBBLES, highCodes, highPlane, lowCodes, lowPlane, nextPlanes, oddPlane } from '../weights/codes';
-import { factorPairs, minima, scales, sixteenths, smallScales } from '../weights/scales';
-import { Q6_K, Q8_0, codeBytes, hasMinimum, headerBytes, highBits, is, subs, superBytes, supers } from '../weights/types';
+import { EVEN_BYTES, chunkCodes, maskOf } from '../weights/codes';
+import { SIXTEENTHS, minima, scales, smallScales } from '../weights/scales';
+import { Q8_0, codeBytes, hasMinimum, headerBytes, highBits, is, subs, superBytes, supers } from '../weights/types';
 import { Narrow, ONES, Signed, Words, bias, dot, isBiased, isSplit, scaled, start, widen } from './dot';
 import { Q8_BLOCK, Q8_CODES, Q8_SPLIT, q8_split } from './quantize';
 import { addTerm } from './tiles_q8';
 
-/** The activations of four columns at `x`; Words: the even two. */
+/** A vector of byte codes against the activations of its four columns at `x`. `even` is 0x00FF in every i16 lane. */
 // @ts-ignore: decorator
-@inline function firstOf(x: usize): v128 { return v128.load32_splat(x); }
-
-/** Words: the odd two. */
-// @ts-ignore: decorator
-@inline function secondOf<D>(x: usize): v128 { return is<D, Words>() ? v128.load32_splat(x, 4) : i32x4.splat(0); }
-
-/** A vector of byte codes against the activations of its four columns. `even` is 0x00FF in every i16 lane. */
-// @ts-ignore: decorator
-@inline function dotBytes<W, D>(sum: v128, codes: v128, first: v128, second: v128, even: v128): v128 {
-  if (is<D, Words>()) return dot<D>(dot<D>(sum, v128.and(codes, even), first), i16x8.shr_u(codes, 8), second);
+@inline function dotBytes<W, D>(sum: v128, codes: v128, x: usize, even: v128): v128 {
+  const first = v128.load32_splat(x);
+  if (is<D, Words>()) return dot<D>(dot<D>(sum, v128.and(codes, even), first), i16x8.shr_u(codes, 8), v128.load32_splat(x, 4));
   return dot<D>(sum, is<W, Q8_0>() && is<D, Signed>() ? v128.xor(codes, i8x16.splat(-128)) : codes, first);
 }
 
-/** Sums a: the first part or all; b: the second part (q6_K), or of the low split codes (q8_0). */
+/** Bytes of the activations of four columns. */
+// @ts-ignore: decorator
+@inline function chunkStep<D>(): usize { return is<D, Words>() ? 8 : 4; }
+
+/** Chunks `first` to `first` + 3 of a half, whose activations are at `x`. */
+// @ts-ignore: decorator
+@inline function dotFour<W, D>(sum: v128, at: usize, first: i32, x: usize, m: v128, n: v128, o: v128, even: v128): v128 {
+  const step = chunkStep<D>();
+  sum = dotBytes<W, D>(sum, chunkCodes<W>(at, first, m, n, o), x, even);
+  sum = dotBytes<W, D>(sum, chunkCodes<W>(at, first + 1, m, n, o), x + step, even);
+  sum = dotBytes<W, D>(sum, chunkCodes<W>(at, first + 2, m, n, o), x + 2 * step, even);
+  return dotBytes<W, D>(sum, chunkCodes<W>(at, first + 3, m, n, o), x + 3 * step, even);
+}
+
+/**
+ * All types but q6_K. Sums b: of the low parts of split activations. The loops over four chunks keep the compilers from
+ * finishing one sum before the next, with all that was read kept until then.
+ */
 export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): void {
-  const half = Q8_BLOCK - Q8_CODES >> 1, nibble = v128.load64_splat(NIBBLES), high = v128.load64_splat(NIBBLES, 8 * highBits<W>());
-  const even = v128.load64_splat(EVEN_BYTES), ones = v128.load64_splat(ONES), biases = i16x8.splat(<i16>bias<W, D>());
+  const m = maskOf<W>(0), n = maskOf<W>(1), o = maskOf<W>(2), even = v128.load64_splat(EVEN_BYTES), ones = v128.load64_splat(ONES);
+  const biases = i16x8.splat(<i16>bias<W, D>());
   let sum0 = f32x4.splat(0), sum1 = sum0, split = q8_split(x, k);
   for (let s = 0; s < supers<W>(k); s++) {
-    let codes = group + headerBytes<W>();
+    let at = group + headerBytes<W>();
     for (let sub: usize = 0; sub < subs<W>(); sub++) {
-      let pairs = v128.load32_splat(x, 8), b0 = i32x4.splat(0);
-      if (is<W, Q6_K>()) {
-        const upper = v128.load32_splat(x, 12);
-        pairs = i16x8.sub(pairs, upper);
-        b0 = start<D>(upper, biases);
-      }
-      let a0 = bias<W, D>() ? start<D>(pairs, biases) : i32x4.splat(0), a1 = a0, b1 = b0;
-      let low0 = lowPlane<W>(codes, 0), low1 = lowPlane<W>(codes, 1), high0 = highPlane<W>(codes, 0, low0), high1 = highPlane<W>(codes, 1, low1);
-      let at = codes, from = isSplit<W, D>() ? split : x + Q8_CODES;
+      const pairs = v128.load32_splat(x, 8);
+      let a0 = bias<W, D>() ? start<D>(pairs, biases) : i32x4.splat(0), a1 = a0, b0 = i32x4.splat(0), b1 = b0;
+      let code = at, from = isSplit<W, D>() ? split : x + Q8_CODES;
       for (let i = 0; i < 4; i++) {
-        const raw0 = v128.load(at), raw1 = v128.load(at, 16);
-        const c0 = lowCodes<W>(raw0, low0, nibble, high), c1 = lowCodes<W>(raw1, low1, nibble, high);
-        const d0 = highCodes<W>(raw0, at, high0, nibble, high), d1 = highCodes<W>(raw1, at + 16, high1, nibble, high);
-        const x0 = firstOf(from), x1 = secondOf<D>(from), z0 = firstOf(from + half), z1 = secondOf<D>(from + half);
-        if (isSplit<W, D>()) {
-          a0 = dot<D>(dot<D>(a0, c0, x0), d0, z0); a1 = dot<D>(dot<D>(a1, c1, x0), d1, z0);
-          const u0 = v128.load32_splat(from, 32), v0 = v128.load32_splat(from, 48);
-          b0 = dot<D>(dot<D>(b0, c0, u0), d0, v0); b1 = dot<D>(dot<D>(b1, c1, u0), d1, v0);
-        } else {
-          a0 = dotBytes<W, D>(a0, c0, x0, x1, even); a1 = dotBytes<W, D>(a1, c1, x0, x1, even);
-          if (is<W, Q6_K>()) {
-            b0 = dotBytes<W, D>(b0, d0, z0, z1, even); b1 = dotBytes<W, D>(b1, d1, z0, z1, even);
-          } else {
-            a0 = dotBytes<W, D>(a0, d0, z0, z1, even); a1 = dotBytes<W, D>(a1, d1, z0, z1, even);
+        const c0 = chunkCodes<W>(code, 0, m, n, o), c1 = chunkCodes<W>(code + 16, 0, m, n, o);
+        a0 = dotBytes<W, D>(a0, c0, from, even); a1 = dotBytes<W, D>(a1, c1, from, even);
+        if (highBits<W>() % 4 == 0) {
+          const d0 = chunkCodes<W>(code, 4, m, n, o), d1 = chunkCodes<W>(code + 16, 4, m, n, o);
+          a0 = dotBytes<W, D>(a0, d0, from + 4 * chunkStep<D>(), even); a1 = dotBytes<W, D>(a1, d1, from + 4 * chunkStep<D>(), even);
+          if (isSplit<W, D>()) {
+            const u = v128.load32_splat(from, 32), v = v128.load32_splat(from, 48);
+            b0 = dot<D>(dot<D>(b0, c0, u), d0, v); b1 = dot<D>(dot<D>(b1, c1, u), d1, v);
           }
         }
-        if (is<W, Q6_K>() && i == 1) {
-          low0 = nextPlanes<W>(lowPlane<W>(codes, 0)); low1 = nextPlanes<W>(lowPlane<W>(codes, 1));
-          high0 = nextPlanes<W>(highPlane<W>(codes, 0, low0)); high1 = nextPlanes<W>(highPlane<W>(codes, 1, low1));
-        } else {
-          low0 = oddPlane<W>(low0); low1 = oddPlane<W>(low1); high0 = oddPlane<W>(high0); high1 = oddPlane<W>(high1);
-        }
-        at += 32;
-        from += half >> 2;
+        code += 32;
+        from += chunkStep<D>();
+      }
+      if (highBits<W>() == 1) {
+        a0 = dotFour<W, D>(a0, at, 4, from, m, n, o, even);
+        a1 = dotFour<W, D>(a1, at + 16, 4, from, m, n, o, even);
       }
       const small = smallScales<W>(group, sub), d = v128.load32_splat(x), dSum = hasMinimum<W>() ? v128.load32_splat(x, 4) : d;
-      sum0 = addTerm<W>(sum0, combine<W, D>(a0, b0, pairs, biases, ones, small, 0), scales<W>(group, small, 0), minima<W>(group, small, 0), d, dSum);
-      sum1 = addTerm<W>(sum1, combine<W, D>(a1, b1, pairs, biases, ones, small, 1), scales<W>(group, small, 1), minima<W>(group, small, 1), d, dSum);
-      codes += codeBytes<W>();
+      sum0 = addTerm<W>(sum0, combine<W, D>(a0, b0, pairs, biases, ones), scales<W>(group, small, 0), minima<W>(group, small, 0), d, dSum);
+      sum1 = addTerm<W>(sum1, combine<W, D>(a1, b1, pairs, biases, ones), scales<W>(group, small, 1), minima<W>(group, small, 1), d, dSum);
+      at += codeBytes<W>();
       x += Q8_BLOCK;
       split += Q8_SPLIT;
     }
@@ -82,14 +79,47 @@ export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): voi
 
 /** The integer sum of a block. */
 // @ts-ignore: decorator
-@inline function combine<W, D>(a: v128, b: v128, pairs: v128, biases: v128, ones: v128, small: v128, half: i32): v128 {
+@inline function combine<W, D>(a: v128, b: v128, pairs: v128, biases: v128, ones: v128): v128 {
   if (isSplit<W, D>()) return i32x4.add(i32x4.shl(widen<D>(a, ones), 4), widen<D>(b, ones));
-  if (is<W, Q6_K>()) return i32x4.add(scaled<D>(a, factorsOf<D>(small, 0, half)), scaled<D>(b, factorsOf<D>(small, 1, half)));
   if (isBiased<W, D>()) return i32x4.sub(widen<D>(a, ones), i32x4.dot_i16x8_s(pairs, biases));
   return widen<D>(a, ones);
 }
 
+/** q6_K: 16 columns at a time, each with a factor of its own. */
+export function multiplyOneInParts<W, D>(y: usize, x: usize, group: usize, k: i32): void {
+  const m = maskOf<W>(0), even = v128.load64_splat(EVEN_BYTES), biases = i16x8.splat(<i16>bias<W, D>());
+  let sum0 = f32x4.splat(0), sum1 = sum0;
+  for (let s = 0; s < supers<W>(k); s++) {
+    let code = group + headerBytes<W>(), factors = group + SIXTEENTHS;
+    for (let sub: usize = 0; sub < subs<W>(); sub++) {
+      const upper = v128.load32_splat(x, 12);
+      let pairs = i16x8.sub(v128.load32_splat(x, 8), upper), isum0 = i32x4.splat(0), isum1 = isum0, from = x + Q8_CODES;
+      for (let part = 0; part < 2; part++) {
+        let a0 = start<D>(pairs, biases), a1 = a0;
+        a0 = dotFour<W, D>(a0, code, 0, from, m, m, m, even);
+        a1 = dotFour<W, D>(a1, code + 16, 0, from, m, m, m, even);
+        const words = v128.load8x8_s(factors);
+        isum0 = i32x4.add(isum0, scaled<D>(a0, factorsOf<D>(words, 0)));
+        isum1 = i32x4.add(isum1, scaled<D>(a1, factorsOf<D>(words, 1)));
+        pairs = upper;
+        code += codeBytes<W>() >> 1;
+        factors += 8;
+        from += 4 * chunkStep<D>();
+      }
+      const d = v128.load32_splat(x);
+      sum0 = addTerm<W>(sum0, isum0, v128.load(group), d, d, d);
+      sum1 = addTerm<W>(sum1, isum1, v128.load(group, 16), d, d, d);
+      x += Q8_BLOCK;
+    }
+    group += superBytes<W>();
+  }
+  v128.store(y, sum0);
+  v128.store(y, sum1, 16);
+}
+
+/** Factors of rows 4 * half.. as `scaled` wants them. */
 // @ts-ignore: decorator
-@inline function factorsOf<D>(small: v128, part: i32, half: i32): v128 {
-  return is<D, Narrow>() ? factorPairs(small, part, half) : sixteenths(small, part, half);
+@inline function factorsOf<D>(words: v128, half: i32): v128 {
+  if (is<D, Narrow>()) return half ? v128.shuffle<i16>(words, words, 4, 12, 5, 13, 6, 14, 7, 15) : v128.shuffle<i16>(words, words, 0, 8, 1, 9, 2, 10, 3, 11);
+  return half ? i32x4.extend_high_i16x8_s(words) : i32x4.extend_low_i16x8_s(words);
 }

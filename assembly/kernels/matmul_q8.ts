@@ -18,7 +18,7 @@ import {
   Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, BLOCK, codeBytes, groupBytes, hasMinimum, headerBytes, is, offset, subs, superBytes, supers,
 } from '../weights/types';
 import { Direct, NARROW, Narrow, SIGNED, Signed, Words, bias, inParts, isBiased, isSplit, probe } from './dot';
-import { multiplyOne } from './gemv_q8';
+import { multiplyOne, multiplyOneInParts } from './gemv_q8';
 import { unpackCodes } from './panel_q8';
 import { Q8_BLOCK, Q8_CODES, Q8_WORDS, q8_row_bytes, q8_words } from './quantize';
 import { multiplyTile } from './tiles_q8';
@@ -47,7 +47,8 @@ function multiplyGroups<W, D>(y: usize, xq: usize, w: usize, scratch: usize, m: 
       else multiplyTiles<W, D>(to, xq, packed, scratch, tiled, k, yBytes);
     }
     for (let token = <usize>tiled; token < <usize>m; token++) {
-      if (SIMD) multiplyOne<W, D>(to + token * yBytes, xq + token * xBytes, packed, k);
+      if (SIMD && is<W, Q6_K>()) multiplyOneInParts<W, D>(to + token * yBytes, xq + token * xBytes, packed, k);
+      else if (SIMD) multiplyOne<W, D>(to + token * yBytes, xq + token * xBytes, packed, k);
       else multiplyOneByValue<W>(to + token * yBytes, xq + token * xBytes, packed, k);
     }
   }

@@ -6,9 +6,9 @@
  * Words: 16 steps, each an i16 pair of columns, even bytes of a chunk, then odd; the offset is taken off, q6_K's sixteenths
  * are multiplied in (at most 13 bits), so one tile serves every type.
  */
-import { NIBBLES, highCodes, highPlane, lowCodes, lowPlane, nextPlanes, oddPlane } from '../weights/codes';
+import { chunkCodes, maskOf } from '../weights/codes';
 import { minima, scales, sixteenths, smallScales } from '../weights/scales';
-import { Q6_K, codeBytes, hasMinimum, headerBytes, highBits, is, offset, subs, superBytes, supers } from '../weights/types';
+import { Q6_K, codeBytes, hasMinimum, headerBytes, is, offset, subs, superBytes, supers } from '../weights/types';
 import { Narrow, Signed, Words, inParts } from './dot';
 
 export const PANEL_HEADER: usize = 64;
@@ -46,19 +46,16 @@ export function unpackCodes<W, D>(panel: usize, group: usize, columns: i32): voi
     v128.store(panel + shift, factors<D>(lowScale), PANEL_HEADER);
     v128.store(panel + shift, factors<D>(highScale), PANEL_HEADER + 32);
   }
-  let low = lowPlane<W>(codes, half), high = highPlane<W>(codes, half, low), at = codes + shift, to = panel + shift + panelCodes<W, D>();
-  const nibble = v128.load64_splat(NIBBLES), mask = v128.load64_splat(NIBBLES, 8 * highBits<W>()), chunk: usize = is<D, Words>() ? 64 : 32;
-  for (let pair = 0; pair < 2; pair++) {
-    const raw = v128.load(at), next = v128.load(at, 32), second = to + chunk;
-    storeSteps<W, D>(to, lowCodes<W>(raw, low, nibble, mask), lowScale);
-    storeSteps<W, D>(to + 4 * chunk, highCodes<W>(raw, at, high, nibble, mask), highScale);
-    storeSteps<W, D>(second, lowCodes<W>(next, oddPlane<W>(low), nibble, mask), lowScale);
-    storeSteps<W, D>(second + 4 * chunk, highCodes<W>(next, at + 32, oddPlane<W>(high), nibble, mask), highScale);
-    low = nextPlanes<W>(low);
-    high = nextPlanes<W>(high);
-    at += 64;
-    to += 2 * chunk;
-  }
+  const at = codes + shift, a = maskOf<W>(0), b = maskOf<W>(1), c = maskOf<W>(2);
+  const to = panel + shift + panelCodes<W, D>(), chunk: usize = is<D, Words>() ? 64 : 32;
+  storeSteps<W, D>(to, chunkCodes<W>(at, 0, a, b, c), lowScale);
+  storeSteps<W, D>(to + chunk, chunkCodes<W>(at, 1, a, b, c), lowScale);
+  storeSteps<W, D>(to + 2 * chunk, chunkCodes<W>(at, 2, a, b, c), lowScale);
+  storeSteps<W, D>(to + 3 * chunk, chunkCodes<W>(at, 3, a, b, c), lowScale);
+  storeSteps<W, D>(to + 4 * chunk, chunkCodes<W>(at, 4, a, b, c), highScale);
+  storeSteps<W, D>(to + 5 * chunk, chunkCodes<W>(at, 5, a, b, c), highScale);
+  storeSteps<W, D>(to + 6 * chunk, chunkCodes<W>(at, 6, a, b, c), highScale);
+  storeSteps<W, D>(to + 7 * chunk, chunkCodes<W>(at, 7, a, b, c), highScale);
 }
 
 /** i32 factors as `scaled` wants them. */

@@ -3,6 +3,7 @@
  * Rows missing from the last group become zero rows: their scales are 0 (their codes repeat the last row).
  */
 import { SIMD } from '../lanes';
+import { putCode, storeChunks } from './codes';
 import { halfToFloat, pairOffset } from './half';
 import { low, high, even, odd, storeTransposed } from './transpose';
 import {
@@ -202,18 +203,10 @@ function packBlockScales(dst: usize, src: usize): void {
     const block = rowAt(src, row, rows, rowBytes);
     for (let column: usize = 0; column < <usize>BLOCK; column++) {
       const code = fileCode<W>(block, sub, column);
-      const chunk = column >> 2, i = chunk & 3, upper = chunk >> 2;
-      const to = dst + (<usize>row << 2) + (column & 3);
-      if (is<W, Q8_0>()) store<u8>(to + (chunk << 5), code);
-      else addBits(to + (i << 5), (code & 15) << <u32>(upper << 2));
-      if (highBits<W>() == 1) addBits(to + 128, code >> 4 << <u32>chunk);
-      if (highBits<W>() == 2) addBits(to + 128 + (upper << 5), code >> 4 << <u32>(i << 1 ^ 4));
+      putCode<W>(dst, row, column, code);
     }
   }
 }
-
-// @ts-ignore: decorator
-@inline function addBits(address: usize, bits: u32): void { store<u8>(address, load<u8>(address) | bits); }
 
 // @ts-ignore: decorator
 @inline function packCodes<W>(dst: usize, src: usize, sub: usize, rows: i32, rowBytes: usize): void {
@@ -224,10 +217,9 @@ function packBlockScales(dst: usize, src: usize): void {
     if (is<W, Q8_0>()) {
       storeTransposed(to, 32, biased(a, 2), biased(b, 2), biased(c, 2), biased(d, 2));
       storeTransposed(to + 128, 32, biased(a, 18), biased(b, 18), biased(c, 18), biased(d, 18));
-    } else {
+    } else if (highBits<W>() == 0) {
       storeTransposed(to, 32, nibbles<W>(a, sub), nibbles<W>(b, sub), nibbles<W>(c, sub), nibbles<W>(d, sub));
-      packHighBits<W>(to + 128, sub, a, b, c, d);
-    }
+    } else packTight<W>(to, sub, a, b, c, d);
   }
 }
 
@@ -245,53 +237,35 @@ function packBlockScales(dst: usize, src: usize): void {
     : v128.or(v128.and(first, mask), i16x8.shl(v128.and(second, mask), 4));
 }
 
-/** The bit planes of four rows. */
+/** Codes of 5 or 6 bits: eight chunks of four rows. */
 // @ts-ignore: decorator
-@inline function packHighBits<W>(dst: usize, sub: usize, a: usize, b: usize, c: usize, d: usize): void {
-  if (is<W, Q6_K>()) {
-    for (let upper: usize = 0; upper < 32; upper += 16) {
-      v128.store(dst + (upper << 1), orColumns(bitPairs<W>(a + upper, sub), bitPairs<W>(b + upper, sub), bitPairs<W>(c + upper, sub), bitPairs<W>(d + upper, sub)));
-    }
-  } else if (is<W, Q5_K>()) {
-    v128.store(dst, orColumns(chunkBits<W>(a, sub), chunkBits<W>(b, sub), chunkBits<W>(c, sub), chunkBits<W>(d, sub)));
-  } else if (highBits<W>() == 1) {
-    v128.store(dst, spreadBits(v128.load32_lane(highAt<W>(d, 0), v128.load32_lane(highAt<W>(c, 0), v128.load32_lane(highAt<W>(b, 0),
-      v128.load32_zero(highAt<W>(a, 0)), 1), 2), 3)));
+@inline function packTight<W>(to: usize, sub: usize, a: usize, b: usize, c: usize, d: usize): void {
+  const a0 = fileCodes<W>(a, sub, 0), b0 = fileCodes<W>(b, sub, 0), c0 = fileCodes<W>(c, sub, 0), d0 = fileCodes<W>(d, sub, 0);
+  const a1 = fileCodes<W>(a, sub, 1), b1 = fileCodes<W>(b, sub, 1), c1 = fileCodes<W>(c, sub, 1), d1 = fileCodes<W>(d, sub, 1);
+  const ab = low(a0, b0), cd = low(c0, d0), abHigh = high(a0, b0), cdHigh = high(c0, d0);
+  const ef = low(a1, b1), gh = low(c1, d1), efHigh = high(a1, b1), ghHigh = high(c1, d1);
+  storeChunks<W>(to, even(ab, cd), odd(ab, cd), even(abHigh, cdHigh), odd(abHigh, cdHigh), even(ef, gh), odd(ef, gh), even(efHigh, ghHigh), odd(efHigh, ghHigh));
+}
+
+/** fileCode of columns 16 * half.. of block `sub`. */
+// @ts-ignore: decorator
+@inline function fileCodes<W>(block: usize, sub: usize, half: i32): v128 {
+  const from = isK<W>() ? <usize>half << 4 : 0, raw = v128.load(nibblesAt<W>(block, sub) + from);
+  const shift = isK<W>() ? nibbleShift<W>(sub) : half << 2;
+  return v128.or(v128.and(i16x8.shr_u(raw, shift), i8x16.splat(15)), bitsAbove<W>(block, sub, half));
+}
+
+/** The bits above the nibbles, in their place in the code. */
+// @ts-ignore: decorator
+@inline function bitsAbove<W>(block: usize, sub: usize, half: i32): v128 {
+  const at = highAt<W>(block, sub);
+  if (isK<W>()) {
+    const bits = i16x8.shr_u(v128.load(at + (<usize>half << 4)), is<W, Q6_K>() ? <i32>(sub & 3) << 1 : <i32>sub);
+    return i16x8.shl(v128.and(bits, i8x16.splat(is<W, Q6_K>() ? 3 : 1)), 4);
   }
-}
-
-/** Lane r: the words of row r, ORed. */
-// @ts-ignore: decorator
-@inline function orColumns(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = v128.or(low(a, b), high(a, b)), cd = v128.or(low(c, d), high(c, d));
-  return v128.or(even(ab, cd), odd(ab, cd));
-}
-
-/** q6_K: the two bits of 16 columns, chunk i at bits 2i ^ 4; to be ORed over chunks. */
-// @ts-ignore: decorator
-@inline function bitPairs<W>(block: usize, sub: usize): v128 {
-  const bits = i16x8.shr_u(v128.load(highAt<W>(block, sub)), <i32>(sub & 3) << 1);
-  return i32x4.mul(v128.and(bits, i8x16.splat(3)), i32x4(16, 64, 1, 4));
-}
-
-/** q5_K: the high bit of 32 columns, chunk i at bit i. */
-// @ts-ignore: decorator
-@inline function chunkBits<W>(block: usize, sub: usize): v128 {
-  const at = highAt<W>(block, sub), one = i8x16.splat(1);
-  const first = v128.and(i16x8.shr_u(v128.load(at), <i32>sub), one), second = v128.and(i16x8.shr_u(v128.load(at, 16), <i32>sub), one);
-  return v128.or(i32x4.mul(first, i32x4(1, 2, 4, 8)), i32x4.mul(second, i32x4(16, 32, 64, 128)));
-}
-
-/** q5_0, q5_1: 32 bits of each row, bit 4 * i + c to bit i of byte c. */
-// @ts-ignore: decorator
-@inline function spreadBits(bits: v128): v128 {
-  let spread = i32x4.splat(0);
-  for (let i = 0; i < 8; i++) {
-    const four = v128.and(bits, i32x4.splat(15));
-    spread = v128.or(spread, i32x4.shl(v128.and(i32x4.mul(four, i32x4.splat(0x204081)), i8x16.splat(1)), i));
-    bits = i32x4.shr_u(bits, 4);
-  }
-  return spread;
+  const two = v128.load16_splat(at + (<usize>half << 1)), each = i8x16(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128);
+  const bytes = v128.shuffle<i8>(two, two, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+  return v128.and(i8x16.eq(v128.and(bytes, each), each), i8x16.splat(16));
 }
 
 /** packed_bytes_*: bytes of n rows (rounded up to whole groups) of k columns in packed form. */

@@ -10,7 +10,7 @@ import { halves, loadHalf, pairOffset } from './half';
 import { Q6_K, hasHalfPairs, hasMinimum, is, isK } from './types';
 
 const BLOCK_SCALES: usize = 64;
-const SIXTEENTHS: usize = 32;
+export const SIXTEENTHS: usize = 32;
 
 /** Scale of block `sub` at `row`; q6_K: d alone, see sixteenthAt. */
 // @ts-ignore: decorator
@@ -61,13 +61,6 @@ const SIXTEENTHS: usize = 32;
 @inline export function sixteenths(small: v128, part: i32, half: i32): v128 {
   const words = part ? i16x8.extend_high_i8x16_s(small) : i16x8.extend_low_i8x16_s(small);
   return half ? i32x4.extend_high_i16x8_s(words) : i32x4.extend_low_i16x8_s(words);
-}
-
-/** Rows 4 * half.. of sixteenthAt, each as i16 twice. */
-// @ts-ignore: decorator
-@inline export function factorPairs(small: v128, part: i32, half: i32): v128 {
-  const words = part ? i16x8.extend_high_i8x16_s(small) : i16x8.extend_low_i8x16_s(small);
-  return half ? v128.shuffle<i16>(words, words, 4, 12, 5, 13, 6, 14, 7, 15) : v128.shuffle<i16>(words, words, 0, 8, 1, 9, 2, 10, 3, 11);
 }
 
 /** Four of eight u16 as f32x4. */

@@ -4,7 +4,7 @@
  * (q6_K: the scale is d x sixteenth, rounded).
  */
 import { SIMD } from '../lanes';
-import { NIBBLES, codeAt, highCodes, highPlane, lowCodes, lowPlane, nextPlanes, oddPlane } from './codes';
+import { chunkCodes, codeAt, maskOf } from './codes';
 import { REBIAS, bfloats, halfToFloat, halves, pairOffset, shortFloats, shortMask } from './half';
 import { minima, minimumAt, scaleAt, scales, sixteenthAt, sixteenths, smallScales } from './scales';
 import {
@@ -83,19 +83,15 @@ class Finite {}
   const small = smallScales<W>(head, sub), d = scales<W>(head, small, half), minimum = minima<W>(head, small, half);
   const lowScale = is<W, Q6_K>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(small, 0, half))) : d;
   const highScale = is<W, Q6_K>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(small, 1, half))) : d;
-  let low = lowPlane<W>(codes, half), high = highPlane<W>(codes, half, low), at = codes + (<usize>half << 4);
-  const nibble = v128.load64_splat(NIBBLES), mask = v128.load64_splat(NIBBLES, 8 * highBits<W>());
-  for (let pair = 0; pair < 2; pair++) {
-    const raw = v128.load(at), next = v128.load(at, 32);
-    unpackChunk<W>(panel, lowCodes<W>(raw, low, nibble, mask), lowScale, minimum);
-    unpackChunk<W>(panel + 512, highCodes<W>(raw, at, high, nibble, mask), highScale, minimum);
-    unpackChunk<W>(panel + 128, lowCodes<W>(next, oddPlane<W>(low), nibble, mask), lowScale, minimum);
-    unpackChunk<W>(panel + 640, highCodes<W>(next, at + 32, oddPlane<W>(high), nibble, mask), highScale, minimum);
-    low = nextPlanes<W>(low);
-    high = nextPlanes<W>(high);
-    at += 64;
-    panel += 256;
-  }
+  const at = codes + (<usize>half << 4), a = maskOf<W>(0), b = maskOf<W>(1), c = maskOf<W>(2);
+  unpackChunk<W>(panel, chunkCodes<W>(at, 0, a, b, c), lowScale, minimum);
+  unpackChunk<W>(panel + 128, chunkCodes<W>(at, 1, a, b, c), lowScale, minimum);
+  unpackChunk<W>(panel + 256, chunkCodes<W>(at, 2, a, b, c), lowScale, minimum);
+  unpackChunk<W>(panel + 384, chunkCodes<W>(at, 3, a, b, c), lowScale, minimum);
+  unpackChunk<W>(panel + 512, chunkCodes<W>(at, 4, a, b, c), highScale, minimum);
+  unpackChunk<W>(panel + 640, chunkCodes<W>(at, 5, a, b, c), highScale, minimum);
+  unpackChunk<W>(panel + 768, chunkCodes<W>(at, 6, a, b, c), highScale, minimum);
+  unpackChunk<W>(panel + 896, chunkCodes<W>(at, 7, a, b, c), highScale, minimum);
 }
 
 /** Four columns of four rows. */
