@@ -101,6 +101,11 @@ describe.skipIf(missing)(`Chromium${missing ? `: ${missing}` : ''}`, () => {
     await expectSameTraining(successOf(strict.result).trained, ['relaxed'], [2]);
   });
 
+  it('a worker that dies: one clear error, no hang', async () => {
+    const { result } = await inWorker('isolated', { ...models, builds: [], threads: [], killWorker: true });
+    expect(result).toMatchObject({ error: { name: 'StonechatError', code: 'worker-failed' } });
+  });
+
   it.each([
     ['a worker that the policy forbids', 'strict', { ...models, builds: ['simd'], threads: [2] }],
     ['kernels that the policy forbids', 'closed', { ...models, builds: ['simd'], threads: [1] }],

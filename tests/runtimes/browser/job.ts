@@ -12,6 +12,8 @@ export interface Job {
   kernelsFrom?: string;
   /** Trains in place of generating. */
   training?: boolean;
+  /** Lets a worker die between two generations. */
+  killWorker?: boolean;
 }
 
 export type JobResult = { outcomes: Outcome[]; trained: Trained[] } | { error: { name: string; code: unknown; message: string } };
