@@ -24,6 +24,14 @@ export function buildGraph(file: ModelFile): Graph {
       remedy: 'Use a model of one of these families.',
     });
   }
+  if (file.metadata.get('general.type') === 'adapter') {
+    throw new StonechatError({
+      code: 'bad-file',
+      expected: 'a model',
+      found: `an adapter in ${file.name}`,
+      remedy: 'Name the model that it was trained on, and this file beside it by the lora option (--lora).',
+    });
+  }
   if (file.tensors.size === 0) {
     throw new StonechatError({
       code: 'bad-file',

@@ -60,8 +60,10 @@ export interface TuningResult {
   /** On the examples kept back: by the model as it was, and as it is now. With `dpo` also accuracy and margin. */
   readonly before: (Evaluation & Partial<PreferenceEvaluation>) | undefined;
   readonly after: (Evaluation & Partial<PreferenceEvaluation>) | undefined;
+  /** Examples longer than `longest` tokens that were left out, or cut. */
   readonly skipped: number;
   readonly cut: number;
+  readonly longest: number;
   readonly content: GgufContent;
   /** The tuned model, or with `lora` the adapter, as a GGUF file. */
   bytes(): Promise<Uint8Array<ArrayBuffer>>;
@@ -180,7 +182,7 @@ class Run {
 
   private async finish(state: LoopState, { evaluate }: Teaching): Promise<TuningResult> {
     const { engine, lessons, options } = this;
-    const { settings, skipped, cut, template } = lessons;
+    const { settings, skipped, cut, longest, template } = lessons;
     const best = settings.keep === 'best' ? state.best : undefined;
     if (best) engine.region('weights').set(best.weights);
     const step = best?.step ?? state.step;
@@ -188,7 +190,7 @@ class Run {
     const content = await tunedContent(this.base, engine, settings, options, tuningMetadata(template, settings, step));
     if (options.output !== undefined) await this.from.host.save(options.output, writeGguf(content));
     const { history } = state;
-    return { settings, parameters: this.parameters, history, step, before: history.validation[0], after, skipped, cut, content, bytes: () => collect(writeGguf(content)) };
+    return { settings, parameters: this.parameters, history, step, before: history.validation[0], after, skipped, cut, longest, content, bytes: () => collect(writeGguf(content)) };
   }
 
   /** Nothing is lost where it diverges: the best weights so far are written. */

@@ -21,6 +21,8 @@ export interface TuningLessons {
   /** Examples longer than a sequence that were left out, and that were cut. */
   readonly skipped: number;
   readonly cut: number;
+  /** Tokens of the longest example that is taken whole. */
+  readonly longest: number;
   /** A chat template that the model does not have, but the tuned one needs. */
   readonly template: string | undefined;
 }
@@ -51,7 +53,7 @@ export async function prepareTuning(file: ModelFile, tokenizer: Tokenizer, examp
   const settings = settleTuning(file, options, longest, (rows) => (options.dpo ? lessons.length : sequencesOf(lessons as Exercise[], rows)));
   const fates = [...read, ...(own ?? [])].map(({ fate }) => fate);
   const count = (fate: Read['fate']) => fates.filter((one) => one === fate).length;
-  return { training: lessons, validation: back, settings, skipped: count('skipped'), cut: count('cut'), template: writer.usesTemplate && template !== tokenizer.chatTemplate ? template : undefined };
+  return { training: lessons, validation: back, settings, skipped: count('skipped'), cut: count('cut'), longest: longestIn(file, options), template: writer.usesTemplate && template !== tokenizer.chatTemplate ? template : undefined };
 }
 
 function split(read: readonly Read[], { validationShare = VALIDATION_SHARE, seed = 0 }: TuningOptions): [Read[], Read[]] {

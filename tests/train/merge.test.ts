@@ -55,7 +55,7 @@ describe('a merged model', () => {
     const { base, file, expected, requantised } = await merged(type);
     for (const [name, tensor] of file.tensors) expect(tensor.type).toBe(base.tensors.get(name)!.type);
     expectWithin((await valuesOf(file)).get(Q)!.data, expected, tolerance * 0.3);
-    expect([...requantised]).toEqual(/^q/.test(type) ? [[type, 1]] : []);
+    expect([...requantised]).toEqual(type.startsWith('q') ? [[type, 1]] : []);
   });
 
   it('is quantised as the sum would be', async () => {

@@ -6,8 +6,8 @@ import { inspect } from './inspect.js';
 import { logits } from './logits.js';
 import { next } from './next.js';
 import {
-  ADD_SPECIAL, ANSWER, BENCH, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, NO_PERPLEXITY, type OptionSpec, PROMPT, PURE, SPANS, SYSTEM,
-  TEMPLATE, TEXT, TOKENIZER, TOP, TRAINING, TYPE,
+  ADD_SPECIAL, ANSWER, BENCH, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MERGING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, NO_PERPLEXITY, type OptionSpec, PROMPT, PURE, SPANS, SYSTEM,
+  TEMPLATE, TEXT, TOKENIZER, TOP, TRAINING, TYPE, TUNING,
 } from './options.js';
 import { tokenize } from './tokenize.js';
 import { showTrust } from './trust.js';
@@ -81,6 +81,26 @@ export const COMMANDS: readonly Command[] = [
     examples: ['stonechat train corpus.txt -o model.gguf', 'stonechat train a.txt b.txt -o small.gguf --config small.json --steps 2000 --validation held-out.txt', 'stonechat train corpus.txt -o model.gguf --resume'],
     options: [...TRAINING, ...COMMON],
     run: async (args) => (await import('./train.js')).train(args),
+  },
+  {
+    name: 'finetune',
+    operands: 'EXAMPLES.jsonl …',
+    summary: 'Teach a model by examples, or by preferences: all its weights, or an adapter (LoRA).',
+    examples: [
+      'stonechat finetune -m base.gguf examples.jsonl -o tuned.gguf',
+      'stonechat finetune -m base-q4_0.gguf examples.jsonl -o adapter.gguf --lora --rank 16',
+      'stonechat finetune -m base.gguf pairs.json -o polite.gguf --lora --dpo',
+    ],
+    options: [...TUNING, ...COMMON],
+    run: async (args) => (await import('./finetune.js')).finetune(args),
+  },
+  {
+    name: 'merge',
+    operands: '',
+    summary: 'Write a model with adapters added into its weights.',
+    examples: ['stonechat merge -m base.gguf --lora a.gguf:0.8 --lora b.gguf -o merged.gguf', 'stonechat merge -m base-q4_0.gguf --lora a.gguf -o merged.gguf --type q8_0'],
+    options: [...MERGING, ...COMMON],
+    run: async (args) => (await import('./merge.js')).merge(args),
   },
   {
     name: 'eval',

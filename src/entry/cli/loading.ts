@@ -21,7 +21,7 @@ export function modelOf(args: Arguments): string {
   throw usage('a model', 'none', 'Name one, for instance: stonechat --model story.gguf "Once upon a time" (a GGUF, safetensors or llama2.c file, a folder, or a URL).');
 }
 
-async function templateOf(name: string | undefined): Promise<string | undefined> {
+export async function templateOf(name: string | undefined): Promise<string | undefined> {
   if (name === undefined || name === 'chatml') return name;
   try {
     return await readFile(name, 'utf8');

@@ -135,3 +135,55 @@ export const TRAINING: readonly OptionSpec[] = [
   flag('restart', 'Begin anew, although there is a checkpoint.'),
   flag('no-report', 'Only write the model.'),
 ];
+
+/** How a model is tuned; numbers go by these names, in camel case, to finetune(). */
+export const TUNING_NUMBERS: readonly OptionSpec[] = [
+  option('epochs', 'X', 'How often to go through the examples. Default 3.'),
+  option('steps', 'N', 'In place of --epochs: optimizer steps.', { short: 'n' }),
+  option('batch', 'N', 'Sequences (--dpo: pairs) of one step. Default: about 2,048 tokens of them.'),
+  option('micro-batch', 'N', 'How many of them to compute at a time; fewer take less memory.'),
+  option('context', 'N', 'Tokens of a sequence. Default: the longest example, 1,024 at most.', { short: 'c' }),
+  option('learning-rate', 'X', 'Highest learning rate. Default: by the size of the model.'),
+  option('final-rate', 'X', 'What is left of it at the end. Default: a tenth.'),
+  option('warmup', 'N', 'Steps in which it rises. Default: a twentieth of them, 100 at most.'),
+  option('weight-decay', 'X', 'Of matrices, by AdamW. Default 0.01.'),
+  option('beta1', 'X', 'Of AdamW. Default 0.9.'),
+  option('beta2', 'X', 'Of AdamW. Default 0.99.'),
+  option('clip', 'X', 'Longest gradient. Default 1.'),
+  option('dropout', 'X', 'Of what goes into an adapter, or of the branches. Default 0.'),
+  option('seed', 'N', 'The same seed gives the same weights, on every machine. Default 0.', { short: 's' }),
+  option('validation-share', 'X', 'Share of the examples kept back to validate. Default 0.1.'),
+  option('evaluate-every', 'N', 'Steps between evaluations. Default: about 20 in all.'),
+  option('checkpoint-every', 'N', 'Steps between checkpoints. Default: as often as evaluations.'),
+  option('threads', 'N', 'Threads that compute; they change no bit. Default: one per processor, 8 at most.', { short: 't' }),
+];
+
+export const TUNING: readonly OptionSpec[] = [
+  { ...MODEL, help: 'The model to tune: GGUF, and for --lora any other too.' },
+  option('output', 'FILE', 'What to write: the tuned model, or with --lora the adapter (GGUF).', { short: 'o' }),
+  flag('lora', 'Train an adapter beside the weights, which may be quantised, in place of all weights.'),
+  option('rank', 'N', 'Of the adapter. Default 8.'),
+  option('alpha', 'X', 'The adapter counts alpha / rank times. Default: twice the rank.'),
+  option('targets', 'A,B', "Layers to adapt, by llama.cpp's or PEFT's names. Default: all linear ones of the blocks."),
+  flag('dpo', 'Learn from preferences: each example has a chosen and a rejected answer.'),
+  option('beta', 'X', 'Of --dpo: how far to stay by the model as it was. Default 0.1.'),
+  option('validation', 'FILE', 'Examples to validate with, in place of a share of the others.', { multiple: true }),
+  ...TUNING_NUMBERS,
+  option('long', 'WHICH', 'What becomes of examples longer than a sequence: skip or cut. Default skip; told at the end.'),
+  flag('dequantize', 'Let all weights of a quantised model be trained, as floats.'),
+  option('type', 'TYPE', 'Type of the tuned model: f32, f16, q8_0 and so on. Default: as it was.'),
+  option('keep', 'WHICH', 'best (by validation loss) or last weights. Default best.'),
+  TEMPLATE,
+  option('name', 'TEXT', 'Name of the tuned model.'),
+  option('build', 'NAME', 'scalar, simd or relaxed: the same weights at another speed. Default: the fastest.'),
+  option('checkpoint', 'FILE', 'Where the state is kept while it runs. Default: the output with .checkpoint.'),
+  flag('resume', 'Go on from the checkpoint, where there is one.'),
+  flag('restart', 'Begin anew, although there is a checkpoint.'),
+];
+
+export const MERGING: readonly OptionSpec[] = [
+  { ...MODEL, help: 'The model that the adapters were trained on, a GGUF file.' },
+  option('lora', 'FILE[:SCALE]', 'An adapter, its effect times SCALE. Several add up.', { multiple: true }),
+  option('output', 'FILE', 'The model to write.', { short: 'o' }),
+  option('type', 'TYPE', 'Type of its matrices: f32, f16, q8_0 and so on. Default: each keeps its own.'),
+];

@@ -14,7 +14,7 @@ import { TrainDisplay } from './train-display.js';
 import { usage } from './usage.js';
 
 const { train: trainModel } = createTrainer(host);
-const camel = (name: string): string => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+export const camel = (name: string): string => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 /** Corpus files to a GGUF model, with a report beside it. */
 export async function train(args: Arguments): Promise<number> {
@@ -46,13 +46,13 @@ export async function train(args: Arguments): Promise<number> {
 
 const readTexts = (paths: readonly string[]): Promise<string[]> => Promise.all(paths.map(readTextFile));
 
-function stopped(checkpoint: string): number {
+export function stopped(checkpoint: string): number {
   process.stderr.write(`Stopped; the state is in ${checkpoint}. Go on by the same command with --resume.\n`);
   return INTERRUPTED;
 }
 
 /** A state that is there already is gone on from, or given up, by a word from the user. */
-function resumedFrom(args: Arguments, checkpoint: string): string | undefined {
+export function resumedFrom(args: Arguments, checkpoint: string): string | undefined {
   const there = existsSync(checkpoint);
   if (args.has('resume') && !there) remark(`There is no ${checkpoint} yet: training begins anew.`);
   if (!there || args.has('restart')) return undefined;
@@ -76,7 +76,7 @@ function isAlive(pid: number): boolean {
 }
 
 /** Before hours are spent: whether the result can be written. @throws StonechatError `unavailable`, `bad-option`. */
-async function checkOutput(path: string, inputs: readonly string[]): Promise<void> {
+export async function checkOutput(path: string, inputs: readonly string[]): Promise<void> {
   if (inputs.includes(path)) throw usage('an output that is none of the texts', path, 'Name another file.');
   const refuse = (found: string, cause?: unknown) =>
     new StonechatError({ code: 'unavailable', expected: `to write ${path}`, found, remedy: 'Check that the folder exists, that it may be written to, and that the disk has room.', cause });

@@ -1,0 +1,113 @@
+import { rm, stat } from 'node:fs/promises';
+import { StonechatError } from '../../errors.js';
+import { splitDocuments } from '../../train/corpus.js';
+import type { TuningExample } from '../../train/examples.js';
+import type { TuningEvent, TuningResult, TuningStart } from '../../train/finetune.js';
+import { createTuner, type FinetuneOptions } from '../tune.js';
+import type { Arguments } from './arguments.js';
+import { bytes, count, duration, json, several } from './format.js';
+import { host, modelOf, readTextFile, templateOf } from './loading.js';
+import { TUNING_NUMBERS } from './options.js';
+import { interruptible, printLine, remark } from './terminal.js';
+import { camel, checkOutput, resumedFrom, stopped } from './train.js';
+import { TrainDisplay } from './train-display.js';
+import { usage } from './usage.js';
+
+/** Examples to a tuned model, or to an adapter. */
+export async function finetune(args: Arguments): Promise<number> {
+  const model = modelOf(args);
+  const output = args.text('output');
+  if (args.positionals.length === 0) throw usage('examples to learn from', 'none', 'Write stonechat finetune -m base.gguf examples.jsonl -o tuned.gguf.');
+  if (!output) throw usage('--output', 'none', 'Write stonechat finetune -m base.gguf examples.jsonl -o tuned.gguf.');
+  const checkpoint = args.text('checkpoint') ?? `${output}.checkpoint`;
+  const inputs = [model, ...args.positionals, ...args.texts('validation')];
+  await checkOutput(output, inputs);
+  await checkOutput(checkpoint, inputs);
+  const options = { ...(await tuningOptions(args)), output, checkpoint, resume: resumedFrom(args, checkpoint) };
+  const examples = await readExamples(args.positionals);
+  return interruptible(async (signal) => {
+    const display = new TrainDisplay(args.has('json'));
+    const started = performance.now();
+    try {
+      const result = await createTuner(host).finetune(model, examples, { ...options, signal, onEvent: (event) => show(event, display, args.has('json')) });
+      display.end();
+      await conclude(args, result, output, (performance.now() - started) / 1000);
+      await rm(checkpoint, { force: true });
+      return 0;
+    } catch (error) {
+      display.end();
+      if (error instanceof StonechatError && error.code === 'aborted') return stopped(checkpoint);
+      throw error;
+    }
+  });
+}
+
+async function tuningOptions(args: Arguments): Promise<FinetuneOptions> {
+  const numbers = TUNING_NUMBERS.map(({ name }) => [camel(name), args.number(name)]);
+  const validation = args.texts('validation');
+  const [rank, alpha, targets, beta] = [args.number('rank'), args.number('alpha'), args.text('targets')?.split(','), args.number('beta')];
+  const lora = { ...(rank !== undefined && { rank }), ...(alpha !== undefined && { alpha }), ...(targets && { targets }) };
+  if (!args.has('lora') && Object.keys(lora).length > 0) throw usage('--lora beside --rank, --alpha, --targets', 'none', 'Add --lora to train an adapter.');
+  if (!args.has('dpo') && beta !== undefined) throw usage('--dpo beside --beta', 'none', 'Add --dpo to learn from preferences.');
+  return {
+    ...(Object.fromEntries(numbers) as FinetuneOptions),
+    lora: args.has('lora') ? lora : undefined,
+    dpo: args.has('dpo') ? { ...(beta !== undefined && { beta }) } : undefined,
+    validation: validation.length > 0 ? await readExamples(validation) : undefined,
+    dequantize: args.has('dequantize') || undefined,
+    long: args.text('long') as FinetuneOptions['long'],
+    keep: args.text('keep') as FinetuneOptions['keep'],
+    type: args.text('type') as FinetuneOptions['type'],
+    chatTemplate: await templateOf(args.text('template')),
+    name: args.text('name'),
+    build: args.text('build') as FinetuneOptions['build'],
+  };
+}
+
+/** Examples of all files: lines or an array of JSON, or the documents of a text. */
+async function readExamples(paths: readonly string[]): Promise<TuningExample[]> {
+  const read = await Promise.all(paths.map(async (path) => parseExamples(path, await readTextFile(path))));
+  return read.flat();
+}
+
+function parseExamples(path: string, text: string): TuningExample[] {
+  if (!/\.jsonl?$/i.test(path)) return splitDocuments(text);
+  const start = text.trimStart();
+  if (start.startsWith('[')) return parseJson<TuningExample[]>(text, path);
+  return text.split('\n').flatMap((line, i) => (line.trim() === '' ? [] : [parseJson<TuningExample>(line, `line ${i + 1} of ${path}`)]));
+}
+
+function parseJson<T>(text: string, where: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new StonechatError({ code: 'bad-file', expected: `JSON in ${where}`, found: text.slice(0, 60), remedy: 'A .jsonl file holds one JSON object per line, a .json file an array of them.', cause });
+  }
+}
+
+function show(event: TuningEvent, display: TrainDisplay, asJson: boolean): void {
+  if (event.kind !== 'start') return display.show(event);
+  if (asJson) process.stdout.write(`${json(event)}\n`);
+  else remark(begin(event));
+}
+
+/** What is about to be done. */
+function begin({ settings, parameters, examples, validationExamples, trainingTokens, memory, threads, build, resumed }: TuningStart): string {
+  const { lora, beta, batch, context, steps } = settings;
+  const what = lora ? `an adapter of rank ${lora.rank} (alpha ${lora.alpha})` : 'all weights';
+  const how = beta === undefined ? '' : `, by preferences (beta ${beta})`;
+  return `${what}${how}: ${several(parameters, 'parameter')} learn from ${several(examples, 'example')}, ${count(trainingTokens)} of their tokens; ${count(validationExamples)} to validate; ${several(steps, 'step')} of ${batch} x ${context}; ${bytes(memory.total)}; ${several(threads, 'thread')}, ${build}${resumed ? `; going on after step ${count(resumed)}` : ''}`;
+}
+
+async function conclude(args: Arguments, { settings, parameters, step, before, after, skipped, cut, longest }: TuningResult, output: string, seconds: number): Promise<void> {
+  const { size } = await stat(output);
+  const done = { kind: 'done', files: [output], fileBytes: size, parameters, step, before, after, skipped, cut, seconds };
+  if (args.has('json')) return printLine(json(done));
+  const judged = before && after ? `validation loss ${before.loss.toFixed(4)} before, ${after.loss.toFixed(4)} after` : 'not validated';
+  const preferred = after?.accuracy === undefined ? '' : `, ${(100 * after.accuracy).toFixed(0)} % of the chosen answers preferred`;
+  await printLine(`${output}: ${bytes(size)}, ${several(parameters, 'parameter')}, weights of step ${count(step)}, ${judged}${preferred}; ${duration(seconds)}`);
+  if (skipped > 0) process.stderr.write(`${several(skipped, 'example')} longer than ${longest} tokens left out (--long cut keeps their beginnings).\n`);
+  if (cut > 0) process.stderr.write(`${several(cut, 'example')} cut to ${longest} tokens.\n`);
+  const model = args.text('model')!;
+  await printLine(settings.lora ? `Try it: stonechat -m ${model} --lora ${output} "…"` : `Try it: stonechat -m ${output} "…"`);
+}
