@@ -45,8 +45,8 @@ export interface StartEvent {
   /** Predictions in the corpus and in the validation text. */
   readonly trainingTokens: number;
   readonly validationTokens: number;
-  /** Linear memory. */
-  readonly memory: TrainNeed;
+  /** Linear memory, and what lies outside of it: the best weights, and the model as it is written. */
+  readonly memory: TrainNeed & { readonly copies: number };
   readonly threads: number;
   readonly build: Build;
   /** Steps done already, by an earlier run. */
@@ -124,7 +124,7 @@ class Run {
       parameters: [...this.beginning.tensors.values()].reduce((sum, { bytes }) => sum + bytes / 4, 0),
       trainingTokens: pairCount(lessons.training),
       validationTokens: lessons.validation ? pairCount(lessons.validation) : 0,
-      memory: engine.need,
+      memory: { ...engine.need, copies: 2 * engine.layout.count * 4 },
       threads: engine.threads,
       build: options.build,
       resumed,

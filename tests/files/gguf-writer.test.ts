@@ -43,6 +43,13 @@ const content = (): GgufContent => ({
 });
 
 describe('a written GGUF file', () => {
+  it('holds texts of any length, wherever they fall', async () => {
+    const texts = Array.from({ length: 3000 }, (_, i) => 'x'.repeat((i * 7919) % 300));
+    const metadata = new Map<string, MetadataValue>([['general.architecture', 'llama'], ['long', 'y'.repeat(1 << 20)], ['texts', texts], ['longer', 'z'.repeat(5_000_001)]]);
+    const file = await open(await collect(writeGguf({ metadata, tensors: [] })));
+    expect(new Map(file.metadata)).toEqual(metadata);
+  });
+
   it('reads back: metadata, number types, tensors', async () => {
     const bytes = await collect(writeGguf(content()));
     expect(bytes.length).toBe(ggufBytes(content()));

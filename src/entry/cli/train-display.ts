@@ -62,7 +62,7 @@ function describe(event: Exclude<TrainEvent, StepEvent>): string | undefined {
     case 'start': {
       const { architecture, layers, embedding, heads, context, vocabulary } = event.settings.config;
       const model = `${architecture}, ${several(event.parameters, 'parameter')}: ${several(layers, 'layer')} of ${embedding}, ${several(heads, 'head')}, context ${context}, vocabulary ${count(vocabulary)}`;
-      return `${model}\n${several(event.trainingTokens, 'token')} to learn from, ${count(event.validationTokens)} to validate; ${several(event.settings.steps, 'step')} of ${event.settings.batch} x ${context}; ${bytes(event.memory.total)}; ${several(event.threads, 'thread')}, ${event.build}${event.resumed ? `; going on after step ${count(event.resumed)}` : ''}`;
+      return `${model}\n${several(event.trainingTokens, 'token')} to learn from, ${count(event.validationTokens)} to validate; ${several(event.settings.steps, 'step')} of ${event.settings.batch} x ${context}; ${bytes(event.memory.total + event.memory.copies)}; ${several(event.threads, 'thread')}, ${event.build}${event.resumed ? `; going on after step ${count(event.resumed)}` : ''}`;
     }
     case 'evaluation':
       return `step ${count(event.step)}: validation loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}, ${event.bitsPerByte.toFixed(4)} bits per byte${event.best ? '' : ' (not better)'}`;
