@@ -30,9 +30,10 @@ export interface Trust {
   readonly spans: readonly UncertainSpan[];
 }
 
-/** Words are the unit: a span begins at a token that begins with a space (or a line), and holds what hangs on it. */
+/** Words are the unit: one begins where a space (or a line) begins a token or has ended the one before (some vocabularies keep it there), or a bracket or quote opens. */
 function wordsOf(tokens: readonly Token[]): { first: number; end: number }[] {
-  const starts = tokens.flatMap(({ text }, i) => (i === 0 || /^[\s\p{Ps}"'“]/u.test(text) ? [i] : []));
+  const begins = (i: number) => i === 0 || /\s$/u.test(tokens[i - 1]!.text) || /^[\s\p{Ps}"'“]/u.test(tokens[i]!.text);
+  const starts = tokens.flatMap((_, i) => (begins(i) ? [i] : []));
   return starts.map((first, i) => ({ first, end: starts[i + 1] ?? tokens.length }));
 }
 

@@ -94,6 +94,11 @@ describe('trust', () => {
     expect(three.tokens[0]).toMatchObject({ text: 'The', margin: expect.closeTo(0.85, 10), probability: expect.closeTo(0.9, 10) });
   });
 
+  it('knows words whose space is at their end', () => {
+    const ended = [token('The ', 0.9), token('king ', 0.5), token('of ', 0.9), token('Zor', 0.01), token('blax ', 0.2), token('ate ', 0.5), token('soup', 0.3), token('.', 0.9)];
+    expect(trust(ended, { spans: 1 }).spans).toMatchObject([{ text: 'Zorblax', first: 3, end: 5 }]);
+  });
+
   it('is shown as a page, text escaped', () => {
     const html = trustHtml(trust(tokens), 'Once & <b>');
     expect(html).toContain('Once &#38; &#60;b&#62;');

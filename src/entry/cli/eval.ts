@@ -92,7 +92,7 @@ async function judgeFiles<S extends Score>(args: Arguments, path: string, signal
 
 function scoreLine(score: Score & { file: string; accuracyNormalised?: number; perplexity?: number }): string {
   const { file, items, accuracy, chance, accuracyNormalised, perplexity: ppl } = score;
-  const more = [accuracyNormalised === undefined ? '' : `${percent(accuracyNormalised)} by the byte`, ppl === undefined ? '' : `perplexity ${ppl.toFixed(1)}`, chance ? `chance ${percent(chance)}` : ''];
+  const more = [accuracyNormalised === undefined ? '' : `${percent(accuracyNormalised)} by the byte`, ppl === undefined ? '' : `perplexity ${count(ppl)}`, chance ? `chance ${percent(chance)}` : ''];
   return `${file}: ${percent(accuracy)} ± ${percent(standardError(score))} of ${count(items)}${more.filter(Boolean).map((text) => `, ${text}`).join('')}`;
 }
 

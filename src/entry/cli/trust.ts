@@ -40,7 +40,8 @@ async function painted(prompt: string, { tokens, spans, meanProbability, meanEnt
   const words = tokens.map(({ text, probability, span }, i) => {
     if (colours) return `${span ? UNDERLINE : ''}${probability < DOUBTFUL ? RED : probability < UNSURE ? YELLOW : ''}${text}${PLAIN}`;
     const opens = span && tokens[i - 1]?.span !== span, closes = span && tokens[i + 1]?.span !== span;
-    return `${opens ? text.replace(/^(\s*)/, '$1[') : text}${closes ? ']' : ''}`;
+    const opened = opens ? text.replace(/^(\s*)/, '$1[') : text;
+    return closes ? opened.replace(/(\s*)$/, ']$1') : opened;
   });
   const rows = spans.map(({ text, surprise }) => [`${(100 * Math.exp(-surprise)).toPrecision(2)} %`, text]);
   const summary = `${several(tokens.length, 'token')}, mean probability ${(100 * meanProbability).toFixed(1)} %, mean entropy ${meanEntropy.toFixed(2)} nats`;
