@@ -4,5 +4,5 @@ import { createTuner } from './tune.js';
 
 export * from './train.js';
 export * from './tune.js';
-export const { train } = createTrainer(browserHost());
+export const { train, compare } = createTrainer(browserHost());
 export const { finetune, merge } = createTuner(browserHost());

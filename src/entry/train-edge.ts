@@ -4,5 +4,5 @@ import { createTuner } from './tune.js';
 
 export * from './train.js';
 export * from './tune.js';
-export const { train } = createTrainer(edgeHost());
+export const { train, compare } = createTrainer(edgeHost());
 export const { finetune, merge } = createTuner(edgeHost());

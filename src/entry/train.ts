@@ -4,6 +4,7 @@ import { compileTrainKernels } from '../host/compile-train.js';
 import { compileCode } from '../host/compile.js';
 import type { Build, Host, HostSettings } from '../host/host.js';
 import { BUILDS } from '../kernels/instance.js';
+import { compare, type CompareOptions as ComparisonOptions, type Comparison } from '../train/compare.js';
 import { type ModelConfig, TRAINED_ARCHITECTURES } from '../train/config.js';
 import type { Corpus } from '../train/corpus.js';
 import type { TrainHost } from '../train/engine.js';
@@ -12,6 +13,7 @@ import { train, type TrainOptions as LoopOptions } from '../train/train.js';
 import { chooseBuild, MOST_THREADS } from './load.js';
 
 export { StonechatError, type ErrorCode, type ErrorDetails } from '../errors.js';
+export type { ComparedModel, CompareEvent, Comparison } from '../train/compare.js';
 export type { ModelConfig } from '../train/config.js';
 export type { Corpus } from '../train/corpus.js';
 export type { Evaluation } from '../train/evaluation.js';
@@ -20,13 +22,17 @@ export type { TrainResult } from '../train/result.js';
 export type { LearningSettings } from '../train/settings.js';
 export type { StartEvent, TrainEvent } from '../train/train.js';
 
-export interface TrainOptions extends LoopOptions {
+/** What a page or an edge function may bring itself. */
+interface HostOptions {
   /** As for `load`: where a page must serve the worker itself. */
   readonly workerUrl?: string | URL | undefined;
   /** As for `load`: the kernels of generation, and those of training, where they may not be embedded. */
   readonly kernels?: HostSettings['kernels'];
   readonly trainKernels?: HostSettings['kernels'];
 }
+
+export interface TrainOptions extends LoopOptions, HostOptions {}
+export interface CompareOptions extends ComparisonOptions, HostOptions {}
 
 export interface Trainer {
   /**
@@ -35,6 +41,11 @@ export interface Trainer {
    * `diverged`, `aborted` after a checkpoint.
    */
   train(corpus: Corpus, options?: TrainOptions): Promise<TrainResult>;
+  /**
+   * An n-gram model, a feed-forward network and a transformer, all small, on the same text with the same learnt tokenizer.
+   * @throws StonechatError as `train`.
+   */
+  compare(corpus: Corpus, options?: CompareOptions): Promise<Comparison>;
 }
 
 const DEFAULT_MOST_THREADS = 8;
@@ -104,6 +115,21 @@ const RULES: Readonly<Record<keyof TrainOptions, Rule>> = {
   trainKernels: callback,
 };
 
+const { steps, seed, vocabulary, validation, separator, samplePrompt, sampleTokens, threads, build, signal, onEvent, workerUrl, kernels, trainKernels } = RULES;
+const COMPARE_RULES: Readonly<Record<keyof CompareOptions, Rule>> = {
+  steps, seed, vocabulary, validation, separator, samplePrompt, sampleTokens, threads, build, signal, onEvent, workerUrl, kernels, trainKernels,
+  seconds: positive('60'),
+  order: whole(1, 16, 5),
+  network: object('an object of sizes'),
+  transformer: object('an object of sizes'),
+};
+
+/** @throws StonechatError `bad-option` */
+export function checkCompareOptions(options: CompareOptions): void {
+  checkRules('compare()', options, COMPARE_RULES);
+  for (const config of [options.network, options.transformer]) if (config) checkRules('the model configuration', config, CONFIG_RULES);
+}
+
 /** @throws StonechatError `bad-option` */
 export function checkTrainOptions(options: TrainOptions): void {
   checkRules('train()', options, RULES);
@@ -125,6 +151,10 @@ export function createTrainer(host: Host): Trainer {
     async train(corpus, options = {}) {
       checkTrainOptions(options);
       return train(trainHostOf(host, options), corpus, { ...options, build: chooseBuild(host, options.build), threads: trainThreads(host, options.threads) });
+    },
+    async compare(corpus, options = {}) {
+      checkCompareOptions(options);
+      return compare(trainHostOf(host, options), corpus, { ...options, build: chooseBuild(host, options.build), threads: trainThreads(host, options.threads) });
     },
   };
 }

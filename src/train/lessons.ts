@@ -36,7 +36,7 @@ export async function prepareLessons(from: TrainHost, corpus: Corpus, given: Les
   const { tokenizer } = vocabulary;
   checkSize(given, tokenizer.size);
   const whole = tokenizeDocuments(split.training, tokenizer);
-  const settings = settle(options, pairCount(whole), tokenizer.size);
+  const settings = settle({ ...options, config: { padding: tokenizer.bos ?? tokenizer.eos, ...defined(options.config ?? {}) } }, pairCount(whole), tokenizer.size);
   const { context } = settings.config;
   checkCorpus(whole, settings.batch * context);
   const training = cutLong(whole, Math.floor(PART_SEQUENCES * context));

@@ -12,7 +12,8 @@ export interface SampleOptions {
   readonly seed: number;
 }
 
-const SAMPLING: SamplingOptions = {
+/** How samples are drawn, of every kind of model. */
+export const SAMPLING: SamplingOptions = {
   temperature: 0.8, topK: 0, topP: 0.95, minP: 0, typicalP: 1, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, penaltyWindow: 0,
   logitBias: new Map(), samplers: undefined,
 };

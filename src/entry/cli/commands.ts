@@ -6,7 +6,7 @@ import { inspect } from './inspect.js';
 import { logits } from './logits.js';
 import { next } from './next.js';
 import {
-  ADD_SPECIAL, ANSWER, BENCH, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MERGING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, NO_PERPLEXITY, type OptionSpec, PROMPT, PURE, SPANS, SYSTEM,
+  ADD_SPECIAL, ANSWER, BENCH, COMPARING, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MERGING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, NO_PERPLEXITY, type OptionSpec, PROMPT, PURE, SPANS, SYSTEM,
   TEMPLATE, TEXT, TOKENIZER, TOP, TRAINING, TYPE, TUNING,
 } from './options.js';
 import { tokenize } from './tokenize.js';
@@ -81,6 +81,14 @@ export const COMMANDS: readonly Command[] = [
     examples: ['stonechat train corpus.txt -o model.gguf', 'stonechat train a.txt b.txt -o small.gguf --config small.json --steps 2000 --validation held-out.txt', 'stonechat train corpus.txt -o model.gguf --resume'],
     options: [...TRAINING, ...COMMON],
     run: async (args) => (await import('./train.js')).train(args),
+  },
+  {
+    name: 'compare',
+    operands: 'TEXT.txt …',
+    summary: 'Train an n-gram model, a feed-forward network and a transformer on the same text; one table.',
+    examples: ['stonechat compare corpus.txt', 'stonechat compare corpus.txt --seconds 120 --sample-prompt "Once upon a time" --picture compared.svg -o models/'],
+    options: [...COMPARING, ...COMMON],
+    run: async (args) => (await import('./compare.js')).compare(args),
   },
   {
     name: 'finetune',

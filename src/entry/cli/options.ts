@@ -136,6 +136,17 @@ export const TRAINING: readonly OptionSpec[] = [
   flag('no-report', 'Only write the model.'),
 ];
 
+const among = (names: readonly string[]): OptionSpec[] => TRAINING.filter(({ name }) => names.includes(name));
+
+export const COMPARING: readonly OptionSpec[] = [
+  option('seconds', 'N', 'About how long each network may learn. Default 60.'),
+  option('steps', 'N', 'In place of --seconds: optimizer steps of each, the same result everywhere.', { short: 'n' }),
+  option('order', 'N', 'Longest n-grams; the feed-forward network sees one token less. Default 5.'),
+  ...among(['vocabulary', 'seed', 'validation', 'separator', 'sample-prompt', 'sample-tokens', 'threads']),
+  option('output', 'FOLDER', 'Keep the three models there.', { short: 'o' }),
+  option('picture', 'FILE', 'Write an SVG of quality over time.'),
+];
+
 /** How a model is tuned; numbers go by these names, in camel case, to finetune(). */
 export const TUNING_NUMBERS: readonly OptionSpec[] = [
   option('epochs', 'X', 'How often to go through the examples. Default 3.'),

@@ -60,8 +60,9 @@ export function stepLine({ step, steps }: Pick<StepEvent, 'step' | 'steps'>, los
 function describe(event: Exclude<TrainEvent, StepEvent>): string | undefined {
   switch (event.kind) {
     case 'start': {
-      const { architecture, layers, embedding, heads, context, vocabulary } = event.settings.config;
-      const model = `${architecture}, ${several(event.parameters, 'parameter')}: ${several(layers, 'layer')} of ${embedding}, ${several(heads, 'head')}, context ${context}, vocabulary ${count(vocabulary)}`;
+      const { architecture, layers, embedding, heads, context, vocabulary, window, feedForward } = event.settings.config;
+      const shape = architecture === 'nplm' ? `a window of ${window}, embeddings of ${embedding}, ${several(feedForward, 'hidden unit')}` : `${several(layers, 'layer')} of ${embedding}, ${several(heads, 'head')}, context ${context}`;
+      const model = `${architecture}, ${several(event.parameters, 'parameter')}: ${shape}, vocabulary ${count(vocabulary)}`;
       return `${model}\n${several(event.trainingTokens, 'token')} to learn from, ${count(event.validationTokens)} to validate; ${several(event.settings.steps, 'step')} of ${event.settings.batch} x ${context}; ${bytes(event.memory.total + event.memory.copies)}; ${several(event.threads, 'thread')}, ${event.build}${event.resumed ? `; going on after step ${count(event.resumed)}` : ''}`;
     }
     case 'evaluation':
