@@ -82,7 +82,7 @@ export function settle(options: LearningOptions, tokens: number, vocabulary: num
   const usual = EPOCHS.find(([most]) => tokens <= most)![1];
   const stepsOfEpoch = tokens / (batch * config.context);
   const steps = options.steps ?? Math.max(1, Math.ceil(stepsOfEpoch * (options.epochs ?? usual)));
-  const learningRate = options.learningRate ?? rateFor(config.embedding);
+  const learningRate = options.learningRate ?? (config.architecture === 'nplm' ? NPLM_RATE : rateFor(config.embedding));
   const evaluateEvery = options.evaluateEvery ?? clamp(Math.ceil(steps / EVALUATIONS), Math.min(25, steps), steps);
   return {
     config, steps, batch, microBatch, learningRate, evaluateEvery,
@@ -107,6 +107,9 @@ export function settle(options: LearningOptions, tokens: number, vocabulary: num
 }
 
 export const VALIDATION_SHARE = 0.05;
+
+/** A shallow network takes larger ones: on tiny Shakespeare, 150 steps, perplexity 49 after 0.01, 79 after 0.003. */
+const NPLM_RATE = 0.01;
 
 /** Larger models want smaller steps: 0.003 for 64 columns, 0.0015 for 256. */
 const rateFor = (embedding: number): number => Math.round((0.024 / Math.sqrt(embedding)) * 1e5) / 1e5;
