@@ -47,6 +47,8 @@ export interface Step {
   readonly arguments: readonly Argument[];
   /** Number of rows, groups or items to share among the threads (first and end are appended); null: one thread calls it once. */
   readonly items: Argument | null;
+  /** Threads need not wait for each other after this step; see plan/meetings.ts. */
+  readonly runsOn?: boolean;
 }
 
 export interface BoundStep {
@@ -67,8 +69,8 @@ const valueOf = (argument: Argument, slots: Uint32Array, thread: number): number
   argument.base + argument.scale * slots[argument.slot]! + argument.perThread * thread;
 
 /**
- * The walk that every thread makes: each step, its own share of the items, then the barrier.
- * `meet` is the barrier between steps; with one thread it is left out.
+ * The walk that every thread makes: each step, its own share of the items, then, where the plan wants it, the barrier.
+ * `meet` is the barrier between steps that need one and after the last; with one thread it is left out.
  */
 export function walk(bound: readonly BoundStep[], slots: Uint32Array, thread: number, threads: number, meet?: () => void): void {
   const count = slots[SLOT.stepCount]!;
@@ -86,6 +88,6 @@ export function walk(bound: readonly BoundStep[], slots: Uint32Array, thread: nu
       }
       call(...values);
     }
-    meet?.();
+    if (!step.runsOn || i === count - 1) meet?.();
   }
 }

@@ -3,6 +3,7 @@ import type { Graph, Node, Operation, RopeScaling, Rows, Value } from '../graph/
 import type { KernelExports, KernelName } from '../kernels/instance.js';
 import { type Argument, constant, dynamic, SLOT, type Step } from '../kernels/steps.js';
 import { BufferSpace } from './buffers.js';
+import { Meetings, type Region, type Touch } from './meetings.js';
 
 /** A weight in linear memory: a packed matrix (rows x columns) or a plain f32 vector (type f32, one row). */
 export interface PlacedWeight {
@@ -54,6 +55,12 @@ const KEY_BLOCK = 64;
 
 /** Rows are padded to whole groups of 8 columns, because matmul writes whole groups. */
 export const rowStride = (columns: number): number => Math.ceil(columns / 8) * 8;
+/** Nodes for which a buffer rests before it is used again: threads that run on would have to meet first. */
+const RESTING = 3;
+/** What lies outside the plan's own buffers, for Meetings: no offset is in use there. */
+const LOGITS: Region = { offset: -1, bytes: 1 };
+const ANGLES: Region = { offset: -2, bytes: 1 };
+const kvRegion = (layer: number): Region => ({ offset: -3 - layer, bytes: 1 });
 const groupsOf = (rows: number): number => Math.ceil(rows / 8);
 
 interface Place {
@@ -71,9 +78,12 @@ export function makePlan(graph: Graph, options: PlanOptions): Plan {
 class Planner {
   private readonly steps: Step[] = [];
   private readonly space = new BufferSpace();
-  private readonly storage = new Map<number, { offset: number; bytes: number }>();
-  private readonly quantised = new Map<number, { offset: number; bytes: number }>();
+  private readonly storage = new Map<number, Region>();
+  private readonly quantised = new Map<number, Region>();
+  private readonly meetings = new Meetings();
   private readonly lastUse = new Map<number, number>();
+  /** Buffers that each of the last nodes was the last to use. */
+  private readonly leaving: Region[][] = [];
   /** Values whose buffer has become that of the value computed from them. */
   private readonly handedOn = new Set<number>();
   private readonly ids: number;
@@ -108,6 +118,7 @@ class Planner {
       this.place(node, index);
       this.emit(node);
       this.releaseAfter(node, index);
+      this.leaving.splice(0, this.leaving.length - RESTING).forEach((gone) => gone.forEach(({ offset, bytes }) => this.space.give(offset, bytes)));
     });
     return {
       steps: this.steps,
@@ -190,20 +201,17 @@ class Planner {
 
   private releaseAfter(node: Node, index: number): void {
     if (this.options.keepAll) return;
+    const gone: Region[] = [];
     for (const x of new Set(node.inputs.map((input) => this.root(input)))) {
       const kept = this.storage.get(x.id);
       if (!kept || this.lastUse.get(x.id) !== index) continue;
-      if (!this.handedOn.has(x.id)) this.space.give(kept.offset, kept.bytes);
+      if (!this.handedOn.has(x.id)) gone.push(kept);
       this.storage.delete(x.id);
-      this.giveQuantised(x);
+      const copy = this.quantised.get(x.id);
+      if (copy) gone.push(copy);
+      this.quantised.delete(x.id);
     }
-  }
-
-  private giveQuantised(x: Value): void {
-    const copy = this.quantised.get(x.id);
-    if (!copy) return;
-    this.quantised.delete(x.id);
-    this.space.give(copy.offset, copy.bytes);
+    this.leaving.push(gone);
   }
 
   private keptValues() {
@@ -249,15 +257,26 @@ class Planner {
 
   // Steps
 
-  private push(kernel: KernelName, list: readonly (Argument | number)[], items: Argument | null): void {
+  private push(kernel: KernelName, list: readonly (Argument | number)[], items: Argument | null, touch: Touch): void {
+    const last = this.steps.at(-1);
+    if (!this.meetings.before({ ...touch, items }) && last) this.steps[this.steps.length - 1] = { ...last, runsOn: true };
     this.steps.push({ kernel, arguments: list.map((x) => (typeof x === 'number' ? constant(x) : x)), items });
+  }
+
+  /** What holds a value. */
+  private regionOf(x: Value): Region {
+    return this.isLogits(this.root(x)) ? LOGITS : this.storage.get(this.root(x).id)!;
+  }
+
+  private touch(inputs: readonly Value[], output: Value): Touch {
+    return { reads: inputs.map((x) => this.regionOf(x)), writes: [this.regionOf(output)] };
   }
 
   private emitAngles(): void {
     const { rope } = this.graph;
     if (!rope) return;
     const factor = angleFactor(rope, this.options.exports);
-    this.push('rope_angles', [this.angles, this.frequencies, rope.dims / 2, dynamic(SLOT.position), dynamic(SLOT.tokens), factor], null);
+    this.push('rope_angles', [this.angles, this.frequencies, rope.dims / 2, dynamic(SLOT.position), dynamic(SLOT.tokens), factor], null, { reads: [], writes: [ANGLES] });
   }
 
   private emit({ operation, inputs, output }: Node): void {
@@ -266,65 +285,66 @@ class Planner {
     const y = this.at(output);
     const rows = this.tokens(output.rows);
     const x = inputs[0] && this.at(inputs[0]);
+    const touch = this.touch(inputs, output);
     switch (operation.op) {
       case 'embed': {
         const { address, type, columns } = this.weight(operation.table);
         const ids = operation.ids === 'tokens' ? this.ids : this.positions;
-        return this.push(`embed_f32_${type}`, [y.address, ids, address, columns, y.stride], rows);
+        return this.push(`embed_f32_${type}`, [y.address, ids, address, columns, y.stride], rows, touch);
       }
       case 'window': {
         const { address, type, columns } = this.weight(operation.table);
-        return this.push(`embed_f32_${type}`, [y.address, this.windows, address, columns, columns], dynamic(SLOT.tokens, operation.width));
+        return this.push(`embed_f32_${type}`, [y.address, this.windows, address, columns, columns], dynamic(SLOT.tokens, operation.width), touch);
       }
       case 'rmsnorm': {
         const width = output.columns / operation.groups;
         const list = [y.address, x!.address, this.vector(operation.weight), width, operation.groups, y.stride, x!.stride, operation.epsilon];
-        return this.push('rmsnorm_f32', list, rows);
+        return this.push('rmsnorm_f32', list, rows, touch);
       }
       case 'layernorm': {
         const vectors = [this.vector(operation.weight), this.vector(operation.bias)];
-        return this.push('layernorm_f32', [y.address, x!.address, ...vectors, output.columns, y.stride, x!.stride, operation.epsilon], rows);
+        return this.push('layernorm_f32', [y.address, x!.address, ...vectors, output.columns, y.stride, x!.stride, operation.epsilon], rows, touch);
       }
       case 'linear':
-        return this.emitLinear(operation.weight, inputs[0]!, y, rows);
+        return this.emitLinear(operation.weight, inputs[0]!, y, rows, touch);
       case 'bias':
-        return this.push('add_f32', [y.address, x!.address, this.vector(operation.weight), output.columns, y.stride, x!.stride, 0], rows);
+        return this.push('add_f32', [y.address, x!.address, this.vector(operation.weight), output.columns, y.stride, x!.stride, 0], rows, touch);
       case 'add': {
         const b = this.at(inputs[1]!);
-        return this.push('add_f32', [y.address, x!.address, b.address, output.columns, y.stride, x!.stride, b.stride], rows);
+        return this.push('add_f32', [y.address, x!.address, b.address, output.columns, y.stride, x!.stride, b.stride], rows, touch);
       }
       case 'gate': {
         const up = this.at(inputs[1]!);
-        return this.push(`${operation.activation}_mul_f32`, [y.address, x!.address, up.address, output.columns, y.stride, x!.stride, up.stride], rows);
+        return this.push(`${operation.activation}_mul_f32`, [y.address, x!.address, up.address, output.columns, y.stride, x!.stride, up.stride], rows, touch);
       }
       case 'activation':
-        return this.push(`${operation.activation}_f32`, [y.address, x!.address, output.columns, y.stride, x!.stride], rows);
+        return this.push(`${operation.activation}_f32`, [y.address, x!.address, output.columns, y.stride, x!.stride], rows, touch);
       case 'rope': {
         const { heads, headDim, dims, style } = operation;
         const rowBytes = dims * F32_BYTES;
         const angles = output.rows === 'head' ? dynamic(SLOT.headFirst, rowBytes, this.angles) : constant(this.angles);
-        return this.push('rope_f32', [y.address, angles, heads, headDim, dims, style === 'neox' ? 1 : 0, y.stride], rows);
+        return this.push('rope_f32', [y.address, angles, heads, headDim, dims, style === 'neox' ? 1 : 0, y.stride], rows, { ...touch, reads: [...touch.reads, ANGLES] });
       }
       case 'scale':
-        return this.push('scale_f32', [y.address, x!.address, operation.factor, output.columns, y.stride, x!.stride], rows);
+        return this.push('scale_f32', [y.address, x!.address, operation.factor, output.columns, y.stride, x!.stride], rows, touch);
       case 'attention':
-        return this.emitAttention(operation, inputs[0]!, y);
+        return this.emitAttention(operation, inputs[0]!, y, touch);
     }
   }
 
-  private emitLinear(name: string, input: Value, y: Place, rows: Argument): void {
+  private emitLinear(name: string, input: Value, y: Place, rows: Argument, touch: Touch): void {
     const { address, type, rows: n, columns: k } = this.weight(name);
     const groups = constant(groupsOf(n));
     if (FLOAT_TYPES.has(type) || this.options.activations === 'f32') {
       const x = this.at(input);
-      return this.push(`matmul_f32_${type}` as KernelName, [y.address, x.address, address, this.scratch, rows, n, k, y.stride, x.stride], groups);
+      return this.push(`matmul_f32_${type}` as KernelName, [y.address, x.address, address, this.scratch, rows, n, k, y.stride, x.stride], groups, touch);
     }
-    const xq = this.quantise(input);
-    this.push(`matmul_q8_${type}` as KernelName, [y.address, xq, address, this.scratch, rows, n, k, y.stride], groups);
+    const { address: xq, copy } = this.quantise(input);
+    this.push(`matmul_q8_${type}` as KernelName, [y.address, xq, address, this.scratch, rows, n, k, y.stride], groups, { ...touch, reads: [copy] });
   }
 
   /** The int8 copy of a value, made once for all the matrices it is multiplied with. */
-  private quantise(input: Value): Argument {
+  private quantise(input: Value): { address: Argument; copy: Region } {
     const whole = this.withoutHead(input);
     const rowBytes = this.options.exports.q8_row_bytes(whole.columns) >>> 0;
     let copy = this.quantised.get(whole.id);
@@ -333,25 +353,25 @@ class Planner {
       copy = { offset: this.space.take(bytes), bytes };
       if (whole.id >= 0) this.quantised.set(whole.id, copy);
       const x = this.at(whole);
-      this.push('quantize_q8', [this.options.base + copy.offset, x.address, whole.columns, x.stride], this.tokens(whole.rows));
+      this.push('quantize_q8', [this.options.base + copy.offset, x.address, whole.columns, x.stride], this.tokens(whole.rows), { reads: [this.regionOf(whole)], writes: [copy] });
     }
     const address = this.options.base + copy.offset;
-    return input.rows === whole.rows ? constant(address) : dynamic(SLOT.headFirst, rowBytes, address);
+    return { copy, address: input.rows === whole.rows ? constant(address) : dynamic(SLOT.headFirst, rowBytes, address) };
   }
 
   private emitStore({ layer, kvHeads, headDim }: Extract<Operation, { op: 'store' }>, [key, value]: readonly Value[]): void {
     const [k, v] = [this.at(key!), this.at(value!)];
     const list = [this.kv(layer), k.address, v.address, this.options.context, kvHeads, headDim, dynamic(SLOT.position), k.stride, v.stride];
-    this.push(`kv_store_${this.options.kvCache}`, list, this.tokens('all'));
+    this.push(`kv_store_${this.options.kvCache}`, list, this.tokens('all'), { reads: [this.regionOf(key!), this.regionOf(value!)], writes: [kvRegion(layer)] });
   }
 
-  private emitAttention({ layer, heads, kvHeads, headDim, scale }: Extract<Operation, { op: 'attention' }>, query: Value, y: Place): void {
+  private emitAttention({ layer, heads, kvHeads, headDim, scale }: Extract<Operation, { op: 'attention' }>, query: Value, y: Place, touch: Touch): void {
     const head = query.rows === 'head';
     const q = this.at(query);
     const position = dynamic(head ? SLOT.headPosition : SLOT.position);
     const sizes = [this.tokens(query.rows), position, heads, kvHeads, headDim, this.options.context, scale, y.stride, q.stride];
     const items = dynamic(head ? SLOT.headAttentionItems : SLOT.attentionItems);
-    this.push(`attention_f32_${this.options.kvCache}`, [y.address, q.address, this.kv(layer), this.scratch, ...sizes], items);
+    this.push(`attention_f32_${this.options.kvCache}`, [y.address, q.address, this.kv(layer), this.scratch, ...sizes], items, { ...touch, reads: [...touch.reads, kvRegion(layer)] });
   }
 }
 
