@@ -33,8 +33,11 @@ export function rotaryDecoder(g: GraphBuilder, h: Hyperparameters, variant: Rota
     const heads = { layer, ...shape };
     const k = g.linear(normed, `${name}.attn_k`, shape.kvHeads * shape.headDim);
     const v = g.linear(normed, `${name}.attn_v`, shape.kvHeads * shape.headDim);
-    const q = g.linear(last ? g.head(normed) : normed, `${name}.attn_q`, shape.heads * shape.headDim);
+    const queries = (of: Value) => g.linear(of, `${name}.attn_q`, shape.heads * shape.headDim);
+    // Beside the keys, so that threads need not meet between them; of the last block after the store, where a run without logits ends.
+    const early = last ? undefined : queries(normed);
     g.store(turn(headNorm(k, `${name}.attn_k_norm.weight`, shape.kvHeads), shape.kvHeads), v, heads);
+    const q = early ?? queries(g.head(normed));
     const mixed = g.attention(turn(headNorm(q, `${name}.attn_q_norm.weight`, shape.heads), shape.heads), heads);
     x = g.add(last ? g.head(x) : x, g.linear(mixed, `${name}.attn_output`, shape.embedding), 'attn_residual');
     x = g.add(x, swiglu(g, g.rmsnorm(x, `${name}.ffn_norm.weight`, epsilon), name, shape), 'output');
