@@ -18,7 +18,7 @@ export interface Lessons {
 }
 
 export interface LessonOptions extends LearningOptions {
-  /** A GGUF file whose tokenizer is used. Default: one is learnt from the corpus. */
+  /** A model whose tokenizer is used, or a tokenizer file. Default: one is learnt from the corpus. */
   readonly tokenizer?: ModelInput | undefined;
   /** Text to validate with. Default: a share of the corpus is kept back. */
   readonly validation?: Corpus | undefined;

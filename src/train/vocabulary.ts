@@ -1,8 +1,9 @@
-import { type ModelInput, openModel } from '../files/index.js';
-import { badFile } from '../files/refuse.js';
+import { type ModelInput, openModel, readSmallFile } from '../files/index.js';
 import type { MetadataValue, ModelFile } from '../files/types.js';
 import { ggufTokenizer } from '../text/byte-level.js';
-import { tokenizerFromModel } from '../text/index.js';
+import { ggufMetadata } from '../text/gguf-writer.js';
+import { createTokenizer, specFromFile, specFromModel } from '../text/index.js';
+import type { TokenizerSpec } from '../text/spec.js';
 import type { Tokenizer } from '../text/types.js';
 import type { TrainHost } from './engine.js';
 import { learnBpe } from './learn-bpe.js';
@@ -27,15 +28,27 @@ export async function learnVocabulary(from: TrainHost, texts: Iterable<string>, 
   return { tokenizer, metadata: ggufTokenizer(vocabulary) };
 }
 
-/** The tokenizer that a GGUF file carries: a model, a vocabulary, a checkpoint. */
+/** The tokenizer that a model carries; of a GGUF file exactly as it stands there. */
 export async function vocabularyOf(from: TrainHost, file: ModelFile): Promise<Vocabulary> {
-  if (!file.metadata.has('tokenizer.ggml.model')) throw badFile('a GGUF file with a tokenizer', `none in ${file.name}`, 'Name the GGUF file of a model; without one a tokenizer is learnt from the corpus.');
-  const metadata = new Map([...file.metadata].filter(([key]) => key.startsWith('tokenizer.')));
-  return { tokenizer: await tokenizerFromModel(file, await textKernels(from)), metadata };
+  const own = [...file.metadata].filter(([key]) => key.startsWith('tokenizer.'));
+  return vocabularyFrom(from, await specFromModel(file), file.metadata.has('tokenizer.ggml.model') ? new Map(own) : undefined);
 }
 
+async function vocabularyFrom(from: TrainHost, spec: TokenizerSpec, metadata = ggufMetadata(spec)): Promise<Vocabulary> {
+  return { tokenizer: createTokenizer(spec, await textKernels(from)), metadata };
+}
+
+/** Names of files that hold a tokenizer and nothing else. */
+const TOKENIZER_FILE = /(\.json|\.model|\.tiktoken|tok[^/\\]*\.bin)$/i;
+
+/** From a model, a checkpoint, or a tokenizer file. @throws StonechatError `unsupported` for tokenizers that GGUF has no form of. */
 export async function openVocabulary(from: TrainHost, source: ModelInput): Promise<Vocabulary> {
-  const file = await openModel(source, { open: from.host.open, list: from.host.list });
+  const places = { open: from.host.open, list: from.host.list };
+  if (TOKENIZER_FILE.test(typeof source === 'string' || source instanceof URL ? String(source) : 'name' in source ? String(source.name) : '')) {
+    const { name, bytes, sibling } = await readSmallFile(source, places);
+    return vocabularyFrom(from, await specFromFile(name, bytes, sibling));
+  }
+  const file = await openModel(source, places);
   try {
     return await vocabularyOf(from, file);
   } finally {

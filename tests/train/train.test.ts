@@ -8,9 +8,12 @@ import { createTrainer, type LoopEvent, type TrainEvent, type TrainOptions } fro
 import { createStonechat } from '../../src/entry/load.js';
 import { openModel } from '../../src/files/index.js';
 import { nodeHost } from '../../src/host/node.js';
+import { huggingFaceFiles } from '../../src/text/byte-level.js';
 import { differences } from '../../src/train/checkpoint.js';
 import { buildsHere } from '../kernels/support.js';
+import { learnBpe } from '../../src/train/learn-bpe.js';
 import { birdCorpus } from './corpora.js';
+import { trainHost } from './support.js';
 
 const host = nodeHost();
 const { train } = createTrainer(host);
@@ -81,6 +84,20 @@ describe('train()', () => {
     await file.close();
     expect(content.metadata.get('tokenizer.ggml.tokens')).toEqual(file.metadata.get('tokenizer.ggml.tokens'));
     expect(events[0]).toMatchObject({ kind: 'start', validationTokens: expect.toSatisfy((count: number) => count > 3 && count < 20) });
+  });
+
+  it('takes a tokenizer.json, and writes what it says into the model', async () => {
+    const path = join(folder, 'tokenizer.json');
+    const { host: trainer, compileTraining } = trainHost;
+    const kernels = { build: 'simd' as const, module: await trainer.compile('simd', false), secondModule: await compileTraining('simd', false) };
+    const { vocabulary, tokenizer } = await learnBpe(corpus, { vocabularySize: 290 }, kernels);
+    writeFileSync(path, huggingFaceFiles(vocabulary)['tokenizer.json']);
+    writeFileSync(join(folder, 'tokenizer_config.json'), huggingFaceFiles(vocabulary)['tokenizer_config.json']);
+    const output = join(folder, 'from-json.gguf');
+    const { config } = await train(corpus, { ...llama, steps: 1, vocabulary: undefined, tokenizer: path, output });
+    expect(config.vocabulary).toBe(290);
+    using model = await load(output);
+    expect([...model.tokenizer.encode(corpus[0]!)]).toEqual([...tokenizer.encode(corpus[0]!)]);
   });
 
   it('tells of every step, evaluation, sample and checkpoint', async () => {

@@ -123,7 +123,7 @@ export const TRAINING: readonly OptionSpec[] = [
   option('output', 'FILE', 'The model to write, a GGUF file; the report goes beside it.', { short: 'o' }),
   option('config', 'FILE', 'Sizes of the model as JSON. Default: by the size of the corpus.'),
   option('validation', 'FILE', 'Text to validate with, in place of a share of the corpus.', { multiple: true }),
-  option('tokenizer', 'MODEL', 'A GGUF file whose tokenizer is used. Default: one is learnt.'),
+  option('tokenizer', 'FILE', 'A model whose tokenizer is used, or a tokenizer.json and the like. Default: one is learnt.'),
   ...TRAINING_NUMBERS,
   option('keep', 'WHICH', 'best (by validation loss) or last weights. Default best.'),
   option('separator', 'TEXT', 'What stands between documents; \\n is a line end. Default <|endoftext|>.'),
