@@ -45,3 +45,6 @@ export async function* writeSafetensors(tensors: readonly SafeTensor[]): AsyncGe
     }
   }
 }
+
+/** Bytes of the whole file. */
+export const safetensorsBytes = (tensors: readonly SafeTensor[]): number => tensors.reduce((sum, tensor) => sum + bytesOf(tensor), writeHead(tensors).length);

@@ -2,19 +2,32 @@ import type { GgufContent } from '../files/gguf-writer.js';
 import { toHuggingFace } from '../files/huggingface-writer.js';
 import { unsupported } from '../files/refuse.js';
 import { isRotary, reordered, rowInHalves } from '../files/row-order.js';
-import { writeSafetensors } from '../files/safetensors-writer.js';
+import { safetensorsBytes, writeSafetensors } from '../files/safetensors-writer.js';
 import type { MetadataValue, ModelFile, TensorInfo } from '../files/types.js';
 import { Arena } from '../kernels/arena.js';
-import type { Kernels } from '../kernels/instance.js';
+import type { Kernels, TrainKernels } from '../kernels/instance.js';
 import { Hyperparameters, readRope, readShape } from '../models/hyperparameters.js';
 import { ROPE_KIND } from '../plan/plan.js';
 import { ggufMetadata } from '../text/gguf-writer.js';
 import { huggingFaceTokenizer } from '../text/huggingface-writer.js';
 import type { TokenizerSpec } from '../text/spec.js';
+import { quantizeModel, type QuantizeOptions } from './quantize.js';
+
+/** A model ready to be written: GGUF's terms, matrices of the type asked for, and its tokenizer where the other form needs it. */
+export interface Writing {
+  readonly content: GgufContent;
+  readonly tokenizer: () => Promise<TokenizerSpec>;
+}
+
+/** Weights are read when they are asked for; `file` stays open meanwhile. */
+export async function prepareWriting(file: ModelFile, tokenizer: Writing['tokenizer'], kernels: TrainKernels, options: QuantizeOptions): Promise<Writing> {
+  const model = file.format === 'gguf' ? file : asGguf(file, await tokenizer(), kernels);
+  return { content: quantizeModel(model, kernels, options), tokenizer };
+}
 
 /**
- * Any model in GGUF's terms, its tokenizer among the metadata: what a GGUF file of it would hold. Weights are read when they are
- * asked for; `file` stays open meanwhile. @throws StonechatError `unsupported` for what llama.cpp has no form of.
+ * Any model in GGUF's terms, its tokenizer among the metadata: what a GGUF file of it would hold.
+ * @throws StonechatError `unsupported` for what llama.cpp has no form of.
  */
 export function asGguf(file: ModelFile, tokenizer: TokenizerSpec, kernels: Kernels): ModelFile {
   if (file.format === 'gguf') return file;
@@ -69,16 +82,20 @@ function addFactors(file: ModelFile, { exports, memory }: Kernels, metadata: Map
 export interface FolderFile {
   readonly name: string;
   readonly chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  readonly fileBytes: number;
 }
 
-/** The folder that Hugging Face's tools load: weights and settings of `content`, and its tokenizer. @throws StonechatError `unsupported`. */
+/** The folder that Hugging Face's tools load: weights and settings of `content`, and its tokenizer; config.json, by which a folder is known, last. @throws StonechatError `unsupported`. */
 export function huggingFaceFolder(content: GgufContent, tokenizer: TokenizerSpec): FolderFile[] {
   const { config, tensors } = toHuggingFace(content);
   const ends = [...new Set([tokenizer.eos, ...(tokenizer.stop ?? [])])].filter((id) => id !== undefined);
   const generation = { bos_token_id: tokenizer.bos, eos_token_id: ends.length > 1 ? ends : ends[0] };
-  const text = (name: string, value: string): FolderFile => ({ name, chunks: [new TextEncoder().encode(value)] });
+  const text = (name: string, value: string): FolderFile => {
+    const bytes = new TextEncoder().encode(value);
+    return { name, chunks: [bytes], fileBytes: bytes.length };
+  };
   return [
-    { name: 'model.safetensors', chunks: writeSafetensors(tensors) },
+    { name: 'model.safetensors', chunks: writeSafetensors(tensors), fileBytes: safetensorsBytes(tensors) },
     ...Object.entries(huggingFaceTokenizer(tokenizer)).map(([name, value]) => text(name, value)),
     text('generation_config.json', `${JSON.stringify(generation, null, 2)}\n`),
     text('config.json', `${JSON.stringify(config, null, 2)}\n`),

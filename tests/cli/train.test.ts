@@ -87,6 +87,21 @@ describe.skipIf(!isBuilt)('stonechat train', () => {
     expect([again.code, again.error]).toEqual([2, expect.stringContaining('--restart')]);
   });
 
+  it('compares the family tree: one table, layers, samples, files', async () => {
+    const command = ['compare', at('birds.txt'), '--steps', '3', '--vocabulary', '300', '--order', '3', '--sample-tokens', '5', '--threads', '1', '-o', at('tree'), '--picture', at('tree.svg')];
+    const { code, error, out } = await run(command);
+    expect([code, error]).toEqual([0, '']);
+    for (const part of ['bits per byte', 'n-gram model', '3-grams', 'feed-forward network', 'transformer', 'ffn_up', 'the weights of token_embd', 'transformer writes:']) expect(out).toContain(part);
+    expect(readdirSync(at('tree')).sort()).toEqual(['llama.gguf', 'n-gram.bin', 'nplm.gguf']);
+    expect(readFileSync(at('tree.svg'), 'utf8')).toMatch(/^<svg /);
+    const spoken = await run(['generate', 'A', '-m', at('tree/nplm.gguf'), '--max-tokens', '4', '--ignore-eos']);
+    expect([spoken.code, spoken.error]).toEqual([0, '']);
+    const asJson = await run([...command.slice(0, -4), '--json']);
+    const last = lines(asJson.out).at(-1) as { kind: string; models: { kind: string; layers: unknown[] }[] };
+    expect([last.kind, last.models.map(({ kind }) => kind)]).toEqual(['done', ['n-gram', 'network', 'transformer']]);
+    expect(lines(asJson.out).length).toBeGreaterThan(6);
+  });
+
   it.each([
     ['no text', ['train', '-o', 'x.gguf'], 2, 'a text to learn from'],
     ['no output', ['train', 'x.txt'], 2, '--output'],

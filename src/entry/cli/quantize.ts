@@ -1,7 +1,6 @@
 import { perplexity } from '../../judge/index.js';
-import type { Quantisation } from '../../train/quantize.js';
 import type { Arguments } from './arguments.js';
-import { withContent, writeFile } from './convert.js';
+import { typesOf, write } from './convert.js';
 import { bytes, json, table } from './format.js';
 import { readTextFile, stonechat } from './loading.js';
 import { printLine } from './terminal.js';
@@ -22,8 +21,8 @@ export async function quantize(args: Arguments): Promise<number> {
   if (!from || !to || rest.length > 0) throw usage('two files: what to read, and what to write', args.positionals.join(' ') || 'none', 'Write stonechat quantize in.gguf out.gguf --type q4_0; what is read may have any format.');
   if (!type) throw usage('--type', 'none', 'Write --type q4_0, for instance.');
   const tokenizer = args.text('tokenizer');
-  const [written, before] = await withContent(from, tokenizer, { type: type as Quantisation, pure: args.has('pure') }, async (content, _, { fileBytes }) => [await writeFile(to, content), fileBytes] as const);
-  const sizes = { before, after: written[0]!.fileBytes };
+  const { files, sourceBytes } = await write(from, to, typesOf(args));
+  const sizes = { before: sourceBytes, after: files[0]!.fileBytes };
   const text = args.has('no-perplexity') ? undefined : args.text('text') ? await readTextFile(args.text('text')!) : SAMPLE;
   const judge = async (path: string, own?: string) => {
     using model = await stonechat.load(path, { tokenizer: own });

@@ -1,0 +1,110 @@
+// Writing models in another format or type, bound to a host: what every entry of `stonechat/train` exports beside train().
+import { collect, ggufBytes, writeGguf } from '../files/gguf-writer.js';
+import { type ModelInput, openModel, readSmallFile } from '../files/index.js';
+import { inside } from '../files/place.js';
+import { callback, checkRules, flag, isText, oneOf, type Rule } from '../generate/rules.js';
+import type { Host, HostSettings } from '../host/host.js';
+import { instantiateTrainKernels } from '../kernels/instance.js';
+import { specFromFile, specFromModel } from '../text/index.js';
+import { type FolderFile, huggingFaceFolder, prepareWriting, type Writing } from '../train/convert.js';
+import { QUANTISATIONS, type Quantisation, SAME } from '../train/quantize.js';
+import { trainHostOf } from './train.js';
+
+export interface ConvertOptions {
+  /** Default 'gguf'. */
+  readonly format?: 'gguf' | 'huggingface' | undefined;
+  /** Type of the matrices. Default: the one they have. Hugging Face's have f32, f16 and bf16 only. */
+  readonly type?: Quantisation | undefined;
+  /** The same type for the output layer too. */
+  readonly pure?: boolean | undefined;
+  /** Default: the model's own. */
+  readonly tokenizer?: ModelInput | undefined;
+  /** A path to write to: a file for GGUF, an existing folder for Hugging Face; otherwise bytes come back. */
+  readonly output?: string | undefined;
+  /** Bytes written so far and in all. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** As for `train`. */
+  readonly kernels?: HostSettings['kernels'];
+  readonly trainKernels?: HostSettings['kernels'];
+}
+
+export interface ConvertedFile {
+  /** Its path where it was written. */
+  readonly name: string;
+  readonly fileBytes: number;
+  /** Where no `output` was named. */
+  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+}
+
+export interface ConvertResult {
+  readonly files: readonly ConvertedFile[];
+  /** Of what was read. */
+  readonly sourceBytes: number;
+}
+
+export interface Writer {
+  /**
+   * A model of any format that is read, as GGUF or as the files of a Hugging Face folder, with its tokenizer.
+   * @throws StonechatError `unsupported` for what the other form cannot say, `bad-option`, `not-found`, `bad-file`, `unavailable`.
+   */
+  convert(model: ModelInput, options?: ConvertOptions): Promise<ConvertResult>;
+}
+
+const source: Rule = { expected: 'a path, URL, File or bytes', accepts: (value) => isText(value) || (typeof value === 'object' && value !== null), otherwise: "the model's own" };
+const RULES: Readonly<Record<keyof ConvertOptions, Rule>> = {
+  format: oneOf('gguf', 'huggingface'),
+  type: { ...oneOf(...QUANTISATIONS), otherwise: 'the one they have' },
+  pure: flag(false),
+  tokenizer: source,
+  output: { expected: 'a path', accepts: isText, otherwise: 'bytes' },
+  onProgress: callback,
+  kernels: callback,
+  trainKernels: callback,
+};
+
+export function createWriter(host: Host): Writer {
+  return {
+    async convert(model, options = {}) {
+      checkRules('convert()', options, RULES);
+      const places = { open: host.open.bind(host), list: host.list.bind(host) };
+      const file = await openModel(model, places);
+      try {
+        const { type = SAME, pure = false, onProgress } = options;
+        const writing = await prepareWriting(file, () => tokenizerOf(options.tokenizer), await kernelsOf(host, options), { type, pure, ...(onProgress && { onProgress }) });
+        const files = options.format === 'huggingface' ? huggingFaceFolder(writing.content, await writing.tokenizer()) : [ggufFile(writing)];
+        return { files: await write(host, files, options), sourceBytes: file.fileBytes };
+      } finally {
+        await file.close();
+      }
+      async function tokenizerOf(named: ModelInput | undefined) {
+        if (named === undefined) return specFromModel(file);
+        const { name, bytes, sibling } = await readSmallFile(named, places);
+        return specFromFile(name, bytes, sibling);
+      }
+    },
+  };
+}
+
+async function kernelsOf(host: Host, options: ConvertOptions) {
+  const { host: own, compileTraining } = trainHostOf(host, options);
+  const build = own.builds[0]!;
+  return instantiateTrainKernels(await own.compile(build, false), await compileTraining(build, false), build);
+}
+
+const ggufFile = ({ content }: Writing): FolderFile => ({ name: 'model.gguf', chunks: writeGguf(content), fileBytes: ggufBytes(content) });
+
+/** One by one, each whole or not at all. */
+async function write(host: Host, files: readonly FolderFile[], { output, format }: ConvertOptions): Promise<ConvertedFile[]> {
+  const written: ConvertedFile[] = [];
+  for (const { name, chunks, fileBytes } of files) {
+    const path = output === undefined ? name : format === 'huggingface' ? inside(output, name) : output;
+    const bytes = output === undefined ? await collect(each(chunks)) : undefined;
+    if (output !== undefined) await host.save(path, chunks);
+    written.push({ name: path, fileBytes, bytes });
+  }
+  return written;
+}
+
+async function* each(chunks: FolderFile['chunks']): AsyncGenerator<Uint8Array> {
+  yield* chunks;
+}
