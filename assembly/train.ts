@@ -2,9 +2,10 @@
 // Its read-only tables lie at 32 KiB and up (asconfig.train.json, memoryBase), those of index.ts below.
 export { build_kind as train_build_kind } from './kernels/build';
 export {
-  matmul_grad_scratch_bytes, matmul_grad_x_items, matmul_f32_grad_w,
+  matmul_grad_scratch_bytes, matmul_grad_x_items, matmul_f32_grad_w, matmul_f32_grad_w_fused, matmul_f32_f32_grad_x_fused,
   matmul_f32_f32_grad_x, matmul_f32_f16_grad_x, matmul_f32_bf16_grad_x, matmul_f32_q8_0_grad_x, matmul_f32_q4_0_grad_x, matmul_f32_q4_1_grad_x, matmul_f32_q5_0_grad_x, matmul_f32_q5_1_grad_x, matmul_f32_q4_K_grad_x, matmul_f32_q5_K_grad_x, matmul_f32_q6_K_grad_x,
 } from './kernels/matmul_grad';
+export { matmul_f32_f32_fused } from './kernels/matmul';
 export { cross_entropy_f32 } from './kernels/cross_entropy';
 export { embed_f32_grad } from './kernels/embed_grad';
 export { rmsnorm_f32_grad, rmsnorm_f32_grad_w } from './kernels/rmsnorm';

@@ -12,7 +12,8 @@
 import { SIMD } from '../lanes';
 import { exp, log_f64 } from '../math';
 import { add, div, get, greater, mul, put, splat, sub } from '../vector';
-import { multiplyTile, packAcross, packAlong } from './gemm';
+import { packAcross, packAlong } from './slivers';
+import { multiplyFour } from './tile';
 import { EIGHT, FOUR, PANEL_ROW, at, packPanelsAcross, padded, runEnd, storeTurned } from './sequence';
 import { gradientScratchBytes } from './attention_sequence_grad';
 
@@ -50,8 +51,8 @@ export function attention_sequence_f32(out: usize, lse: usize, q: usize, k: usiz
     const kvHead = item % kvHeads, last = (item / kvHeads + 1) * length;
     for (let row = last - length; row < last; row += run.rows) {
       begin(run, runEnd(starts, row, last) - row, headDim, scale);
-      packAcross(run.k, at(k, row, kStride, kvHead * headDim), run.rows, headDim, <usize>kStride << 2);
-      packAlong(run.v, at(v, row, vStride, kvHead * headDim), headDim, run.rows, <usize>vStride << 2);
+      packAcross(FOUR, run.k, at(k, row, kStride, kvHead * headDim), run.rows, headDim, <usize>kStride << 2);
+      packAlong(FOUR, run.v, at(v, row, vStride, kvHead * headDim), headDim, run.rows, <usize>vStride << 2);
       for (let head = kvHead * group; head < (kvHead + 1) * group; ++head) {
         attend(run, at(out, row, outStride, head * headDim), at(lse, row, heads, head), at(q, row, qStride, head * headDim), outStride, heads, qStride);
       }
@@ -88,7 +89,7 @@ function attend(run: Forward, out: usize, lse: usize, q: usize, outStride: i32, 
 
 function score(run: Forward, keys: i32): void {
   let k = run.k, scores = run.scores;
-  for (let key = 0; key < keys; key += FOUR, k += <usize>run.headDim << 4, scores += 4 * PANEL_ROW) multiplyTile(scores, k, run.q, run.headDim, PANEL_ROW, true);
+  for (let key = 0; key < keys; key += FOUR, k += <usize>run.headDim << 4, scores += 4 * PANEL_ROW) multiplyFour(scores, k, run.q, run.headDim, PANEL_ROW, true);
 }
 
 /** Key i of the first query's own and later keys is seen by queries i and up. */
@@ -126,7 +127,7 @@ function logSum(run: Forward, lane: usize): f32 {
 function gather(run: Forward, out: usize, queries: i32, keys: i32, outBytes: usize): void {
   let v = run.v;
   for (let dim = 0; dim < run.headDim; dim += FOUR, v += <usize>run.rows << 4) {
-    multiplyTile(run.tile, v, run.scores, keys, PANEL_ROW, true);
+    multiplyFour(run.tile, v, run.scores, keys, PANEL_ROW, true);
     if (SIMD) for (let lane: usize = 0; lane < 128; lane += 16) divide<v128>(run.tile + lane, run.totals + (lane & 31));
     else for (let lane: usize = 0; lane < 128; lane += 4) divide<f32>(run.tile + lane, run.totals + (lane & 31));
     storeTurned(out + (<usize>dim << 2), run.tile, queries, min(FOUR, run.headDim - dim), outBytes);

@@ -11,7 +11,8 @@ import { SIMD } from '../lanes';
 import { exp, firstLanes } from '../math';
 import { get, mul, put, splat, sub } from '../vector';
 import { storeTransposed } from '../weights/transpose';
-import { multiplyTile, packAcross, packAlong } from './gemm';
+import { packAcross, packAlong } from './slivers';
+import { multiplyFour } from './tile';
 import { EIGHT, FOUR, PANEL_ROW, at, packPanelsAcross, packPanelsAlong, padded, runEnd, storeTurned } from './sequence';
 
 /** Keys whose weights are kept at a time: four panels of all rows, 64 KiB of p and ds for 256 rows. */
@@ -105,10 +106,10 @@ function packKeys(run: Backward, k: usize, v: usize, kBytes: usize, vBytes: usiz
 }
 
 function packQueries(run: Backward, q: usize, dout: usize, qBytes: usize, doutBytes: usize): void {
-  packAcross(run.q, q, run.rows, run.headDim, qBytes);
-  packAcross(run.dout, dout, run.rows, run.headDim, doutBytes);
-  packAlong(run.qAlong, q, run.headDim, run.rows, qBytes);
-  packAlong(run.doutAlong, dout, run.headDim, run.rows, doutBytes);
+  packAcross(FOUR, run.q, q, run.rows, run.headDim, qBytes);
+  packAcross(FOUR, run.dout, dout, run.rows, run.headDim, doutBytes);
+  packAlong(FOUR, run.qAlong, q, run.headDim, run.rows, qBytes);
+  packAlong(FOUR, run.doutAlong, dout, run.headDim, run.rows, doutBytes);
 }
 
 function packRows(run: Backward, lse: usize, dout: usize, out: usize, heads: i32, doutBytes: usize, outBytes: usize): void {
@@ -137,8 +138,8 @@ function weigh(run: Backward, key: i32, p: usize, ds: usize): void {
   const depth = run.headDim, panel = (<usize>key * <usize>depth) << 2;
   for (let row = key; row < run.rows; row += FOUR) {
     const sliver = (<usize>row * <usize>depth) << 2;
-    multiplyTile(p, run.q + sliver, run.k + panel, depth, PANEL_ROW, true);
-    multiplyTile(ds, run.dout + sliver, run.v + panel, depth, PANEL_ROW, true);
+    multiplyFour(p, run.q + sliver, run.k + panel, depth, PANEL_ROW, true);
+    multiplyFour(ds, run.dout + sliver, run.v + panel, depth, PANEL_ROW, true);
     for (let i = row; i < row + FOUR; i++, p += PANEL_ROW, ds += PANEL_ROW) {
       const seen = i < run.rows ? i - key + 1 : 0;
       if (SIMD) for (let lane = 0; lane < EIGHT; lane += 4) slopes<v128>(run, i, p + (<usize>lane << 2), ds + (<usize>lane << 2), seen - lane);
@@ -171,7 +172,7 @@ function addColumns(run: Backward, sums: usize, along: usize, weights: usize, ke
   sums += (<usize>key * <usize>padded(run.headDim, FOUR)) << 2;
   along += <usize>key << 4;
   for (let dim = 0; dim < run.headDim; dim += FOUR, sums += 4 * PANEL_ROW, along += <usize>run.rows << 4) {
-    multiplyTile(sums, along, weights, run.rows - key, PANEL_ROW, fresh);
+    multiplyFour(sums, along, weights, run.rows - key, PANEL_ROW, fresh);
   }
 }
 
@@ -182,7 +183,7 @@ function addRow(run: Backward, row: i32, key: i32, keys: i32): void {
     turn(run.sliver + (<usize>offset << 4), run.ds + panelBytes(run.rows) * <usize>(offset / EIGHT) + <usize>(row - key) * PANEL_ROW);
   }
   let dq = run.dq + <usize>row * rowBytes, k = run.kAlong + <usize>key * PANEL_ROW;
-  for (let dim = 0; dim < width; dim += EIGHT, dq += PANEL_ROW, k += <usize>run.rows * PANEL_ROW) multiplyTile(dq, run.sliver, k, keys, rowBytes, key == 0);
+  for (let dim = 0; dim < width; dim += EIGHT, dq += PANEL_ROW, k += <usize>run.rows * PANEL_ROW) multiplyFour(dq, run.sliver, k, keys, rowBytes, key == 0);
 }
 
 /** sliver[8][4] = x[4][8] turned over. */

@@ -12,7 +12,8 @@ import {
   BFloat16, Float32, HALF_HEADER, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupBytes, is, isFloat,
 } from '../weights/types';
 import { unpackFloats } from '../weights/unpack';
-import { DEPTH, GEMM_BYTES, ROWS, addProduct, blockOf, multiplyPanel, packAcross, panelOf } from './gemm';
+import { DEPTH, GEMM_BYTES, blockRows, multiplyPanel, packRows, panelOf } from './gemm';
+import { Fused, Separate, addProduct } from './tile';
 
 /** Bytes of scratch for one thread: a block of the product, or a panel of 8 rows in f32 (integer panels are smaller). */
 export function matmul_scratch_bytes(k: i32): usize { return max((<usize>k << 5) + 64, GEMM_BYTES); }
@@ -27,20 +28,22 @@ const FEW: i32 = 4;
   w += <usize>firstGroup * groupBytes<W>(k);
   const groups = endGroup - firstGroup;
   if (m < FEW) multiplyFew<W>(y, x, w, scratch, m, k, yBytes, xBytes, groups);
-  else multiplyBlocks<W>(y, x, w, scratch, m, k, yBytes, xBytes, groups);
+  else multiplyBlocks<W, Separate>(y, x, w, scratch, m, k, yBytes, xBytes, groups);
 }
 
-function multiplyBlocks<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yBytes: usize, xBytes: usize, groups: i32): void {
+/** `F`: how tile.ts multiplies. */
+function multiplyBlocks<W, F>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yBytes: usize, xBytes: usize, groups: i32): void {
+  const block = blockRows(m);
   for (let column = 0; column < k; column += DEPTH) {
     const depth = min(DEPTH, k - column);
-    for (let token = 0; token < m; token += ROWS) {
-      const rows = min(ROWS, m - token);
-      packAcross(blockOf(scratch), x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
+    for (let token = 0; token < m; token += block) {
+      const rows = min(block, m - token);
+      packRows(scratch, x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
       for (let group: usize = 0; group < <usize>groups; group++) {
         const packed = w + group * groupBytes<W>(k);
         if (!is<W, Float32>()) unpackFloats<W>(panelOf(scratch), packed, column, column + depth);
         const panel = is<W, Float32>() ? packed + (<usize>column << 5) : panelOf(scratch);
-        multiplyPanel(y + <usize>token * yBytes + (group << 5), panel, scratch, rows, depth, yBytes, column == 0);
+        multiplyPanel<F>(y + <usize>token * yBytes + (group << 5), panel, scratch, rows, depth, yBytes, column == 0);
       }
     }
   }
@@ -78,8 +81,8 @@ function multiplyOne(y: usize, x: usize, panel: usize, k: i32): void {
   let first = f32x4.splat(0), second = first;
   for (let column = 0; column < k; column++) {
     const value = v128.load32_splat(x);
-    first = addProduct(first, value, v128.load(panel));
-    second = addProduct(second, value, v128.load(panel, 16));
+    first = addProduct<Separate>(first, value, v128.load(panel));
+    second = addProduct<Separate>(second, value, v128.load(panel, 16));
     x += 4;
     panel += 32;
   }
@@ -117,8 +120,8 @@ function multiplyTwoGroups<W, S>(y: usize, x: usize, w: usize, k: i32): void {
   let a = is<W, Half>() ? w + HALF_HEADER : w, b = a + groupBytes<W>(k);
   for (let column = 0; column < k; column++) {
     const value = v128.load32_splat(x), rawA = v128.load(a), rawB = v128.load(b);
-    a0 = addProduct(a0, value, floats<S>(rawA, a, 0, mask)); a1 = addProduct(a1, value, floats<S>(rawA, a, 1, mask));
-    b0 = addProduct(b0, value, floats<S>(rawB, b, 0, mask)); b1 = addProduct(b1, value, floats<S>(rawB, b, 1, mask));
+    a0 = addProduct<Separate>(a0, value, floats<S>(rawA, a, 0, mask)); a1 = addProduct<Separate>(a1, value, floats<S>(rawA, a, 1, mask));
+    b0 = addProduct<Separate>(b0, value, floats<S>(rawB, b, 0, mask)); b1 = addProduct<Separate>(b1, value, floats<S>(rawB, b, 1, mask));
     x += 4;
     a += is<W, Float32>() ? 32 : 16;
     b += is<W, Float32>() ? 32 : 16;
@@ -138,6 +141,11 @@ function multiplyTwoGroups<W, S>(y: usize, x: usize, w: usize, k: i32): void {
 /** matmul_f32_*: f32 activations; the exact mode of quantised weights. */
 export function matmul_f32_f32(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Float32>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
+}
+/** As matmul_f32_f32, with Fused of tile.ts: for training, where the user prefers speed to the same bits everywhere. */
+export function matmul_f32_f32_fused(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  const first = <usize>firstGroup << 5;
+  multiplyBlocks<Float32, Fused>(y + first, x, w + first * <usize>k, scratch, m, k, <usize>yStride << 2, <usize>xStride << 2, endGroup - firstGroup);
 }
 export function matmul_f32_f16(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Half>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);

@@ -15,34 +15,36 @@ import {
   BFloat16, BLOCK, Float32, GROUP, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupBytes, is, subs,
 } from '../weights/types';
 import { unpackFloats } from '../weights/unpack';
-import { DEPTH, GEMM_BYTES, ROWS, blockOf, copyEight, multiplyPanel, packAcross, packAlong, panelOf } from './gemm';
+import { DEPTH, GEMM_BYTES, PANEL_BYTES, blockRows, copyEight, multiplyPanel, packColumns, packRows, panelOf } from './gemm';
+import { Fused, Separate } from './tile';
 
-/** Columns of w unpacked at a time: a superblock. DEPTH rows of them take 256 KiB. */
-const CHUNK: i32 = 256;
-const CHUNK_BYTES: usize = <usize>(CHUNK * DEPTH) << 2;
+/** Most columns of w turned over at a time: DEPTH rows of them take 1 MiB. */
+const CHUNK: i32 = 1024;
+/** Bytes of eight rows of a panel. */
+const PANEL_ROWS: usize = 256;
 
 /** Bytes of scratch for one thread. */
-export function matmul_grad_scratch_bytes(m: i32, n: i32, k: i32): usize { return GEMM_BYTES + CHUNK_BYTES; }
+export function matmul_grad_scratch_bytes(m: i32, n: i32, k: i32): usize {
+  return GEMM_BYTES + <usize>min(CHUNK, (k + GROUP - 1) / GROUP * GROUP) / <usize>GROUP * PANEL_BYTES;
+}
 
 /** Items of the gradient of x: blocks of 32 columns. */
 export function matmul_grad_x_items(k: i32): i32 { return (k + BLOCK - 1) / BLOCK; }
 
 // @ts-ignore: decorator
-@inline function gradX<W>(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  const dxBytes = <usize>dxStride << 2, dyBytes = <usize>dyStride << 2, endColumn = min(end * BLOCK, k);
+@inline function gradX<W, F>(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
+  const dxBytes = <usize>dxStride << 2, dyBytes = <usize>dyStride << 2, endColumn = min(end * BLOCK, k), block = blockRows(m);
+  const panels = scratch + GEMM_BYTES;
   for (let row = 0; row < n; row += DEPTH) {
-    const depth = min(DEPTH, n - row), groups = (depth + GROUP - 1) / GROUP, fresh = row == 0 && !accumulate;
-    const packed = w + <usize>(row / GROUP) * groupBytes<W>(k);
+    const depth = min(DEPTH, n - row), fresh = row == 0 && !accumulate;
     for (let column = first * BLOCK; column < endColumn;) {
-      const next = is<W, Float32>() ? endColumn : min(endColumn, column - column % CHUNK + CHUNK);
-      const floats = is<W, Float32>() ? packed + (<usize>column << 5) : unpackChunk<W>(scratch + GEMM_BYTES, packed, groups, k, column, next);
-      const stride = is<W, Float32>() ? groupBytes<W>(k) : <usize>CHUNK << 5;
-      for (let token = 0; token < m; token += ROWS) {
-        const rows = min(ROWS, m - token);
-        packAcross(blockOf(scratch), dy + <usize>token * dyBytes + (<usize>row << 2), rows, depth, dyBytes);
-        for (let at = column; at < next; at += GROUP) {
-          packPanel(panelOf(scratch), floats + (<usize>(at - column) << 5), groups, stride, k - at);
-          multiplyPanel(dx + <usize>token * dxBytes + (<usize>at << 2), panelOf(scratch), scratch, rows, depth, dxBytes, fresh);
+      const next = min(endColumn, column - column % CHUNK + CHUNK);
+      packPanels<W>(panels, panelOf(scratch), w + <usize>(row / GROUP) * groupBytes<W>(k), (depth + GROUP - 1) / GROUP, k, column, next);
+      for (let token = 0; token < m; token += block) {
+        const rows = min(block, m - token);
+        packRows(scratch, dy + <usize>token * dyBytes + (<usize>row << 2), rows, depth, dyBytes);
+        for (let at: usize = 0; at < <usize>(next - column); at += GROUP) {
+          multiplyPanel<F>(dx + <usize>token * dxBytes + (<usize>column + at << 2), panels + at / GROUP * PANEL_BYTES, scratch, rows, depth, dxBytes, fresh);
         }
       }
       column = next;
@@ -50,18 +52,24 @@ export function matmul_grad_x_items(k: i32): i32 { return (k + BLOCK - 1) / BLOC
   }
 }
 
-/** Columns first..end of some groups to f32, groups CHUNK columns apart; returns where column `first` is. Superblocks are unpacked whole. */
-function unpackChunk<W>(chunk: usize, packed: usize, groups: i32, k: i32, first: i32, end: i32): usize {
-  const whole = BLOCK * <i32>subs<W>(), from = first - first % whole, to = min(k, (end + whole - 1) / whole * whole);
-  for (let group: usize = 0; group < <usize>groups; group++) {
-    unpackFloats<W>(chunk + group * (<usize>CHUNK << 5), packed + group * groupBytes<W>(k), from, to);
+/** Columns first … end of some groups of rows, turned over to panels [row][8 columns]. `unpacked`: room for DEPTH columns of a group in f32. */
+function packPanels<W>(panels: usize, unpacked: usize, packed: usize, groups: i32, k: i32, first: i32, end: i32): void {
+  const whole = BLOCK * <i32>subs<W>();
+  for (let group = 0; group < groups; group++, panels += PANEL_ROWS, packed += groupBytes<W>(k)) {
+    for (let column = first; column < end;) {
+      const next = min(end, column - column % DEPTH + DEPTH);
+      const from = column - column % whole;
+      if (!is<W, Float32>()) unpackFloats<W>(unpacked, packed, from, min(k, (next + whole - 1) / whole * whole));
+      const floats = is<W, Float32>() ? packed + (<usize>column << 5) : unpacked + (<usize>(column - from) << 5);
+      packGroup(panels + <usize>((column - first) / GROUP) * PANEL_BYTES, floats, next - column);
+      column = next;
+    }
   }
-  return chunk + (<usize>(first - from) << 5);
 }
 
-/** Panel [row][8 columns] from groups of [column][8 rows] `stride` apart; columns that w has not are 0. */
-function packPanel(panel: usize, floats: usize, groups: i32, stride: usize, columns: i32): void {
-  for (let group = 0; group < groups; group++) {
+/** Eight rows of each panel, from [column][8 rows]; columns that w has not are 0. */
+function packGroup(panel: usize, floats: usize, columns: i32): void {
+  for (; columns > 0; columns -= GROUP, panel += PANEL_BYTES, floats += 256) {
     if (SIMD && columns >= GROUP) {
       packSquare(panel, floats);
       packSquare(panel + 16, floats + 128);
@@ -74,8 +82,6 @@ function packPanel(panel: usize, floats: usize, groups: i32, stride: usize, colu
         }
       }
     }
-    panel += 256;
-    floats += stride;
   }
 }
 
@@ -86,15 +92,19 @@ function packPanel(panel: usize, floats: usize, groups: i32, stride: usize, colu
 }
 
 export function matmul_f32_grad_w(dw: usize, dy: usize, x: usize, scratch: usize, m: i32, n: i32, k: i32, dyStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
-  const dyBytes = <usize>dyStride << 2, xBytes = <usize>xStride << 2;
+  gradW<Separate>(dw, dy, x, scratch, m, k, <usize>dyStride << 2, <usize>xStride << 2, firstGroup, endGroup);
+}
+
+function gradW<F>(dw: usize, dy: usize, x: usize, scratch: usize, m: i32, k: i32, dyBytes: usize, xBytes: usize, firstGroup: i32, endGroup: i32): void {
+  const block = blockRows(k), groupBytes = <usize>k << 5;
   for (let token = 0; token < m; token += DEPTH) {
     const depth = min(DEPTH, m - token);
-    for (let column = 0; column < k; column += ROWS) {
-      const rows = min(ROWS, k - column);
-      packAlong(blockOf(scratch), x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
+    for (let column = 0; column < k; column += block) {
+      const rows = min(block, k - column);
+      packColumns(scratch, x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
       for (let group = <usize>firstGroup; group < <usize>endGroup; group++) {
         copyPanel(panelOf(scratch), dy + <usize>token * dyBytes + (group << 5), depth, dyBytes);
-        multiplyPanel(dw + (group * <usize>k + <usize>column << 5), panelOf(scratch), scratch, rows, depth, 32, false);
+        multiplyPanel<F>(dw + group * groupBytes + (<usize>column << 5), panelOf(scratch), scratch, rows, depth, 32, false);
       }
     }
   }
@@ -111,35 +121,43 @@ function copyPanel(panel: usize, dy: usize, depth: i32, dyBytes: usize): void {
 
 /** matmul_f32_*_grad_x: one for each type of the frozen or trained weight. */
 export function matmul_f32_f32_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Float32>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+  gradX<Float32, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
 }
 export function matmul_f32_f16_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Half>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+  gradX<Half, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
 }
 export function matmul_f32_bf16_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<BFloat16>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+  gradX<BFloat16, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
 }
 export function matmul_f32_q8_0_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q8_0>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+  gradX<Q8_0, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
 }
 export function matmul_f32_q4_0_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q4_0>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+  gradX<Q4_0, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
 }
 export function matmul_f32_q4_1_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q4_1>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+  gradX<Q4_1, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
 }
 export function matmul_f32_q5_0_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q5_0>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+  gradX<Q5_0, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
 }
 export function matmul_f32_q5_1_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q5_1>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+  gradX<Q5_1, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
 }
 export function matmul_f32_q4_K_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q4_K>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+  gradX<Q4_K, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
 }
 export function matmul_f32_q5_K_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q5_K>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+  gradX<Q5_K, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
 }
 export function matmul_f32_q6_K_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q6_K>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+  gradX<Q6_K, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+}
+
+/** Gradients of f32 weights with Fused of tile.ts: for training, where the user prefers speed to the same bits everywhere. */
+export function matmul_f32_f32_grad_x_fused(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
+  gradX<Float32, Fused>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+}
+export function matmul_f32_grad_w_fused(dw: usize, dy: usize, x: usize, scratch: usize, m: i32, n: i32, k: i32, dyStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+  gradW<Fused>(dw, dy, x, scratch, m, k, <usize>dyStride << 2, <usize>xStride << 2, firstGroup, endGroup);
 }

@@ -1,8 +1,8 @@
 /**
- * What attention over sequences and its gradient share: runs of rows, and the operands of the tiles of gemm.ts.
+ * What attention over sequences and its gradient share: runs of rows, and the operands of the tiles of tile.ts.
  *
  * A run is a document within a sequence, rows that share `starts`, which names the first of them; its rows see each other and no
- * others. Rows of a run are counted from 0; matrices of it are packed as gemm.ts multiplies them:
+ * others. Rows of a run are counted from 0; matrices of it are packed as tile.ts multiplies them:
  *   slivers across  [row / 4][dim][4 rows]      slivers along  [dim / 4][row][4 dims]
  *   panels across   [row / 8][dim][8 rows]      panels along   [dim / 8][row][8 dims]       what is missing is 0.
  */
