@@ -91,6 +91,7 @@ const RULES: Readonly<Record<keyof TrainOptions, Rule>> = {
   clip: positive('1'),
   dropout: share('0.1 where the corpus is seen more than four times, else 0'),
   seed: whole(0, 2 ** 32 - 1, 0),
+  fusedMultiplyAdd: flag(false),
   validationShare: share(0.05),
   evaluateEvery: whole(1, 1e9, 'about 40 evaluations in all'),
   evaluationTokens: whole(1, 1e12, 32768),

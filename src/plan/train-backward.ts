@@ -100,12 +100,12 @@ export class TrainBackward extends Operands {
     const gradient = this.trained.get(weight);
     if (gradient !== undefined) {
       const kept = this.forward.place(x);
-      this.call('matmul_f32_grad_w', [gradient, dy.at, kept.at, scratch, m, n, k, dy.stride, kept.stride], Math.ceil(n / 8));
+      this.call(this.product('matmul_f32_grad_w', 'f32'), [gradient, dy.at, kept.at, scratch, m, n, k, dy.stride, kept.stride], Math.ceil(n / 8));
     }
     if (!this.needs(x)) return;
     const { place: dx, accumulate } = this.gradients.target(x);
     const operands = [dx.at, dy.at, address, scratch, m, n, k, dx.stride, dy.stride, accumulate ? 1 : 0];
-    this.call(`matmul_f32_${type}_grad_x` as KernelName, operands, this.exports.matmul_grad_x_items(k));
+    this.call(this.product(`matmul_f32_${type}_grad_x`, type), operands, this.exports.matmul_grad_x_items(k));
   }
 
   /** By x first: it leaves the statistics of the rows that the weights' gradients take. */

@@ -34,6 +34,7 @@ export interface TrainSetting {
   readonly sizes: TrainSizes;
   readonly addresses: TrainAddresses;
   readonly weights: ReadonlyMap<string, PlacedWeight>;
+  readonly fused: boolean;
   readonly reach: Reach;
 }
 
@@ -49,6 +50,11 @@ export class Operands {
 
   weight(name: string): PlacedWeight {
     return this.setting.weights.get(name)!;
+  }
+
+  /** Products with f32 weights have a fused form. */
+  product(kernel: string, type: string): KernelName {
+    return (this.setting.fused && type === 'f32' ? `${kernel}_fused` : kernel) as KernelName;
   }
 
   vector(name: string | undefined): number {
@@ -176,6 +182,6 @@ export class TrainForward extends Operands {
   private emitLinear(name: string, y: Place, x: Place): void {
     const { sizes, addresses } = this.setting;
     const { address, type, rows: n, columns: k } = this.weight(name);
-    this.call(`matmul_f32_${type}` as KernelName, [y.at, x.at, address, addresses.scratch, constant(sizes.rows), n, k, y.stride, x.stride], Math.ceil(n / 8));
+    this.call(this.product(`matmul_f32_${type}`, type), [y.at, x.at, address, addresses.scratch, constant(sizes.rows), n, k, y.stride, x.stride], Math.ceil(n / 8));
   }
 }

@@ -33,6 +33,8 @@ export interface TrainPlanOptions {
   readonly sequences: number;
   readonly length: number;
   readonly dropout: number;
+  /** The fused forms of the products of f32 weights. */
+  readonly fusedMultiplyAdd?: boolean;
   /** Gradients of each row's loss are multiplied by a factor of its own (`factors`). */
   readonly weighted?: boolean;
   readonly threads: number;
@@ -132,7 +134,7 @@ function emitPhases(graph: Graph, options: TrainPlanOptions, program: Program, a
   };
   const { exports, weights, layout, regions } = options;
   const training = trainingGraph(graph, { dropout: options.dropout > 0 });
-  const setting = { graph: training, program, sizes, addresses, weights, reach: new Reach(training.nodes, layout.offsets) };
+  const setting = { graph: training, program, sizes, addresses, weights, fused: options.fusedMultiplyAdd ?? false, reach: new Reach(training.nodes, layout.offsets) };
   const forward = new TrainForward(setting);
   const trained = new Map([...layout.offsets].map(([name, { offset }]) => [name, regions.gradients + offset * F32_BYTES]));
 

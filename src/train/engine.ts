@@ -29,6 +29,8 @@ export interface EngineOptions {
   readonly sequences: number;
   readonly length: number;
   readonly dropout: number;
+  /** Products of f32 weights round once per multiply-add where build and machine can. */
+  readonly fusedMultiplyAdd?: boolean;
   /** Gradients are taken by `forward` and `backward`, each row's with a factor of its own. */
   readonly weighted?: boolean;
   /** Which weights learn; the others stay as they are. Default: all. */

@@ -30,6 +30,8 @@ export interface LearningOptions {
   /** Share of the branches' elements that is zeroed. */
   readonly dropout?: number | undefined;
   readonly seed?: number | undefined;
+  /** One rounding per multiply-add where build (relaxed) and machine can: faster, and no longer the same bits everywhere. */
+  readonly fusedMultiplyAdd?: boolean | undefined;
   /** Share of the documents that is kept back to validate with, where there is no text of its own for that. */
   readonly validationShare?: number | undefined;
   /** Steps from one evaluation to the next, and tokens of each. */
@@ -48,7 +50,7 @@ export interface LearningOptions {
 }
 
 /** All of them decided. */
-export type LearningSettings = { readonly [Name in Exclude<keyof LearningOptions, 'config' | 'vocabulary' | 'epochs'>]-?: Exclude<LearningOptions[Name], undefined> } & { readonly config: ModelConfig };
+export type LearningSettings = { readonly [Name in Exclude<keyof LearningOptions, 'config' | 'vocabulary' | 'epochs' | 'fusedMultiplyAdd'>]-?: Exclude<LearningOptions[Name], undefined> } & { readonly config: ModelConfig; readonly fusedMultiplyAdd?: true };
 
 /** Rows that are computed at a time: enough to keep the kernels busy, few enough to stay in a few hundred MiB. */
 const MOST_ROWS = 2048;
@@ -103,6 +105,7 @@ export function settle(options: LearningOptions, tokens: number, vocabulary: num
     keep: options.keep ?? 'best',
     separator: options.separator ?? END_OF_TEXT,
     name: options.name ?? 'a model by stonechat',
+    ...(options.fusedMultiplyAdd && { fusedMultiplyAdd: true as const }),
   };
 }
 

@@ -18,7 +18,7 @@ import { createSampler } from './sampler.js';
 import { type LearningSettings, loopSettings } from './settings.js';
 
 export interface TrainOptions extends LessonOptions {
-  /** Threads and build change how fast it goes, never a bit of the result. */
+  /** Threads and build change how fast it goes, never a bit of the result (build does with `fusedMultiplyAdd`). */
   readonly threads?: number | undefined;
   readonly build?: Build | undefined;
   /** A path where the model is written at the end; or, should training diverge, its best weights so far. */
@@ -56,7 +56,7 @@ export interface StartEvent {
 export type TrainEvent = LoopEvent | StartEvent;
 
 /**
- * Trains a model from nothing. Corpus, options and seed decide every bit of it; threads, build and interruptions none.
+ * Trains a model from nothing. Corpus, options and seed decide every bit of it; threads, build (but for `fusedMultiplyAdd`) and interruptions none.
  * @throws StonechatError `bad-option`, `out-of-memory` before anything is learnt; `diverged`, `aborted` after a checkpoint.
  */
 export async function train(from: TrainHost, corpus: Corpus, options: ReadyOptions): Promise<TrainResult> {
@@ -84,8 +84,8 @@ async function beginningFor({ host, compileTraining }: TrainHost, { config, seed
   return beginningOf(config, seed, exports);
 }
 
-function openEngine(from: TrainHost, beginning: ModelFile, { config, microBatch: sequences, dropout }: LearningSettings, { build, threads, signal }: ReadyOptions): Promise<TrainEngine> {
-  return TrainEngine.open(from, beginning, { build, threads, signal, sequences, length: config.context, dropout, trained: isTrained(config) });
+function openEngine(from: TrainHost, beginning: ModelFile, { config, microBatch: sequences, dropout, fusedMultiplyAdd }: LearningSettings, { build, threads, signal }: ReadyOptions): Promise<TrainEngine> {
+  return TrainEngine.open(from, beginning, { build, threads, signal, sequences, length: config.context, dropout, fusedMultiplyAdd: fusedMultiplyAdd ?? false, trained: isTrained(config) });
 }
 
 /** One call of `train`: what its steps share. */

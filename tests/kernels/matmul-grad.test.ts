@@ -85,7 +85,7 @@ function gradW(bench: TrainBench, { m, n, k }: Shape, dw: Float32Array, dy: Floa
 /** Edges of tiles (4, 8), items (32), and blocks (256) on all three sides. */
 const SHAPES: Shape[] = [
   { m: 1, n: 1, k: 1 }, { m: 3, n: 13, k: 5 }, { m: 4, n: 8, k: 32 }, { m: 9, n: 40, k: 67 },
-  { m: 261, n: 24, k: 12 }, { m: 6, n: 267, k: 40 }, { m: 5, n: 9, k: 299 },
+  { m: 261, n: 24, k: 12 }, { m: 11, n: 20, k: 1061 }, { m: 6, n: 267, k: 40 }, { m: 5, n: 9, k: 299 },
 ];
 const blockShapes = (type: DType): Shape[] =>
   FILE_BLOCK[type].columns === 1 ? SHAPES.slice(0, 4) : [{ m: 5, n: 13, k: FILE_BLOCK[type].columns }, { m: 2, n: 259, k: 768 }];

@@ -131,6 +131,7 @@ export const TRAINING: readonly OptionSpec[] = [
   option('name', 'TEXT', 'Name of the model. Default: that of its file.'),
   option('build', 'NAME', 'scalar, simd or relaxed: the same weights at another speed. Default: the fastest.'),
   option('checkpoint', 'FILE', 'Where the state is kept while it runs. Default: the output with .checkpoint.'),
+  flag('fused-multiply-add', 'Faster products, rounded once where the machine can: no longer the same weights on every machine.'),
   flag('resume', 'Go on from the checkpoint, where there is one.'),
   flag('restart', 'Begin anew, although there is a checkpoint.'),
   flag('no-report', 'Only write the model.'),
