@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Build, load } from 'stonechat';
 import * as trainer from 'stonechat/train';
-import { runCases } from '../cases.js';
+import { runCases, SYNTHETIC } from '../cases.js';
 import { runTraining } from '../training.js';
 
 const [folders, builds, threads, realModels] = process.argv.slice(2).map((text) => JSON.parse(text)) as [string[], Build[], number[], boolean];
@@ -14,4 +14,5 @@ const outcomes = await runCases({
   builds,
   threads,
 });
-console.log(JSON.stringify({ node: process.version, outcomes, training: await runTraining(trainer, builds, threads) }));
+const model = await load(folders.map((folder) => join(folder, SYNTHETIC)).find(existsSync)!, { threads: 1 });
+console.log(JSON.stringify({ node: process.version, chosen: model.info.build, outcomes, training: await runTraining(trainer, builds, threads) }));

@@ -21,7 +21,8 @@ async function casesIn(command: readonly [string, ...string[]], builds: readonly
   const threads = [1, 2];
   const [program, ...flags] = command;
   const { stdout } = await run(program, [...flags, await built('main'), ...[FOLDERS, builds, threads, REAL_MODELS].map((value) => JSON.stringify(value))]);
-  const { outcomes, training } = JSON.parse(stdout) as { outcomes: Outcome[]; training: Trained[] };
+  const { chosen, outcomes, training } = JSON.parse(stdout) as { chosen: Build; outcomes: Outcome[]; training: Trained[] };
+  expect(chosen).toBe(builds.at(-1)); // the fastest that is right there
   await expectSameBits(outcomes, builds, threads);
   await expectSameTraining(training, builds, threads);
 }
