@@ -1,6 +1,7 @@
 import { SIMD } from '../lanes';
 import { exp2 } from '../math';
 import { add, get, greater, mul, put, splat, sub } from '../vector';
+import { storeTransposed } from '../weights/transpose';
 import { BLOCK, blockBytes, COLUMNS, headBytes, keyTile, paddedDim, SCALE_DIMS, scaleBytes, scaleRow, valueTile } from './kv';
 
 /*
@@ -114,25 +115,51 @@ function attendItems(out: usize, q: usize, kv: usize, scratch: usize, m: i32, po
 }
 
 function startRows(item: Item, q: usize, qStride: i32): void {
-  const headDim = item.headDim;
-  for (let row = 0; row < item.rows; ++row) {
-    const lane = laneOf(item, row);
-    store<f32>(lane + MAXIMUM, -Infinity);
-    store<f32>(lane + TOTAL, 0);
-    const from = q + rowOffset(item, row, qStride);
-    for (let dim: usize = 0; dim < <usize>headDim; ++dim) store<f32>(lane + QUERIES + dim * LANES, load<f32>(from + (dim << 2)));
-    if (row % QUAD == 0) memory.fill(lane + outputs(headDim), 0, <usize>paddedDim(headDim) * LANES);
+  memory.fill(item.scores, 0, SCORE_TILE);
+  for (let row = 0; row < item.rows; row += QUAD) {
+    const quad = quadOf(item, row);
+    for (let i = 0; i < QUAD; ++i) {
+      // A lane without a row scores 0, always: its weights are 1 and nothing shrinks.
+      store<f32>(quad + MAXIMUM + (<usize>i << 2), row + i < item.rows ? -Infinity : 0);
+      store<f32>(quad + TOTAL + (<usize>i << 2), 0);
+    }
+    takeQueries(item, row, quad + QUERIES, q, qStride);
+    memory.fill(quad + outputs(item.headDim), 0, <usize>paddedDim(item.headDim) * LANES);
+  }
+}
+
+/** Four rows of queries as [dim][4 rows]; the last row stands in for those that are missing. */
+function takeQueries(item: Item, row: i32, to: usize, q: usize, qStride: i32): void {
+  const last = item.rows - 1, headDim = <usize>item.headDim;
+  const a = q + rowOffset(item, row, qStride), b = q + rowOffset(item, min(row + 1, last), qStride);
+  const c = q + rowOffset(item, min(row + 2, last), qStride), d = q + rowOffset(item, min(row + 3, last), qStride);
+  let dim: usize = 0;
+  if (SIMD) {
+    for (; dim + 4 <= headDim; dim += 4) {
+      const at = dim << 2;
+      storeTransposed(to + dim * LANES, LANES, v128.load(a + at), v128.load(b + at), v128.load(c + at), v128.load(d + at));
+    }
+  }
+  for (; dim < headDim; ++dim) {
+    const at = dim << 2, lanes = to + dim * LANES;
+    store<f32>(lanes, load<f32>(a + at)), store<f32>(lanes, load<f32>(b + at), 4), store<f32>(lanes, load<f32>(c + at), 8), store<f32>(lanes, load<f32>(d + at), 12);
   }
 }
 
 function finishRows(item: Item, out: usize, outStride: i32): void {
   for (let row = 0; row < item.rows; ++row) {
-    const to = out + rowOffset(item, row, outStride);
+    let to = out + rowOffset(item, row, outStride), dims = item.headDim;
+    let from = quadOf(item, row) + outputs(dims) + (<usize>(row % QUAD * COLUMNS) << 2);
     const total = load<f32>(laneOf(item, row) + TOTAL);
-    const from = quadOf(item, row) + outputs(item.headDim) + (<usize>(row % QUAD * COLUMNS) << 2);
-    for (let dim = 0; dim < item.headDim; ++dim) {
-      const at = <usize>((dim / COLUMNS) * QUAD * COLUMNS + dim % COLUMNS) << 2;
-      store<f32>(to + (<usize>dim << 2), load<f32>(from + at) / total);
+    for (; dims > 0; dims -= COLUMNS) {
+      if (SIMD && dims >= COLUMNS) {
+        v128.store(to, f32x4.div(v128.load(from), f32x4.splat(total)));
+        v128.store(to, f32x4.div(v128.load(from, 16), f32x4.splat(total)), 16);
+      } else {
+        for (let at: usize = 0; at < <usize>min(dims, COLUMNS) << 2; at += 4) store<f32>(to + at, load<f32>(from + at) / total);
+      }
+      to += COLUMNS << 2;
+      from += <usize>(QUAD * COLUMNS) << 2;
     }
   }
 }
@@ -378,22 +405,11 @@ function multiplyRows(rows: i32, depth: i32, a: usize, b: usize, c: usize, fresh
 /** y[8][4] = x[4][8] turned over. */
 function transpose(y: usize, x: usize): void {
   if (SIMD) {
-    transposeHalf(y, v128.load(x), v128.load(x, 32), v128.load(x, 64), v128.load(x, 96));
-    transposeHalf(y + 64, v128.load(x, 16), v128.load(x, 48), v128.load(x, 80), v128.load(x, 112));
+    storeTransposed(y, LANES, v128.load(x), v128.load(x, 32), v128.load(x, 64), v128.load(x, 96));
+    storeTransposed(y + 64, LANES, v128.load(x, 16), v128.load(x, 48), v128.load(x, 80), v128.load(x, 112));
   } else {
     for (let column: usize = 0; column < <usize>COLUMNS; ++column) {
       for (let row: usize = 0; row < <usize>QUAD; ++row) store<f32>(y + column * LANES + (row << 2), load<f32>(x + ((row * COLUMNS + column) << 2)));
     }
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function transposeHalf(y: usize, r0: v128, r1: v128, r2: v128, r3: v128): void {
-  const low01 = i32x4.shuffle(r0, r1, 0, 4, 1, 5), high01 = i32x4.shuffle(r0, r1, 2, 6, 3, 7);
-  const low23 = i32x4.shuffle(r2, r3, 0, 4, 1, 5), high23 = i32x4.shuffle(r2, r3, 2, 6, 3, 7);
-  v128.store(y, i64x2.shuffle(low01, low23, 0, 2));
-  v128.store(y, i64x2.shuffle(low01, low23, 1, 3), 16);
-  v128.store(y, i64x2.shuffle(high01, high23, 0, 2), 32);
-  v128.store(y, i64x2.shuffle(high01, high23, 1, 3), 48);
 }

@@ -48,6 +48,14 @@ export const NARROW: i32 = 2;
   return isBiased<W, D>() ? 16 : offset<W>();
 }
 
+/** bias in every i16 lane; from memory, like the masks in codes.ts. */
+// @ts-ignore: decorator
+@inline export function biases<W, D>(): v128 {
+  const value = bias<W, D>();
+  return value ? v128.load32_splat(BIASES + (value == 8 ? 0 : value == 16 ? 4 : value == 32 ? 8 : 12)) : i32x4.splat(0);
+}
+const BIASES: usize = memory.data<u32>([8 * 0x10001, 16 * 0x10001, 32 * 0x10001, 128 * 0x10001]);
+
 /** Types with a minimum whose bias must come back before it counts. */
 // @ts-ignore: decorator
 @inline export function isBiased<W, D>(): bool { return is<D, Narrow>() && hasMinimum<W>() && highBits<W>() == 1; }

@@ -6,7 +6,7 @@
 import { EVEN_BYTES, chunkCodes, maskOf } from '../weights/codes';
 import { SIXTEENTHS, minima, scales, smallScales } from '../weights/scales';
 import { Q8_0, codeBytes, hasMinimum, headerBytes, highBits, is, subs, superBytes, supers } from '../weights/types';
-import { Narrow, ONES, Signed, Words, bias, dot, isBiased, isSplit, scaled, start, widen } from './dot';
+import { Narrow, ONES, Signed, Words, bias, biases, dot, isBiased, isSplit, scaled, start, widen } from './dot';
 import { Q8_BLOCK, Q8_CODES, Q8_SPLIT, q8_split } from './quantize';
 import { addTerm } from './tiles_q8';
 
@@ -38,13 +38,13 @@ import { addTerm } from './tiles_q8';
  */
 export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): void {
   const m = maskOf<W>(0), n = maskOf<W>(1), o = maskOf<W>(2), even = v128.load64_splat(EVEN_BYTES), ones = v128.load64_splat(ONES);
-  const biases = i16x8.splat(<i16>bias<W, D>());
+  const offsets = biases<W, D>();
   let sum0 = f32x4.splat(0), sum1 = sum0, split = q8_split(x, k);
   for (let s = 0; s < supers<W>(k); s++) {
     let at = group + headerBytes<W>();
     for (let sub: usize = 0; sub < subs<W>(); sub++) {
       const pairs = v128.load32_splat(x, 8);
-      let a0 = bias<W, D>() ? start<D>(pairs, biases) : i32x4.splat(0), a1 = a0, b0 = i32x4.splat(0), b1 = b0;
+      let a0 = bias<W, D>() ? start<D>(pairs, offsets) : i32x4.splat(0), a1 = a0, b0 = i32x4.splat(0), b1 = b0;
       let code = at, from = isSplit<W, D>() ? split : x + Q8_CODES;
       for (let i = 0; i < 4; i++) {
         const c0 = chunkCodes<W>(code, 0, m, n, o), c1 = chunkCodes<W>(code + 16, 0, m, n, o);
@@ -65,8 +65,8 @@ export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): voi
         a1 = dotFour<W, D>(a1, at + 16, 4, from, m, n, o, even);
       }
       const small = smallScales<W>(group, sub), d = v128.load32_splat(x), dSum = hasMinimum<W>() ? v128.load32_splat(x, 4) : d;
-      sum0 = addTerm<W>(sum0, combine<W, D>(a0, b0, pairs, biases, ones), scales<W>(group, small, 0), minima<W>(group, small, 0), d, dSum);
-      sum1 = addTerm<W>(sum1, combine<W, D>(a1, b1, pairs, biases, ones), scales<W>(group, small, 1), minima<W>(group, small, 1), d, dSum);
+      sum0 = addTerm<W>(sum0, combine<W, D>(a0, b0, pairs, offsets, ones), scales<W>(group, small, 0), minima<W>(group, small, 0), d, dSum);
+      sum1 = addTerm<W>(sum1, combine<W, D>(a1, b1, pairs, offsets, ones), scales<W>(group, small, 1), minima<W>(group, small, 1), d, dSum);
       at += codeBytes<W>();
       x += Q8_BLOCK;
       split += Q8_SPLIT;
@@ -79,15 +79,15 @@ export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): voi
 
 /** The integer sum of a block. */
 // @ts-ignore: decorator
-@inline function combine<W, D>(a: v128, b: v128, pairs: v128, biases: v128, ones: v128): v128 {
+@inline function combine<W, D>(a: v128, b: v128, pairs: v128, offsets: v128, ones: v128): v128 {
   if (isSplit<W, D>()) return i32x4.add(i32x4.shl(widen<D>(a, ones), 4), widen<D>(b, ones));
-  if (isBiased<W, D>()) return i32x4.sub(widen<D>(a, ones), i32x4.dot_i16x8_s(pairs, biases));
+  if (isBiased<W, D>()) return i32x4.sub(widen<D>(a, ones), i32x4.dot_i16x8_s(pairs, offsets));
   return widen<D>(a, ones);
 }
 
 /** q6_K: 16 columns at a time, each with a factor of its own. */
 export function multiplyOneInParts<W, D>(y: usize, x: usize, group: usize, k: i32): void {
-  const m = maskOf<W>(0), even = v128.load64_splat(EVEN_BYTES), biases = i16x8.splat(<i16>bias<W, D>());
+  const m = maskOf<W>(0), even = v128.load64_splat(EVEN_BYTES), offsets = biases<W, D>();
   let sum0 = f32x4.splat(0), sum1 = sum0;
   for (let s = 0; s < supers<W>(k); s++) {
     let code = group + headerBytes<W>(), factors = group + SIXTEENTHS;
@@ -95,7 +95,7 @@ export function multiplyOneInParts<W, D>(y: usize, x: usize, group: usize, k: i3
       const upper = v128.load32_splat(x, 12);
       let pairs = i16x8.sub(v128.load32_splat(x, 8), upper), isum0 = i32x4.splat(0), isum1 = isum0, from = x + Q8_CODES;
       for (let part = 0; part < 2; part++) {
-        let a0 = start<D>(pairs, biases), a1 = a0;
+        let a0 = start<D>(pairs, offsets), a1 = a0;
         a0 = dotFour<W, D>(a0, code, 0, from, m, m, m, even);
         a1 = dotFour<W, D>(a1, code + 16, 0, from, m, m, m, even);
         const words = v128.load8x8_s(factors);

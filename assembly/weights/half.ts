@@ -31,18 +31,18 @@ export function halfToFloat(bits: u32): f32 {
   return v128.and(i32x4.shr_s(half ? pairs : i32x4.shl(pairs, 16), 3), mask);
 }
 
-/** `mask` for shortFloats: sign and magnitude; from memory, so that V8 keeps it in a register instead of building it anew. */
+/** `mask` for shortFloats: sign and magnitude. From memory, as all constants here: V8 would build them anew at each use, with three instructions. */
 // @ts-ignore: decorator
 @inline export function shortMask(): v128 { return v128.load32_splat(SHORT_MASK); }
-const SHORT_MASK: usize = memory.data<u32>([0x80000000 | 0x0FFFE000]);
+const SHORT_MASK: usize = memory.data<u32>([0x80000000 | 0x0FFFE000, 0x0F800000, 0x77800000, 0x7F800000]);
 
 /** Rows 0..3 or 4..7 of a pair vector of f16 as f32x4. */
 // @ts-ignore: decorator
 @inline export function halves(pairs: v128, half: i32): v128 {
-  const short = shortFloats(pairs, half, i32x4.splat(0x80000000 | MAGNITUDE));
-  const special = i32x4.eq(v128.and(short, i32x4.splat(EXPONENT)), i32x4.splat(EXPONENT));
-  const value = f32x4.mul(short, f32x4.splat(REBIAS));
-  return v128.bitselect(v128.or(short, i32x4.splat(INFINITE)), value, special);
+  const short = shortFloats(pairs, half, shortMask()), exponent = v128.load32_splat(SHORT_MASK, 4);
+  const special = i32x4.eq(v128.and(short, exponent), exponent);
+  const value = f32x4.mul(short, v128.load32_splat(SHORT_MASK, 8));
+  return v128.or(value, v128.and(special, v128.load32_splat(SHORT_MASK, 12)));
 }
 
 /** Rows 0..3 or 4..7 of a pair vector of bf16 as f32x4. */
