@@ -4,8 +4,12 @@ import { spacesMarked } from './huggingface-writer.js';
 import { familyOf, preName } from './patterns.js';
 import { TOKEN, type MergeModel, type TokenizerSpec } from './spec.js';
 
-/** A tokenizer as GGUF metadata, by llama.cpp's rules. @throws StonechatError `unsupported` for kinds that it has no name for. */
-export function ggufMetadata(spec: TokenizerSpec): Map<string, MetadataValue> {
+/**
+ * A tokenizer as GGUF metadata, by llama.cpp's rules. `rows`: of the model's embedding, where it has more than there are tokens; llama.cpp
+ * wants a token for each. @throws StonechatError `unsupported` for kinds that it has no name for.
+ */
+export function ggufMetadata(given: TokenizerSpec, rows = 0): Map<string, MetadataValue> {
+  const spec = padded(given, rows);
   const { model } = spec;
   if (model.model !== 'merge' || model.writing === 'bytes') throw unsupported('a tokenizer of byte pair encoding', spec.kind, 'Keep the model in the form it has: this kind of tokenizer is only read.');
   const own = model.writing === 'alphabet' ? byteLevel(spec, model) : marked(spec, model);
@@ -21,6 +25,13 @@ export function ggufMetadata(spec: TokenizerSpec): Map<string, MetadataValue> {
 }
 
 type Entries = [string, MetadataValue][];
+
+function padded(spec: TokenizerSpec, rows: number): TokenizerSpec {
+  const missing = Math.max(0, rows - spec.tokens.length);
+  const types = new Uint8Array(spec.tokens.length + missing).fill(TOKEN.unused);
+  types.set(spec.types);
+  return missing === 0 ? spec : { ...spec, tokens: [...spec.tokens, ...Array.from({ length: missing }, () => '')], types };
+}
 
 /** Ids without a token get a name of their own, as llama.cpp's converter has it. */
 const named = (tokens: readonly string[]): string[] => tokens.map((token, id) => token || `[PAD${id}]`);

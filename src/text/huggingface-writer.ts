@@ -81,10 +81,13 @@ function mergeJson(spec: TokenizerSpec, { writing, merges, ignoreMerges, fuseUnk
   return {
     type: 'BPE', dropout: null, unk_token: spec.unk === undefined ? null : spec.tokens[spec.unk], continuing_subword_prefix: null, end_of_word_suffix: null,
     fuse_unk: fuseUnknown, byte_fallback: fallback, ignore_merges: ignoreMerges,
-    vocab: Object.fromEntries(tokens.flatMap((token, id) => (token === '' ? [] : [[token, id]]))),
+    vocab: Object.fromEntries(tokens.flatMap((token, id) => (token === '' || isPadding(token, spec.types[id]!) ? [] : [[token, id]]))),
     merges: written(merges ?? mergesOf(spec, tokens)),
   };
 }
+
+/** What converters to GGUF call ids that have no token. */
+const isPadding = (token: string, type: number): boolean => type === TOKEN.unused && /^\[PAD\d+\]$/.test(token);
 
 /** llama2.c writes a space as a space. */
 export const spacesMarked = ({ tokens, types, model }: TokenizerSpec): readonly string[] =>

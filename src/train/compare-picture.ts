@@ -2,7 +2,7 @@ import type { ComparedModel, Comparison, Kind } from './compare.js';
 
 const WIDTH = 720;
 const HEIGHT = 320;
-const LEFT = 60, RIGHT = 150, TOP = 30, BOTTOM = 44;
+const LEFT = 60, RIGHT = 180, TOP = 30, BOTTOM = 44;
 const COLOURS: Readonly<Record<Kind, string>> = { 'n-gram': '#6c757d', network: '#2a6f97', transformer: '#c1121f' };
 
 interface Point {

@@ -47,8 +47,8 @@ export interface CompareOptions {
 
 export type ReadyCompareOptions = CompareOptions & { readonly threads: number; readonly build: Build };
 export type Kind = 'n-gram' | 'network' | 'transformer';
-/** What `train` says of a network, with which one it is. */
-export type CompareEvent = TrainEvent & { readonly model: Kind };
+/** What `train` says of a network, with which one it is; and what begins that says nothing itself. */
+export type CompareEvent = (TrainEvent & { readonly model: Kind }) | { readonly kind: 'stage'; readonly stage: 'vocabulary' | 'n-gram' };
 
 export interface ComparedModel {
   readonly kind: Kind;
@@ -114,6 +114,7 @@ async function prepare(from: TrainHost, corpus: Corpus, options: ReadyCompareOpt
   const texts = options.validation === undefined ? splitValidation(all, VALIDATION_SHARE, seed) : { training: all, validation: await readCorpus(options.validation, separator, 'a validation text') };
   if (texts.validation.length === 0) throw badOption('a corpus of which a part can be kept back', show(all[0]), 'Give more text, or a text to validate with.');
   const size = vocabularyFor(texts.training.reduce((sum, { length }) => sum + length, 0), options);
+  options.onEvent?.({ kind: 'stage', stage: 'vocabulary' });
   const vocabulary = await learnVocabulary(from, texts.training, size);
   const { tokenizer } = vocabulary;
   const [training, validation] = [tokenizeDocuments(texts.training, tokenizer), tokenizeDocuments(texts.validation, tokenizer)];
@@ -125,6 +126,8 @@ const documentsOf = ({ ids, ends }: Documents): Int32Array[] => Array.from(ends,
 async function compareNgrams(task: Task): Promise<ComparedModel> {
   const { options, order, vocabulary } = task;
   if (options.signal?.aborted) throw aborted(options.signal, 'the comparison');
+  options.onEvent?.({ kind: 'stage', stage: 'n-gram' });
+  await task.from.host.yield();
   const started = performance.now();
   const model = learnNgrams(documentsOf(task.training), { order, vocabularySize: vocabulary.tokenizer.size });
   const seconds = (performance.now() - started) / 1000;

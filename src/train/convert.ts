@@ -31,7 +31,7 @@ export async function prepareWriting(file: ModelFile, tokenizer: Writing['tokeni
  */
 export function asGguf(file: ModelFile, tokenizer: TokenizerSpec, kernels: Kernels): ModelFile {
   if (file.format === 'gguf') return file;
-  const metadata = new Map<string, MetadataValue>([...file.metadata, ...ggufMetadata(tokenizer)]);
+  const metadata = new Map<string, MetadataValue>([...file.metadata, ...ggufMetadata(tokenizer, file.tensors.get('token_embd.weight')?.shape[1])]);
   const halves = file.metadata.get('stonechat.rope.style') === 'neox';
   metadata.delete('stonechat.rope.style');
   const tensors = new Map(file.tensors);

@@ -78,6 +78,19 @@ describe.skipIf(!hasShared)(`written tokenizers (${noShared} otherwise)`, () => 
     expectSame(spec, await fromFiles(huggingFaceTokenizer(spec)));
   });
 
+  it('gives rows of the embedding that have no token a name, and takes it away again', async () => {
+    for (const path of ['tokenizers/llama.cpp/ggml-vocab-gpt-2.gguf', 'models/derived/stories260K/stories260K-F32.gguf']) {
+      const spec = await specAt(path), size = spec.tokens.length;
+      const metadata = ggufMetadata(spec, size + 3);
+      for (const key of ['tokens', 'token_type', ...(spec.kind === 'spm' ? ['scores'] : [])]) expect(metadata.get(`tokenizer.ggml.${key}`)).toHaveLength(size + 3);
+      expect((metadata.get('tokenizer.ggml.tokens') as string[]).at(-1)).toBe(`[PAD${size + 2}]`);
+      const wide = specFromGguf(metadata);
+      expect(wide.types.at(-1)).toBe(5);
+      expect([...tokenizerOf(wide).encode('[PAD514] once')]).toEqual([...tokenizerOf(spec).encode('[PAD514] once')]);
+      expectSame({ ...spec, stop: [] }, await fromFiles(huggingFaceTokenizer(wide)));
+    }
+  });
+
   it('refuses what the other form cannot say', async () => {
     const [t5, deepseek] = [await specFromFile('tokenizer.json', readShared('tokenizers/t5-small/tokenizer.json'), async () => undefined), await specAt('tokenizers/llama.cpp/ggml-vocab-deepseek-coder.gguf')];
     expect(() => ggufMetadata(t5)).toThrow(expect.objectContaining({ code: 'unsupported', expected: expect.stringContaining('byte pair') }));

@@ -47,7 +47,8 @@ describe('compare', () => {
 
   it('samples begin with the prompt; events say whose they are; files open again', async () => {
     for (const { sample, kind } of found.models) expect(sample, kind).toMatch(/^the/);
-    expect([...new Set(events.map(({ model }) => model))]).toEqual(['network', 'transformer']);
+    expect(events.flatMap((event) => (event.kind === 'stage' ? [event.stage] : []))).toEqual(['vocabulary', 'n-gram']);
+    expect([...new Set(events.flatMap((event) => (event.kind === 'stage' ? [] : [event.model])))]).toEqual(['network', 'transformer']);
     const [ngram, network, transformer] = await Promise.all(found.models.map((model) => model.bytes()));
     expect(readNgrams(ngram!).order).toBe(3);
     for (const [bytes, architecture] of [[network!, 'nplm'], [transformer!, 'llama']] as const) {

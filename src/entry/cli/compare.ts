@@ -34,6 +34,8 @@ export async function compare(args: Arguments): Promise<number> {
   });
 }
 
+const STAGES = { vocabulary: 'learning the vocabulary', 'n-gram': 'counting n-grams' } as const;
+
 /** One network after another, each with a bar of its own. */
 class Progress {
   private display: TrainDisplay | undefined;
@@ -41,6 +43,7 @@ class Progress {
   constructor(private readonly asJson: boolean) {}
 
   readonly show = (event: CompareEvent): void => {
+    if (event.kind === 'stage') return this.asJson ? void process.stdout.write(`${json(event)}\n`) : remark(STAGES[event.stage]);
     if (event.kind === 'start') {
       this.end();
       this.display = new TrainDisplay(this.asJson);
