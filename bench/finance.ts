@@ -3,8 +3,8 @@
  * per share of Johnson & Johnson, 1960 to 1973, and asked for the quarters of 1974 to 1977, which it has never seen.
  * Beside it: the base itself, repeating the last quarter, repeating the one four quarters back. Needs ../shared/data.
  *
- *   npx esbuild bench/finance.ts --bundle --platform=node --format=esm --packages=external --outfile=dist/bench/finance.mjs
- *   node dist/bench/finance.mjs [--folder .cache/finance] [--steps 1500] [--more 700] [--threads 1] [--figure docs/finance.svg]
+ *   npx esbuild bench/finance.ts --bundle --platform=node --format=esm --packages=external --outfile=.cache/bench/finance.mjs
+ *   node .cache/bench/finance.mjs [--folder .cache/finance] [--steps 1500] [--threads 1] [--figure docs/finance.svg]
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ import { textKernels } from '../src/train/vocabulary.js';
 const DATA = new URL('../../../shared/data/corpora/', import.meta.url).pathname;
 const data = (path: string) => readFileSync([DATA, '/work/shared/data/corpora/'].map((folder) => join(folder, path)).find(existsSync)!, 'utf8');
 const { values: args } = parseArgs({
-  options: { folder: { type: 'string', default: '.cache/finance' }, steps: { type: 'string', default: '1500' }, more: { type: 'string', default: '700' }, threads: { type: 'string', default: '1' }, figure: { type: 'string', default: 'docs/finance.svg' } },
+  options: { folder: { type: 'string', default: '.cache/finance' }, steps: { type: 'string', default: '1500' }, threads: { type: 'string', default: '1' }, figure: { type: 'string', default: 'docs/finance.svg' } },
 });
 const threads = Number(args.threads);
 mkdirSync(args.folder, { recursive: true });
@@ -50,7 +50,8 @@ const earnings = (text: string): number => Number(/Q\d: (\d+\.\d+)/.exec(text)![
 // A corpus of made-up companies: level, growth, four seasons, noise. Nothing of it is taken from the data.
 
 /** Companies begin anywhere from 1900 to 2020 and grow by -5 to 35 % a year; a season takes or gives 15 % (one deviation), chance 4 %. */
-function company(seed: number, quarters: number): string[] {
+function company(seed: number): string {
+  const quarters = 18;
   const random = new Random(seed);
   const normal = new Normal(seed ^ 0x5bd1e995, Math.log);
   const first = 4 * (1900 + random.below(120)) + random.below(4);
@@ -62,48 +63,14 @@ function company(seed: number, quarters: number): string[] {
     level *= growth;
     const value = level * seasons[quarter % 4]! * Math.exp(0.04 * normal.next());
     return `${Math.floor(quarter / 4)} Q${(quarter % 4) + 1}: ${value.toFixed(2)}`;
-  });
-}
-
-/** Some words of a story. */
-function words(random: Random): string {
-  const all = stories[random.below(stories.length)]!.split(/\s+/);
-  const first = random.below(Math.max(1, all.length - 3));
-  return all.slice(first, first + 2 + random.below(14)).join(' ');
-}
-
-/** A series that words interrupt: it goes on after them. */
-function interrupted(seed: number): string {
-  const random = new Random(seed ^ 0x2545f491);
-  const all = company(seed, 12);
-  const cut = 6 + random.below(5);
-  const heading = random.below(2) ? `${words(random)}:\n` : '';
-  const gap = `\n\n${random.below(4) ? `${words(random)}:` : ''}${random.below(2) ? '\n' : ' '}`;
-  return `${heading}${all.slice(0, cut).join('; ')}${gap}${all.slice(cut).join('; ')}`;
+  }).join('; ');
 }
 
 const COMPANIES = 8000;
 const stories = data('tinystories/tinystories_sample_2MiB.txt').slice(0, 300_000).split(/\n\n+/).filter((part) => part.length > 80 && part.length < 600);
-const corpus = [...Array.from({ length: COMPANIES }, (_, i) => company(i + 1, 18).join('; ')), ...stories];
+const corpus = [...Array.from({ length: COMPANIES }, (_, i) => company(i + 1)), ...stories];
 
-/** The base goes on reading, now also of series that words interrupt: plain texts are learnt whole. */
-async function secondReading(first: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const path = join(args.folder, 'base-2.gguf');
-  if (existsSync(path)) return new Uint8Array(readFileSync(path));
-  const texts = Array.from({ length: 4000 }, (_, i) => interrupted(COMPANIES + 1 + i));
-  const started = performance.now();
-  const result = await finetune(first, [...texts, ...stories.slice(0, 200)], {
-    steps: Number(args.more), batch: 4, context: 256, learningRate: 0.002, threads, seed: 2, validationShare: 0.01, evaluateEvery: 100,
-    onEvent: (event) => {
-      if (event.kind === 'evaluation') console.log(`second reading, step ${event.step}: validation loss ${event.loss.toFixed(4)} (${((performance.now() - started) / 1000).toFixed(0)} s)`);
-    },
-  });
-  const bytes = await result.bytes();
-  writeFileSync(path, bytes);
-  return bytes;
-}
-
-async function firstReading(): Promise<Uint8Array<ArrayBuffer>> {
+async function baseModel(): Promise<Uint8Array<ArrayBuffer>> {
   const path = join(args.folder, 'base.gguf');
   if (existsSync(path)) return new Uint8Array(readFileSync(path));
   const { vocabulary } = await learnBpe([...stories, ...corpus.slice(0, 500)], { vocabularySize: 512, pattern: 'digitsGpt2' }, await textKernels(trainHost));
@@ -125,80 +92,75 @@ async function firstReading(): Promise<Uint8Array<ArrayBuffer>> {
 
 // Asking
 
+/** Instruction, series, and the answer goes on where the series ends: a base this small has read nothing but series that run on. */
+const TEMPLATE = "{% for message in messages %}{% if message['role'] == 'assistant' %}{{ message['content'] + eos_token }}{% else %}{{ message['content'] + '; ' }}{% endif %}{% endfor %}";
+
 interface Answer {
   readonly text: string;
-  /** undefined: not an answer of the form asked for. */
+  /** Its first number after the name of the quarter asked for; undefined where there is none. */
   readonly value: number | undefined;
+  /** Whether it is one quarter and no more. */
+  readonly asAsked: boolean;
 }
 
-async function generate(model: Model, prompt: string | ChatMessage[], expected: string, before: string): Promise<Answer> {
-  let text = '';
-  for await (const token of model.generate(prompt as string, { temperature: 0, maxTokens: 24, top: 0 })) text += token.text;
-  const quarter = expected.slice(0, 7);
-  const [, found, value] = /^\s*(\d{4} Q\d): (\d+\.\d\d)(?!\d)/.exec(before + text) ?? [];
-  return { text, value: found === quarter ? Number(value) : undefined };
+async function answersOf(model: Model): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  for (const { instruction, input, output } of asked) {
+    const question: ChatMessage[] = [{ role: 'user', content: `${instruction}\n\n${input}` }];
+    let text = '';
+    for await (const token of model.generate(question, { temperature: 0, maxTokens: 24, top: 0 })) text += token.text;
+    const [whole, quarter, value] = /^\s*(\d{4} Q\d): (\d+\.\d\d)(?!\d)/.exec(text) ?? [];
+    const right = quarter === output.slice(0, 7);
+    answers.push({ text, value: right ? Number(value) : undefined, asAsked: right && text.trim() === whole!.trim() });
+  }
+  return answers;
 }
-
-const questionOf = ({ instruction, input }: Example): ChatMessage[] => [{ role: 'user', content: `${instruction}\n\n### Input:\n${input}` }];
-const asInstruction = async (model: Model): Promise<Answer[]> => {
-  const answers: Answer[] = [];
-  for (const example of asked) answers.push(await generate(model, questionOf(example), example.output, ''));
-  return answers;
-};
-/** In the words of its own corpus: the series, and the name of the next quarter. */
-const asSeries = async (model: Model): Promise<Answer[]> => {
-  const answers: Answer[] = [];
-  for (const { input, output } of asked) answers.push(await generate(model, `${input}; ${output.slice(0, 8)}`, output, output.slice(0, 8)));
-  return answers;
-};
 
 // Judging
 
 interface Row {
   readonly name: string;
   readonly answered: number;
+  /** Answers that name the quarter asked for, and of these the ones that end there. */
+  readonly asAsked: number;
   /** Of what was answered: mean absolute error in dollars, and as a share of the truth. */
   readonly error: number;
   readonly share: number;
   readonly values: readonly (number | undefined)[];
 }
 const truth = asked.map(({ output }) => earnings(output));
-function judge(name: string, values: readonly (number | undefined)[]): Row {
+function judge(name: string, values: readonly (number | undefined)[], asAsked = HELD_BACK): Row {
   const errors = values.flatMap((value, i) => (value === undefined ? [] : [[Math.abs(value - truth[i]!), Math.abs(value - truth[i]!) / truth[i]!] as const]));
   const mean = (which: 0 | 1) => errors.reduce((sum, pair) => sum + pair[which], 0) / errors.length;
-  return { name, answered: errors.length, error: mean(0), share: mean(1), values };
+  return { name, answered: errors.length, asAsked, error: mean(0), share: mean(1), values };
 }
 const quartersBack = (back: number) => asked.map(({ input }) => earnings(input.split('; ').at(-back)!));
 
-const base = await secondReading(await firstReading());
+const base = await baseModel();
 const rows: Row[] = [judge('repeat the last quarter', quartersBack(1)), judge('repeat the quarter four back', quartersBack(4))];
-const values = (answers: readonly Answer[]) => answers.map(({ value }) => value);
-{
-  const model = await load(base, { threads: 1, chatTemplate: (await import('../src/train/examples.js')).INSTRUCTION_TEMPLATE });
-  const before = await asInstruction(model);
-  console.log('base, asked:', before.slice(0, 3).map(({ text }) => JSON.stringify(text)).join(' '));
-  rows.push(judge('base model, asked', values(before)), judge('base model, going on with the series', values(await asSeries(model))));
+const judgeModel = async (name: string, model: Model) => {
+  const answers = await answersOf(model);
   model.dispose();
-}
+  console.log(`${name}: ${answers.slice(0, 3).map(({ text }) => JSON.stringify(text)).join(' ')}`);
+  rows.push(judge(name, answers.map(({ value }) => value), answers.filter(({ asAsked }) => asAsked).length));
+};
+await judgeModel('base model', await load(base, { threads: 1, chatTemplate: TEMPLATE }));
 const tunings: [string, FinetuneOptions][] = [
-  ['tuned, all weights', { epochs: 12, learningRate: 0.0005 }],
-  ['tuned, adapter of rank 8', { epochs: 24, lora: true, learningRate: 0.002 }],
+  ['tuned, all weights', { epochs: 8, learningRate: 0.0005 }],
+  ['tuned, adapter of rank 8', { epochs: 8, lora: true, learningRate: 0.003 }],
 ];
 for (const [name, options] of tunings) {
   const started = performance.now();
   // The last of the known quarters decide which weights are kept; those held back are not looked at.
-  const result = await finetune(base, known.slice(0, -8), { batch: 4, context: 256, threads, seed: 1, validation: known.slice(-8), ...options });
+  const result = await finetune(base, known.slice(0, -8), { batch: 4, threads, seed: 1, chatTemplate: TEMPLATE, validation: known.slice(-8), ...options });
   const bytes = await result.bytes();
   writeFileSync(join(args.folder, `${options.lora ? 'adapter' : 'tuned'}.gguf`), bytes);
-  const model = options.lora ? await load(base, { threads: 1, lora: [{ source: bytes }] }) : await load(bytes, { threads: 1 });
-  const answers = await asInstruction(model);
-  model.dispose();
-  rows.push(judge(name, values(answers)));
+  await judgeModel(name, options.lora ? await load(base, { threads: 1, lora: [{ source: bytes }] }) : await load(bytes, { threads: 1 }));
   console.log(`${name}: validation loss ${result.before!.loss.toFixed(3)} before, ${result.after!.loss.toFixed(3)} after (step ${result.step} of ${result.settings.steps}, ${((performance.now() - started) / 1000).toFixed(0)} s)`);
 }
 
-console.log('\n| | answered | mean absolute error | of the truth |\n|---|---|---|---|');
-for (const { name, answered, error, share } of rows) console.log(`| ${name} | ${answered} of ${HELD_BACK} | ${answered ? `$${error.toFixed(2)}` : '-'} | ${answered ? `${(100 * share).toFixed(1)} %` : '-'} |`);
+console.log('\n| | names the quarter | and ends there | mean absolute error | of the truth |\n|---|---|---|---|---|');
+for (const { name, answered, asAsked, error, share } of rows) console.log(`| ${name} | ${answered} of ${HELD_BACK} | ${asAsked} | ${answered ? `$${error.toFixed(2)}` : '-'} | ${answered ? `${(100 * share).toFixed(1)} %` : '-'} |`);
 writeFileSync(join(args.folder, 'answers.json'), JSON.stringify({ asked: asked.map(({ output }) => output), rows }, null, 1));
 writeFileSync(args.figure, figure(rows));
 

@@ -2,8 +2,8 @@
  * One step of training an adapter (rank 8 on all linear layers) beside a quantised model: tokens per second, and memory
  * against twice the file plus activations.
  *
- *   npx esbuild bench/lora.ts --bundle --platform=node --format=esm --packages=external --outfile=dist/bench/lora.mjs
- *   flock /tmp/measure.lock node dist/bench/lora.mjs MODEL.gguf [--length 256] [--threads 1,2] [--steps 5] [--build simd]
+ *   npx esbuild bench/lora.ts --bundle --platform=node --format=esm --packages=external --outfile=.cache/bench/lora.mjs
+ *   flock /tmp/measure.lock node .cache/bench/lora.mjs MODEL.gguf [--length 256] [--threads 1,2] [--steps 5] [--build simd]
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -21,7 +21,7 @@ const { positionals, values: args } = parseArgs({
   options: { length: { type: 'string', default: '256' }, threads: { type: 'string', default: '1,2' }, steps: { type: 'string', default: '5' }, build: { type: 'string', default: '' } },
 });
 const [path] = positionals;
-if (!path) throw new Error('node dist/bench/lora.mjs MODEL.gguf');
+if (!path) throw new Error('node .cache/bench/lora.mjs MODEL.gguf');
 const length = Number(args.length);
 const host = nodeHost();
 const build = (args.build || host.builds[0]!) as Build;
@@ -43,18 +43,23 @@ for (const threads of args.threads.split(',').map(Number)) {
     positions: Int32Array.from({ length }, (_, i) => i), starts: new Int32Array(length), count: length,
   };
   const seconds: number[] = [];
+  const busy: number[] = [];
   const losses: number[] = [];
   for (let step = 1; step <= Number(args.steps) + 1; step++) {
     const started = performance.now();
+    const used = process.cpuUsage();
     engine.clear();
     losses.push(engine.learn(batch, step) / length);
     engine.update(updateAt(step, engine.norm(), 1, ADAM));
-    if (step > 1) seconds.push((performance.now() - started) / 1000);
+    if (step === 1) continue;
+    const { user, system } = process.cpuUsage(used);
+    seconds.push((performance.now() - started) / 1000);
+    busy.push((user + system) / 1e6);
   }
   const { need } = engine;
   const allowed = 2 * base.fileBytes + need.activations;
   console.log(
-    `${build}, ${threads} ${threads === 1 ? 'thread' : 'threads'}: ${(length / median(seconds)).toFixed(1)} tokens/s (median of ${seconds.length} steps of ${length} tokens), loss ${losses[0]!.toFixed(3)} to ${losses.at(-1)!.toFixed(3)}\n` +
+    `${build}, ${threads} ${threads === 1 ? 'thread' : 'threads'}: ${(length / median(seconds)).toFixed(1)} tokens/s, ${(length / median(busy)).toFixed(1)} per second of processor time (median of ${seconds.length} steps of ${length} tokens), loss ${losses[0]!.toFixed(3)} to ${losses.at(-1)!.toFixed(3)}\n` +
     `  file ${mib(base.fileBytes)}; linear memory ${mib(need.total)}: weights, adapter and moments ${mib(need.parameters)}, activations ${mib(need.activations)}, samples ${mib(need.generation)}; allowed ${mib(allowed)} (2 x file + activations); ` +
     `process at most ${mib(peak())}, of which ${mib(before)} before`,
   );
