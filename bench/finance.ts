@@ -13,7 +13,7 @@ import { createStonechat } from '../src/entry/load.js';
 import { createTrainer } from '../src/entry/train.js';
 import { createTuner, type FinetuneOptions } from '../src/entry/tune.js';
 import { collect, writeGguf } from '../src/files/gguf-writer.js';
-import type { ChatMessage, Model } from '../src/generate/types.js';
+import type { Model } from '../src/generate/types.js';
 import { compileTrainKernels } from '../src/host/compile-train.js';
 import { nodeHost } from '../src/host/node.js';
 import { ggufTokenizer } from '../src/text/byte-level.js';
@@ -90,10 +90,23 @@ async function baseModel(): Promise<Uint8Array<ArrayBuffer>> {
   return bytes;
 }
 
-// Asking
+// Asking. The instruction is the same in all examples and is left out: the base has read no English worth the name.
 
-/** Instruction, series, and the answer goes on where the series ends: a base this small has read nothing but series that run on. */
-const TEMPLATE = "{% for message in messages %}{% if message['role'] == 'assistant' %}{{ message['content'] + eos_token }}{% else %}{{ message['content'] + '; ' }}{% endif %}{% endfor %}";
+const promptOf = ({ input }: Example): string => `${input}; `;
+const tuningExample = (example: Example) => ({ prompt: promptOf(example), completion: example.output });
+
+/** The same quarters at another scale, in other years: what matters are ratios, and without it forty examples are learnt by heart. */
+function moved({ instruction, input, output }: Example, random: Random): Example {
+  const years = random.below(60) - 30;
+  const factor = 0.5 * 16 ** random.uniform();
+  const move = (text: string) => text.replaceAll(/(\d{4}) Q(\d): (\d+\.\d+)/g, (_, year: string, quarter: string, value: string) => `${Number(year) + years} Q${quarter}: ${(Number(value) * factor).toFixed(2)}`);
+  return { instruction, input: move(input), output: move(output) };
+}
+const COPIES = 12;
+function lessons(): { prompt: string; completion: string }[] {
+  const random = new Random(3);
+  return known.slice(0, -8).flatMap((example) => [example, ...Array.from({ length: COPIES - 1 }, () => moved(example, random))].map(tuningExample));
+}
 
 interface Answer {
   readonly text: string;
@@ -105,12 +118,11 @@ interface Answer {
 
 async function answersOf(model: Model): Promise<Answer[]> {
   const answers: Answer[] = [];
-  for (const { instruction, input, output } of asked) {
-    const question: ChatMessage[] = [{ role: 'user', content: `${instruction}\n\n${input}` }];
+  for (const example of asked) {
     let text = '';
-    for await (const token of model.generate(question, { temperature: 0, maxTokens: 24, top: 0 })) text += token.text;
+    for await (const token of model.generate(promptOf(example), { temperature: 0, maxTokens: 24, top: 0 })) text += token.text;
     const [whole, quarter, value] = /^\s*(\d{4} Q\d): (\d+\.\d\d)(?!\d)/.exec(text) ?? [];
-    const right = quarter === output.slice(0, 7);
+    const right = quarter === example.output.slice(0, 7);
     answers.push({ text, value: right ? Number(value) : undefined, asAsked: right && text.trim() === whole!.trim() });
   }
   return answers;
@@ -144,15 +156,15 @@ const judgeModel = async (name: string, model: Model) => {
   console.log(`${name}: ${answers.slice(0, 3).map(({ text }) => JSON.stringify(text)).join(' ')}`);
   rows.push(judge(name, answers.map(({ value }) => value), answers.filter(({ asAsked }) => asAsked).length));
 };
-await judgeModel('base model', await load(base, { threads: 1, chatTemplate: TEMPLATE }));
+await judgeModel('base model', await load(base, { threads: 1 }));
 const tunings: [string, FinetuneOptions][] = [
-  ['tuned, all weights', { epochs: 8, learningRate: 0.0005 }],
-  ['tuned, adapter of rank 8', { epochs: 8, lora: true, learningRate: 0.003 }],
+  ['tuned, all weights', { learningRate: 0.001 }],
+  ['tuned, adapter of rank 8', { lora: true, learningRate: 0.003 }],
 ];
 for (const [name, options] of tunings) {
   const started = performance.now();
   // The last of the known quarters decide which weights are kept; those held back are not looked at.
-  const result = await finetune(base, known.slice(0, -8), { batch: 4, threads, seed: 1, chatTemplate: TEMPLATE, validation: known.slice(-8), ...options });
+  const result = await finetune(base, lessons(), { batch: 4, threads, seed: 1, epochs: 1, validation: known.slice(-8).map(tuningExample), ...options });
   const bytes = await result.bytes();
   writeFileSync(join(args.folder, `${options.lora ? 'adapter' : 'tuned'}.gguf`), bytes);
   await judgeModel(name, options.lora ? await load(base, { threads: 1, lora: [{ source: bytes }] }) : await load(bytes, { threads: 1 }));
