@@ -12,9 +12,9 @@ export const GPT: ModelConfig = {
 };
 export const SEQUENCES = 8;
 
-export function gptEngine({ build, threads }: { build: Build; threads: number }): Promise<TrainEngine> {
+export function gptEngine({ build, threads, fusedMultiplyAdd = false }: { build: Build; threads: number; fusedMultiplyAdd?: boolean }): Promise<TrainEngine> {
   const file = beginningOf(GPT, 1, { exp_f64: Math.exp, log_f64: Math.log });
-  return TrainEngine.open({ host: nodeHost(), compileTraining: compileTrainKernels }, file, { build, threads, sequences: SEQUENCES, length: GPT.context, dropout: 0 });
+  return TrainEngine.open({ host: nodeHost(), compileTraining: compileTrainKernels }, file, { build, threads, sequences: SEQUENCES, length: GPT.context, dropout: 0, fusedMultiplyAdd });
 }
 
 /** Whole sequences of random tokens, each one document. */
