@@ -57,6 +57,9 @@ export function stepLine({ step, steps }: Pick<StepEvent, 'step' | 'steps'>, los
   return `step ${count(step)} of ${count(steps)} ${bar(share, BAR_WIDTH).padEnd(BAR_WIDTH, '░')} ${Math.floor(share * 100)} % loss ${loss.toFixed(3)}, ${count(Math.round(tokens / seconds))} tokens/s, ${duration((steps - step) * seconds)} left`;
 }
 
+/** Untrained models write control characters, which terminals obey. */
+const printable = (text: string): string => text.replaceAll(/(?!\n)\p{Cc}/gu, '\ufffd');
+
 function describe(event: Exclude<TrainEvent, StepEvent>): string | undefined {
   switch (event.kind) {
     case 'start': {
@@ -68,7 +71,7 @@ function describe(event: Exclude<TrainEvent, StepEvent>): string | undefined {
     case 'evaluation':
       return `step ${count(event.step)}: validation loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}, ${event.bitsPerByte.toFixed(4)} bits per byte${event.best ? '' : ' (not better)'}`;
     case 'sample':
-      return `step ${count(event.step)} writes: ${event.text.trim()}`;
+      return `step ${count(event.step)} writes: ${printable(event.text.trim())}`;
     default:
       return undefined;
   }
