@@ -101,7 +101,7 @@ async function trainOptions(args: Arguments): Promise<TrainOptions> {
     keep: args.text('keep') as TrainOptions['keep'],
     name: args.text('name') ?? basename(args.text('output')!).replace(/\.gguf$/, ''),
     build: args.text('build') as TrainOptions['build'],
-    fusedMultiplyAdd: args.has('fused-multiply-add'),
+    fusedMultiplyAdd: args.has('fused-multiply-add') || undefined,
   };
 }
 
