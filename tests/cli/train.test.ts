@@ -77,7 +77,10 @@ describe.skipIf(!isBuilt)('stonechat train', () => {
   it('interrupted, keeps a checkpoint and says how to go on', async () => {
     const length = ['--steps', '100000', '--json', '--no-report'];
     const { code, error, out } = await run(train('stopped.gguf', ...length), '', (child) => {
-      child.stdout!.on('data', (chunk: string) => chunk.includes('"kind":"step"') && child.kill('SIGINT'));
+      let sent = false; // a second one would end the process at once
+      child.stdout!.on('data', (chunk: string) => {
+        if (!sent && chunk.includes('"kind":"step"')) sent = child.kill('SIGINT');
+      });
     });
     expect(code).toBe(130);
     expect(error).toContain('--resume');
