@@ -6,13 +6,16 @@ import { join } from 'node:path';
 import { SETS, targets } from './build-wasm.mjs';
 
 const entries = () => ['node', 'browser', 'edge', 'cli', 'train-node', 'train-browser', 'train-edge', 'bench-node', 'bench-browser', 'bench-edge'].filter((name) => existsSync(`src/entry/${name}.ts`));
-export const jsOutputs = () => [...entries().map((name) => `dist/${name}.js`), 'dist/worker/program.js', ...SETS.map(({ name }) => `dist/${name}/inline.js`)];
+export const jsOutputs = () => [...entries().map((name) => `dist/${name}.js`), 'dist/default-model.js', 'dist/worker/program.js', ...SETS.map(({ name }) => `dist/${name}/inline.js`)];
+
+const DEFAULT_MODEL = 'models/default.gguf';
 
 const common = { bundle: true, minify: true, target: 'es2022', legalComments: 'none', logLevel: 'warning', absWorkingDir: process.cwd() };
 
 export async function buildJs() {
   for (const folder of ['worker', ...SETS.map(({ name }) => name)]) mkdirSync(`dist/${folder}`, { recursive: true });
   SETS.forEach(writeKernels);
+  writeDefaultModel();
   await Promise.all([writeWorker('node'), writeWorker('web'), writeEntries()]);
 }
 
@@ -25,7 +28,7 @@ async function writeEntries() {
     splitting: true,
     format: 'esm',
     platform: 'neutral',
-    external: ['#kernels', '#train-kernels', '#bench-kernels', '#worker/*', 'node:*', '@huggingface/jinja'],
+    external: ['#kernels', '#train-kernels', '#bench-kernels', '#worker/*', '#default-model', 'node:*', '@huggingface/jinja'],
     metafile: true,
   });
   const written = new Set(Object.keys(metafile.outputs));
@@ -41,17 +44,26 @@ async function writeWorker(kind) {
   if (kind === 'web') writeFileSync('dist/worker/program.js', program);
 }
 
-/** Bytes as lazily imported base64 text: the one form that every bundler and runtime loads without a file or a fetch. */
-function inlineKernels() {
-  const load = targets().map((target) => `"${target}":()=>import("./${target}.js")`);
-  return `const load={${load}};
-export async function kernelCode(build,shared){
-const text=(await load[shared?build+"-shared":build]()).default;
+/** Text to bytes, in the scripts that hold base64: the one form that every bundler and runtime loads without a file or a fetch. */
+const DECODE = `function decode(text){
 if(Uint8Array.fromBase64)return Uint8Array.fromBase64(text);
 const binary=atob(text),bytes=new Uint8Array(binary.length);
 for(let i=0;i<bytes.length;i++)bytes[i]=binary.charCodeAt(i);
 return bytes}
 `;
+
+/** Kernels imported when they are asked for. */
+function inlineKernels() {
+  const load = targets().map((target) => `"${target}":()=>import("./${target}.js")`);
+  return `const load={${load}};
+export async function kernelCode(build,shared){return decode((await load[shared?build+"-shared":build]()).default)}
+${DECODE}`;
+}
+
+/** The model that comes with the package, a module of its own: nothing else imports it but the command line, when no model is named. */
+function writeDefaultModel() {
+  const text = readFileSync(DEFAULT_MODEL).toString('base64');
+  writeFileSync('dist/default-model.js', `const text="${text}";\nexport const defaultModel=()=>decode(text);\n${DECODE}`);
 }
 
 /** Modules compiled at deployment. No threads there, hence no shared twins. */

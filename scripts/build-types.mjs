@@ -6,5 +6,6 @@ import { run } from './files.mjs';
 export async function buildTypes() {
   rmSync('dist/types', { recursive: true, force: true });
   await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck']);
-  for (const { types } of SETS) copyFileSync(types.file, types.file.replace('src/', 'dist/types/')); // tsc leaves declaration files behind
+  const declarations = [...SETS.map(({ types }) => types.file), 'src/entry/default-model.d.ts'];
+  for (const file of declarations) copyFileSync(file, file.replace('src/', 'dist/types/')); // tsc leaves declaration files behind
 }

@@ -19,7 +19,7 @@ async function make(what, outputs, sources, build) {
 }
 
 const tools = ['scripts', 'package.json'];
-const js = ['src', 'tsconfig.json', 'tsconfig.build.json', ...tools];
+const js = ['src', 'models', 'tsconfig.json', 'tsconfig.build.json', ...tools];
 
 await make('kernels', wasmOutputs(), ['assembly', ...SETS.map(({ config }) => config), 'scripts/build-wasm.mjs'], buildWasm);
 if (!flags.has('--wasm')) {

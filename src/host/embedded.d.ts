@@ -21,3 +21,8 @@ declare module '#worker/*' {
 declare module '#bench-kernels' {
   export { kernelCode } from '#kernels';
 }
+
+/** The model that comes with the package. */
+declare module '#default-model' {
+  export { defaultModel } from '../entry/default-model.js';
+}

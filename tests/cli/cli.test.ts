@@ -9,13 +9,25 @@ const VOCABULARY = dataPath('tokenizers/llama.cpp/ggml-vocab-gpt-2.gguf');
 const unbuilt = isBuilt ? '' : ' (skipped: no dist/cli.js, run npm run build)';
 
 type Json = Record<string, unknown>;
-const SENTENCE = /^stonechat: Expected a model, found none\. Name one, for instance: stonechat --model story\.gguf "Once upon a time".*\n$/;
 
-describe.skipIf(!isBuilt)(`without a model${unbuilt}`, () => {
-  test.concurrent.each([[['Once upon a time']], [[]], [['chat']], [['next', 'a']], [['tokenize', 'a']], [['inspect']], [['logits', '--ids', '1']]])('%j: one sentence on how to name one', async (args) => {
-    const { code, out, error } = await run(args);
-    expect({ code, out }).toEqual({ code: 2, out: '' });
-    expect(error).toMatch(SENTENCE);
+describe.skipIf(!isBuilt)(`without --model${unbuilt}`, () => {
+  test.concurrent('the model of the package tells the same story for the same seed', async () => {
+    const args = ['Once upon a time', '--seed', '1', '--max-tokens', '40'];
+    const [first, second, data] = await Promise.all([run(args), run(args), run([...args, '--json'])]);
+    expect(first).toMatchObject({ code: 0, out: expect.stringMatching(/^Once upon a time\W/) });
+    expect(second.out).toBe(first.out);
+    expect(lines(data.out).at(-1)).toMatchObject({ tokens: 40, seed: 1 });
+  });
+
+  test.concurrent.each([[['next', 'Once upon a']], [['tokenize', 'a']], [['inspect']], [['logits', '--ids', '1']], [['trust', 'Once', '--max-tokens', '5']]])('%j takes it too', async (args) => {
+    expect(await run(args)).toMatchObject({ code: 0, error: '', out: expect.stringContaining('\n') });
+  });
+
+  test.concurrent('a prompt is still wanted, and a chat template', async () => {
+    const [nothing, chat] = await Promise.all([run([]), run(['chat'], 'Hello')]);
+    expect(nothing).toMatchObject({ code: 2, out: '', error: expect.stringContaining('a prompt') });
+    expect(chat).toMatchObject({ out: '', error: expect.stringContaining('chat template') });
+    expect(chat.code).not.toBe(0);
   });
 
   test.concurrent('help and version', async () => {

@@ -26,7 +26,7 @@ describe('the packed files', () => {
     const outside = files.filter((path) => !path.startsWith('dist/'));
     expect(outside.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
     const known = new RegExp(
-      `^dist/((node|browser|edge|cli|(train|bench)-(node|browser|edge))\\.js|chunks/\\w+\\.js|((train|bench)-)?kernels/(inline|workerd|edge-light|${TARGETS.join('|')})\\.js|` +
+      `^dist/((node|browser|edge|cli|(train|bench)-(node|browser|edge)|default-model)\\.js|chunks/\\w+\\.js|((train|bench)-)?kernels/(inline|workerd|edge-light|${TARGETS.join('|')})\\.js|` +
         `wasm/((train|bench)/)?(${TARGETS.join('|')})\\.wasm|worker/(node|web|program)\\.js|types/.*\\.d\\.ts)$`,
     );
     expect(files.filter((path) => path.startsWith('dist/') && !known.test(path))).toEqual([]);

@@ -1,4 +1,5 @@
 // What a page downloads to generate: an application that imports `load`, bundled, minified and gzipped.
+import { statSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { build, type Metafile, type OutputFile } from 'esbuild';
 import { expect, it } from 'vitest';
@@ -66,4 +67,10 @@ it('what generates does not pull in training, in any chunk; what trains does not
   const names = closure(training.metafile, 'out/stdin.js', (chunk) => chunk.some((path) => wanted.test(path)));
   const gzipped = names.reduce((sum, name) => sum + gzipSync(training.files.get(name)!.contents, { level: 9 }).length, 0);
   console.log(`to train with simd-shared: ${(gzipped / 1000).toFixed(1)} KB gzipped`);
+});
+
+it('the model of the package is at most 2.5 MB as shipped, and no application carries it unasked', async () => {
+  expect(statSync('dist/default-model.js').size).toBeLessThanOrEqual(2_500_000);
+  const { metafile } = await bundleApplication();
+  expect(Object.keys(metafile.inputs)).not.toContain('dist/default-model.js');
 });

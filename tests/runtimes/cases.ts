@@ -1,10 +1,11 @@
 // The one case file that every runtime runs. It names no runtime: the entry under test and the way to a model are
 // passed in. All runtimes, builds and thread counts must give the same ids, text and bits of logits.
 import type { Build, GenerateOptions, LoadOptions, Model, Source } from 'stonechat';
+import { defaultModel } from 'stonechat/default-model';
 
 export interface Case {
   name: string;
-  /** Below ../shared/data/models, or the file that synthetic.ts makes. */
+  /** Below ../shared/data/models, the file that synthetic.ts makes, or the model of the package. */
   model: string;
   prompt: string;
   load?: LoadOptions;
@@ -33,6 +34,7 @@ export interface Bench {
 }
 
 export const SYNTHETIC = 'synthetic.gguf';
+const OWN = 'the model of the package';
 
 const greedy = { temperature: 0, hashLogits: true };
 
@@ -42,6 +44,12 @@ const CASES: readonly Case[] = [
     model: SYNTHETIC,
     prompt: 'Größe 🐦 of 2 birds, said in bytes, goes on for longer than the sixty-four tokens of one piece of a prompt.',
     generate: { temperature: 1, topK: 50, seed: 3, maxTokens: 24, hashLogits: true },
+  },
+  {
+    name: 'a story by the model of the package',
+    model: OWN,
+    prompt: 'Once upon a time',
+    generate: { temperature: 0.8, seed: 1, maxTokens: 48, hashLogits: true },
   },
   {
     name: 'greedy, Q8_0',
@@ -70,10 +78,10 @@ const CASES: readonly Case[] = [
   },
 ];
 
-export const casesFor = (realModels: boolean): Case[] => CASES.filter(({ model }) => realModels || model === SYNTHETIC);
+export const casesFor = (realModels: boolean): Case[] => CASES.filter(({ model }) => realModels || model === SYNTHETIC || model === OWN);
 
 async function runCase(bench: Bench, { name, model: path, prompt, load, generate }: Case, build: Build, threads: number): Promise<Outcome> {
-  const model = await bench.load(await bench.source(path), { ...bench.options, ...load, build, threads });
+  const model = await bench.load(path === OWN ? defaultModel() : await bench.source(path), { ...bench.options, ...load, build, threads });
   try {
     const generation = model.generate(prompt, generate);
     const ids: number[] = [];

@@ -5,7 +5,7 @@ import type { Model } from '../../generate/types.js';
 import { Calibrator, type Calibration, type ChoiceQuestion, judgeChoices, judgeLastWords, type JudgeOptions, judgePairs, perplexity, reliabilitySvg, type Score, type SentencePair, standardError } from '../../judge/index.js';
 import type { Arguments } from './arguments.js';
 import { bar, count, json, table } from './format.js';
-import { host, loadModel, modelOf, readTextFile } from './loading.js';
+import { host, loadModel, readTextFile } from './loading.js';
 import { interruptible, printLine, ProgressBar } from './terminal.js';
 import { usage } from './usage.js';
 
@@ -15,7 +15,6 @@ type Json = Record<string, unknown>;
 
 /** The measures asked for, one after another; with --json one object. */
 export async function evaluate(args: Arguments): Promise<number> {
-  modelOf(args);
   const measures = MEASURES.filter(({ option }) => args.has(option));
   if (measures.length === 0) throw usage('something to judge by', 'nothing', `Name at least one of ${MEASURES.map(({ option }) => `--${option} FILE`).join(', ')}.`);
   return interruptible(async (signal) => {

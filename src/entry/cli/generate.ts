@@ -2,12 +2,11 @@ import { StonechatError } from '../../errors.js';
 import type { Generation, Model } from '../../generate/types.js';
 import type { Arguments } from './arguments.js';
 import { count, json, several } from './format.js';
-import { answerOptions, loadModel, modelOf, promptOf } from './loading.js';
+import { answerOptions, loadModel, promptOf } from './loading.js';
 import { INTERRUPTED, interruptible, print, printLine, ProgressBar, remark } from './terminal.js';
 
 /** Streams text, or with --json one object per token and a last one with the summary. */
 export async function generate(args: Arguments): Promise<number> {
-  modelOf(args);
   const prompt = await promptOf(args);
   return interruptible(async (signal) => {
     const progress = new ProgressBar();

@@ -5,7 +5,7 @@ import { countLayers, isTied, layerRows } from '../../models/parameters.js';
 import { tokenizerFromModel } from '../../text/index.js';
 import type { Arguments } from './arguments.js';
 import { bytes, count, json, several, table } from './format.js';
-import { estimateOf, host, modelOf, openFile } from './loading.js';
+import { estimateOf, host, modelOf, type NamedModel, openFile } from './loading.js';
 import { printLine } from './terminal.js';
 import { usage } from './usage.js';
 
@@ -22,7 +22,7 @@ interface Parameters {
 /** What is in a model file; weights are not read. */
 export async function inspect(args: Arguments): Promise<number> {
   if (args.positionals.length > 1) throw usage('one model', args.positionals.join(' '), 'Inspect them one by one.');
-  const source = args.positionals[0] ?? modelOf(args);
+  const source = args.positionals[0] ?? (await modelOf(args));
   const file = await openFile(source);
   try {
     const parameters = countParameters([...file.tensors.values()]);
@@ -86,7 +86,7 @@ const tokenizerFacts = (file: ModelFile) =>
     return { kind, size, bos, eos, stopIds: [...stopIds], chatTemplate: chatTemplate !== undefined };
   });
 
-const memoryOf = async (args: Arguments, source: string, file: ModelFile): Promise<Estimate | { unavailable: string }> =>
+const memoryOf = async (args: Arguments, source: NamedModel, file: ModelFile): Promise<Estimate | { unavailable: string }> =>
   file.tensors.size === 0 ? { unavailable: 'The file holds a vocabulary without weights.' } : orRemark(() => estimateOf(args, source));
 
 function show(value: MetadataValue, full: boolean): string {

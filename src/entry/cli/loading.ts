@@ -14,11 +14,12 @@ import { usage } from './usage.js';
 export const host = nodeHost();
 export const stonechat = createStonechat(host);
 
-/** @throws StonechatError `bad-option`: one sentence on how to name a model. */
-export function modelOf(args: Arguments): string {
-  const model = args.text('model');
-  if (model) return model;
-  throw usage('a model', 'none', 'Name one, for instance: stonechat --model story.gguf "Once upon a time" (a GGUF, safetensors or llama2.c file, a folder, or a URL).');
+/** What a command works on: a path, a URL, or the bytes of the model that comes with the package. */
+export type NamedModel = string | Uint8Array<ArrayBuffer>;
+
+/** The model named by --model; without it the package's own, which is read only then. */
+export async function modelOf(args: Arguments): Promise<NamedModel> {
+  return args.text('model') ?? (await import('#default-model')).defaultModel();
 }
 
 export async function templateOf(name: string | undefined): Promise<string | undefined> {
@@ -62,7 +63,7 @@ export async function readTextFile(path: string): Promise<string> {
 
 /** The model named on the command line, with a bar while it takes long. */
 export async function loadModel(args: Arguments, signal?: AbortSignal): Promise<Model> {
-  const source = modelOf(args);
+  const source = await modelOf(args);
   const progress = new ProgressBar();
   try {
     return await stonechat.load(source, { ...(await loadOptions(args)), onProgress: progress.update, signal });
@@ -72,9 +73,9 @@ export async function loadModel(args: Arguments, signal?: AbortSignal): Promise<
 }
 
 /** Opens the file of the model, reads no weights. */
-export const openFile = (source: string): Promise<ModelFile> => openModel(source, { open: host.open.bind(host), list: host.list.bind(host) });
+export const openFile = (source: NamedModel): Promise<ModelFile> => openModel(source, { open: host.open.bind(host), list: host.list.bind(host) });
 
-export const estimateOf = async (args: Arguments, source: string) => stonechat.estimate(source, await loadOptions(args));
+export const estimateOf = async (args: Arguments, source: NamedModel) => stonechat.estimate(source, await loadOptions(args));
 
 const camel = (name: string): string => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 

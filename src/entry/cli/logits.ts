@@ -1,13 +1,12 @@
 import type { Arguments } from './arguments.js';
 import { json, table } from './format.js';
-import { loadModel, modelOf, promptOf } from './loading.js';
+import { loadModel, promptOf } from './loading.js';
 import { interruptible, printLine } from './terminal.js';
 
 const SHOWN = 10;
 
 /** The logits of the last position: the largest, or with --json all of them. */
 export async function logits(args: Arguments): Promise<number> {
-  modelOf(args);
   const prompt = await promptOf(args);
   return interruptible(async (signal) => {
     using model = await loadModel(args, signal);

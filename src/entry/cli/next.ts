@@ -1,7 +1,7 @@
 import type { Alternative } from '../../generate/types.js';
 import type { Arguments } from './arguments.js';
 import { bar, json, table } from './format.js';
-import { loadModel, modelOf, promptOf } from './loading.js';
+import { loadModel, promptOf } from './loading.js';
 import { interruptible, printLine, ProgressBar } from './terminal.js';
 
 const SHOWN = 10;
@@ -9,7 +9,6 @@ const BAR_WIDTH = 40;
 
 /** What the model thinks comes next, most likely first: bars, or --json. */
 export async function next(args: Arguments): Promise<number> {
-  modelOf(args);
   const prompt = await promptOf(args);
   return interruptible(async (signal) => {
     const progress = new ProgressBar();

@@ -13,7 +13,7 @@ const BATCH = 1 << 16;
 async function tokenizerOf(args: Arguments): Promise<Tokenizer> {
   const named = args.text('tokenizer');
   if (named !== undefined) return stonechat.loadTokenizer(named);
-  const file = await openFile(modelOf(args));
+  const file = await openFile(await modelOf(args));
   try {
     return await tokenizerFromModel(file, { build: 'simd', module: await host.compile('simd', false) });
   } finally {

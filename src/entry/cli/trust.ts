@@ -2,13 +2,12 @@ import type { Token } from '../../generate/types.js';
 import { trust, trustHtml, type Trust } from '../../judge/index.js';
 import type { Arguments } from './arguments.js';
 import { json, several, table } from './format.js';
-import { answerOptions, host, loadModel, modelOf, promptOf } from './loading.js';
+import { answerOptions, host, loadModel, promptOf } from './loading.js';
 import { interruptible, print, printLine, ProgressBar } from './terminal.js';
 import { usage } from './usage.js';
 
 /** A generation, or with --text a given text, with how sure the model was of each word. */
 export async function showTrust(args: Arguments): Promise<number> {
-  modelOf(args);
   const judged = args.text('judge');
   const prompt = judged === undefined ? await promptOf(args) : '';
   if (typeof prompt !== 'string') throw usage('a text', 'token ids', 'Write the prompt as text.');
