@@ -6,7 +6,7 @@ import type { TuningEvent, TuningResult, TuningStart } from '../../train/finetun
 import { createTuner, type FinetuneOptions } from '../tune.js';
 import type { Arguments } from './arguments.js';
 import { bytes, count, duration, json, several } from './format.js';
-import { host, modelOf, readTextFile, templateOf } from './loading.js';
+import { host, modelOf, modelPaths, readTextFile, templateOf } from './loading.js';
 import { TUNING_NUMBERS } from './options.js';
 import { interruptible, printLine, remark } from './terminal.js';
 import { camel, checkOutput, resumedFrom, stopped } from './train.js';
@@ -15,12 +15,12 @@ import { usage } from './usage.js';
 
 /** Examples to a tuned model, or to an adapter. */
 export async function finetune(args: Arguments): Promise<number> {
-  const model = modelOf(args);
+  const model = await modelOf(args);
   const output = args.text('output');
   if (args.positionals.length === 0) throw usage('examples to learn from', 'none', 'Write stonechat finetune -m base.gguf examples.jsonl -o tuned.gguf.');
   if (!output) throw usage('--output', 'none', 'Write stonechat finetune -m base.gguf examples.jsonl -o tuned.gguf.');
   const checkpoint = args.text('checkpoint') ?? `${output}.checkpoint`;
-  const inputs = [model, ...args.positionals, ...args.texts('validation')];
+  const inputs = [...modelPaths(args), ...args.positionals, ...args.texts('validation')];
   await checkOutput(output, inputs);
   await checkOutput(checkpoint, inputs);
   const options = { ...(await tuningOptions(args)), output, checkpoint, resume: resumedFrom(args, checkpoint) };
@@ -108,6 +108,6 @@ async function conclude(args: Arguments, { settings, parameters, step, before, a
   await printLine(`${output}: ${bytes(size)}, ${several(parameters, 'parameter')}, weights of step ${count(step)}, ${judged}${preferred}; ${duration(seconds)}`);
   if (skipped > 0) process.stderr.write(`${several(skipped, 'example')} longer than ${longest} tokens left out (--long cut keeps their beginnings).\n`);
   if (cut > 0) process.stderr.write(`${several(cut, 'example')} cut to ${longest} tokens.\n`);
-  const model = args.text('model')!;
-  await printLine(settings.lora ? `Try it: stonechat -m ${model} --lora ${output} "…"` : `Try it: stonechat -m ${output} "…"`);
+  const base = modelPaths(args).map((path) => `-m ${path} `).join('');
+  await printLine(settings.lora ? `Try it: stonechat ${base}--lora ${output} "…"` : `Try it: stonechat -m ${output} "…"`);
 }

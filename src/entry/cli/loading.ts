@@ -22,6 +22,9 @@ export async function modelOf(args: Arguments): Promise<NamedModel> {
   return args.text('model') ?? (await import('#default-model')).defaultModel();
 }
 
+/** Where the model lies that is named by --model, in a list: nowhere, if it is the package's own. */
+export const modelPaths = (args: Arguments): readonly string[] => args.texts('model');
+
 export async function templateOf(name: string | undefined): Promise<string | undefined> {
   if (name === undefined || name === 'chatml') return name;
   try {

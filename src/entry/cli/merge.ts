@@ -3,19 +3,19 @@ import type { Quantisation } from '../../train/quantize.js';
 import { createTuner } from '../tune.js';
 import type { Arguments } from './arguments.js';
 import { bytes, json, several } from './format.js';
-import { adaptersOf, host, modelOf } from './loading.js';
+import { adaptersOf, host, modelOf, modelPaths } from './loading.js';
 import { printLine, ProgressBar } from './terminal.js';
 import { checkOutput } from './train.js';
 import { usage } from './usage.js';
 
 /** A model and adapters to one model. */
 export async function merge(args: Arguments): Promise<number> {
-  const model = modelOf(args);
+  const model = await modelOf(args);
   const lora = adaptersOf(args);
   const output = args.text('output');
   if (lora.length === 0) throw usage('--lora', 'none', 'Write stonechat merge -m base.gguf --lora a.gguf -o merged.gguf.');
   if (!output) throw usage('--output', 'none', 'Write stonechat merge -m base.gguf --lora a.gguf -o merged.gguf.');
-  await checkOutput(output, [model, ...lora.map(({ source }) => String(source))]);
+  await checkOutput(output, [...modelPaths(args), ...lora.map(({ source }) => String(source))]);
   const progress = new ProgressBar();
   const { requantised } = await createTuner(host)
     .merge(model, { lora, output, type: args.text('type') as Quantisation | undefined, onProgress: (done, total) => progress.update({ phase: 'write', done, total }) })
