@@ -40,7 +40,7 @@ function judgeNgrams({ tokenizer }: Model, order: number): void {
   const start = tokenizer.bos ?? tokenizer.eos!;
   const end = tokenizer.eos ?? start;
   const ids = (story: string) => [start, ...tokenizer.encode(story, { addSpecial: false })];
-  const model = learnNgrams(stories(values.training).map((story) => [...ids(story), end]), { order, vocabularySize: tokenizer.size });
+  const model = learnNgrams(stories(values.training).map((story) => ids(story).concat(end)), { order, vocabularySize: tokenizer.size });
   const scores = heldOut.map((story) => model.score(ids(story)));
   show(`${order}-gram, modified Kneser-Ney`, model.parameters, scores.reduce((sum, { nats }) => sum + nats, 0), scores.reduce((sum, { tokens }) => sum + tokens, 0));
 }
