@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 import { join } from 'node:path';
 import { SETS, targets } from './build-wasm.mjs';
 
-const entries = () => ['node', 'browser', 'edge', 'cli', 'train-node', 'train-browser', 'train-edge', 'bench-node', 'bench-browser', 'bench-edge'].filter((name) => existsSync(`src/entry/${name}.ts`));
+const entries = () => ['node', 'browser', 'edge', 'cli', 'judge', 'train-node', 'train-browser', 'train-edge', 'bench-node', 'bench-browser', 'bench-edge'].filter((name) => existsSync(`src/entry/${name}.ts`));
 export const jsOutputs = () => [...entries().map((name) => `dist/${name}.js`), 'dist/default-model.js', 'dist/worker/program.js', ...SETS.map(({ name }) => `dist/${name}/inline.js`)];
 
 const DEFAULT_MODEL = 'models/default.gguf';

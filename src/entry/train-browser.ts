@@ -1,11 +1,12 @@
 import { browserHost } from '../host/browser.js';
+import { createLearner } from './learn.js';
 import { createTrainer } from './train.js';
 import { createTuner } from './tune.js';
 import { createWriter } from './write.js';
 
-export * from './train.js';
-export * from './tune.js';
-export * from './write.js';
-export const { train, compare } = createTrainer(browserHost());
-export const { finetune, merge } = createTuner(browserHost());
-export const { convert } = createWriter(browserHost());
+export * from './train-public.js';
+const host = browserHost();
+export const { train, compare } = createTrainer(host);
+export const { finetune, merge } = createTuner(host);
+export const { convert } = createWriter(host);
+export const { learnTokenizer, generateNgrams } = createLearner(host);

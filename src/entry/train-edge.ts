@@ -1,11 +1,12 @@
 import { edgeHost } from '../host/edge.js';
+import { createLearner } from './learn.js';
 import { createTrainer } from './train.js';
 import { createTuner } from './tune.js';
 import { createWriter } from './write.js';
 
-export * from './train.js';
-export * from './tune.js';
-export * from './write.js';
-export const { train, compare } = createTrainer(edgeHost());
-export const { finetune, merge } = createTuner(edgeHost());
-export const { convert } = createWriter(edgeHost());
+export * from './train-public.js';
+const host = edgeHost();
+export const { train, compare } = createTrainer(host);
+export const { finetune, merge } = createTuner(host);
+export const { convert } = createWriter(host);
+export const { learnTokenizer, generateNgrams } = createLearner(host);

@@ -26,7 +26,7 @@ describe('the packed files', () => {
     const outside = files.filter((path) => !path.startsWith('dist/'));
     expect(outside.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
     const known = new RegExp(
-      `^dist/((node|browser|edge|cli|(train|bench)-(node|browser|edge)|default-model)\\.js|chunks/\\w+\\.js|((train|bench)-)?kernels/(inline|workerd|edge-light|${TARGETS.join('|')})\\.js|` +
+      `^dist/((node|browser|edge|cli|judge|(train|bench)-(node|browser|edge)|default-model)\\.js|chunks/\\w+\\.js|((train|bench)-)?kernels/(inline|workerd|edge-light|${TARGETS.join('|')})\\.js|` +
         `wasm/((train|bench)/)?(${TARGETS.join('|')})\\.wasm|worker/(node|web|program)\\.js|types/.*\\.d\\.ts)$`,
     );
     expect(files.filter((path) => path.startsWith('dist/') && !known.test(path))).toEqual([]);
@@ -88,6 +88,8 @@ describe('the package map', () => {
     expect(node).toContain('StonechatError');
     expect(await names('browser')).toEqual(node);
     expect(await names('edge')).toEqual(node);
+    const train = ['NgramModel', 'StonechatError', 'compare', 'convert', 'finetune', 'generateNgrams', 'learnNgrams', 'learnTokenizer', 'merge', 'readNgrams', 'train', 'writeNgrams'];
+    for (const host of ['node', 'browser', 'edge']) expect(await names(`train-${host}`)).toEqual(train);
     const training = await names('train-node');
     expect(training).toContain('train');
     expect(await names('train-browser')).toEqual(training);

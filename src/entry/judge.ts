@@ -1,0 +1,2 @@
+// `stonechat/judge`: how good a model is, and when to trust it. Works on any model that `load` gave.
+export * from '../judge/index.js';

@@ -1,0 +1,44 @@
+// Learning what comes before a network, bound to a host: tokenizers, and n-gram models that generate.
+import type { MetadataValue } from '../files/types.js';
+import type { Host, HostSettings } from '../host/host.js';
+import { instantiateTrainKernels } from '../kernels/instance.js';
+import { ggufTokenizer, huggingFaceFiles } from '../text/byte-level.js';
+import { learnBpe, type LearnBpeOptions, type LearnedBpe, type Texts } from '../train/learn-bpe.js';
+import { generateNgrams, type NgramGenerateOptions, type NgramModel } from '../train/ngram/index.js';
+import { textKernels } from '../train/vocabulary.js';
+import { trainHostOf } from './train.js';
+
+export type { LearnBpeOptions, LearnedBpe, NgramGenerateOptions, Texts };
+
+/** As for `train`. */
+type Kernels = Pick<HostSettings, 'kernels'> & { readonly trainKernels?: HostSettings['kernels'] };
+
+export interface LearnedTokenizer extends LearnedBpe {
+  /** tokenizer.json and tokenizer_config.json as Hugging Face's library reads them, by name. */
+  readonly files: Readonly<Record<string, string>>;
+  /** `tokenizer.ggml.*`, the same in a GGUF file. */
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
+}
+
+export interface Learner {
+  /**
+   * Learns a byte-level BPE vocabulary from texts.
+   * @throws StonechatError `bad-option` for options that contradict each other or a text without words, `out-of-memory`.
+   */
+  learnTokenizer(texts: Texts, options: LearnBpeOptions & Kernels): Promise<LearnedTokenizer>;
+  /** Ids that an n-gram model draws behind a prompt (its own ids left out), by the samplers of `generate`. */
+  generateNgrams(model: NgramModel, prompt: ArrayLike<number>, options?: NgramGenerateOptions & Kernels): Promise<number[]>;
+}
+
+export function createLearner(host: Host): Learner {
+  return {
+    async learnTokenizer(texts, { kernels, trainKernels, ...options }) {
+      const learned = await learnBpe(texts, options, await textKernels(trainHostOf(host, { kernels, trainKernels })));
+      return { ...learned, files: huggingFaceFiles(learned.vocabulary), metadata: ggufTokenizer(learned.vocabulary) };
+    },
+    async generateNgrams(model, prompt, { kernels, trainKernels, ...options } = {}) {
+      const { build, module, secondModule } = await textKernels(trainHostOf(host, { kernels, trainKernels }));
+      return generateNgrams(model, instantiateTrainKernels(module, secondModule, build), prompt, options);
+    },
+  };
+}
