@@ -92,12 +92,16 @@ function biasOf(entries: readonly string[]): Record<number, number> | undefined 
   return Object.fromEntries(pairs);
 }
 
+/** What suits the package's own model, which is small: words a tenth as likely as the best one or less are never taken. */
+const OWN_MIN_P = 0.1;
+
 /** Options of generate() from the command line. */
 export function answerOptions(args: Arguments): GenerateOptions {
   const numbers = SAMPLING.filter(({ name }) => name !== 'seed').map(({ name }) => [camel(name), args.number(name)]);
   const stop = args.texts('stop');
   return {
     ...(Object.fromEntries(numbers) as GenerateOptions),
+    minP: args.number('min-p') ?? (args.has('model') ? undefined : OWN_MIN_P),
     maxTokens: args.number('max-tokens'),
     seed: args.integer('seed'),
     logitBias: biasOf(args.texts('bias')),

@@ -45,7 +45,7 @@ export const SAMPLING: readonly OptionSpec[] = [
   option('temperature', 'T', '0 is greedy: always the most likely token. Default 0.8.'),
   option('top-k', 'K', 'Sample among the K most likely tokens.'),
   option('top-p', 'P', 'Sample among the most likely tokens that make up P together.'),
-  option('min-p', 'P', 'Sample among tokens at least P times as likely as the best.'),
+  option('min-p', 'P', 'Sample among tokens at least P times as likely as the best. Default: off; 0.1 with the story model of the package.'),
   option('typical-p', 'P', 'Locally typical sampling.'),
   option('repetition-penalty', 'X', 'Make the latest tokens less likely: divide by X. 1 is off.'),
   option('presence-penalty', 'X', 'Subtract X once from tokens that occurred.'),
