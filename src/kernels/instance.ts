@@ -35,23 +35,29 @@ export function newMemory(pages: number, shared: boolean): WebAssembly.Memory {
   return new WebAssembly.Memory({ initial: pages, maximum: MAX_PAGES, shared });
 }
 
-/** Instantiates a compiled module through the AssemblyScript loader, on `memory` (a fresh one page by default). */
+/**
+ * Instantiates through the AssemblyScript loader. The exports are the instance's own: the loader's wrappers, which count
+ * arguments for optional ones, cost more than a small kernel's call.
+ */
+function instantiate<Exports>(module: WebAssembly.Module, memory: WebAssembly.Memory): Exports {
+  return instantiateSync(module, { env: { memory } }).instance.exports as Exports;
+}
+
+/** Instantiates a compiled module on `memory` (a fresh one page by default). */
 export function instantiateKernels(module: WebAssembly.Module, build: Build, memory = newMemory(1, false)): Kernels {
-  const { exports } = instantiateSync<KernelExports & Record<string, unknown>>(module, { env: { memory } });
-  return { build, exports, memory, module };
+  return { build, exports: instantiate<KernelExports>(module, memory), memory, module };
 }
 
 /** Two sets of kernels on one memory. Their read-only tables do not overlap: see memoryBase in asconfig.*.json. */
 export function instantiateExtended<Second extends object>(module: WebAssembly.Module, secondModule: WebAssembly.Module, build: Build, memory = newMemory(1, false)): ExtendedKernels<Second> {
   const base = instantiateKernels(module, build, memory);
-  const second = instantiateSync<Second & Record<string, unknown>>(secondModule, { env: { memory } });
-  return { ...base, exports: { ...base.exports, ...second.exports }, secondModule };
+  return { ...base, exports: { ...base.exports, ...instantiate<Second>(secondModule, memory) }, secondModule };
 }
 export const instantiateTrainKernels = instantiateExtended<TrainExports>;
 
 /** The training kernels alone. */
 export function trainExports(trainModule: WebAssembly.Module, memory: WebAssembly.Memory): TrainExports {
-  return instantiateSync<TrainExports & Record<string, unknown>>(trainModule, { env: { memory } }).exports;
+  return instantiate<TrainExports>(trainModule, memory);
 }
 
 /** Instantiates on a memory of its own: not shared, unless the module is a shared twin. */

@@ -31,7 +31,7 @@ function serve(task: WorkerTask, ready: () => void): void {
   const { module, secondModule, build, memory } = task;
   const kernels = secondModule ? instantiateExtended(module, secondModule, build, memory) : instantiateKernels(module, build, memory);
   const control = controlAt(task.memory, task.controlAddress);
-  const bound = bindSteps(task.steps, kernels.exports);
+  const bound = bindSteps(task.steps, kernels.exports, task.thread);
   const over = () => Atomics.load(control.words, CONTROL.stop) !== 0;
   const meet = () =>
     meetAt(kernels, control, task.threads, true, IDLE_PATIENCE_MS, () => {

@@ -16,7 +16,7 @@ const THREADS = 3;
 /** One thread plays several: all of one's share of the steps between two meetings, then all of the next one's. */
 function playThreads({ runner, plan }: LoadedRunner, order: readonly number[], steps: readonly Step[] = plan.steps): void {
   const parts = (runner as unknown as { parts: { pool: Pool } }).parts;
-  const bound = bindSteps(steps, runner.kernels.exports);
+  const bound = order.map((_, thread) => bindSteps(steps, runner.kernels.exports, thread));
   const real = parts.pool, { slots } = real;
   const run = () => {
     const count = slots[SLOT.stepCount]!;
@@ -26,7 +26,7 @@ function playThreads({ runner, plan }: LoadedRunner, order: readonly number[], s
       for (const thread of order) {
         slots[SLOT.stepFirst] = first;
         slots[SLOT.stepCount] = end;
-        walk(bound, slots, thread, THREADS);
+        walk(bound[thread]!, slots, thread, THREADS);
       }
       first = end;
     }
