@@ -1,5 +1,5 @@
 import type { Build } from '../kernels/instance.js';
-import { CONTROL_BYTES, type Pool, singleThread, startPool } from '../kernels/pool.js';
+import { controlBytes, type Pool, singleThread, startPool } from '../kernels/pool.js';
 import { type Argument, constant, SLOT, type Step } from '../kernels/steps.js';
 import { type Case, GATE, gated, type Prepared } from './cases.js';
 import type { Region, Space, Workbench } from './workbench.js';
@@ -51,7 +51,7 @@ function limitStep(on: Workbench, { limit }: Case, { reads }: Prepared, out: Reg
 /** Threads that walk these steps. Kernels and limits are let through by a slot each: GATE, and `position`. */
 export async function openSteps(on: Workbench, space: Space, steps: readonly Step[], threads: number): Promise<Pool> {
   if (threads === 1) return singleThread(on.kernels, steps);
-  return startPool(on.host, on.kernels, steps, threads, space.allocate(CONTROL_BYTES).address);
+  return startPool(on.host, on.kernels, steps, threads, space.allocate(controlBytes(threads)).address);
 }
 
 /** Starts the threads of a prepared case. */

@@ -1,40 +1,65 @@
 import type { Kernels } from './instance.js';
 import { SLOT_COUNT } from './steps.js';
 
-/** Words of the control block that the threads share, in i32: see assembly/kernels/barrier.ts for the first two. */
-export const CONTROL = { arrived: 0, phase: 1, run: 16, failed: 17, stop: 18, slots: 32 } as const;
-export const CONTROL_BYTES = (CONTROL.slots + SLOT_COUNT) * 4;
+/**
+ * Words of the control block that the threads share, in i32: what all read and few write on lines apart, then a word for
+ * each thread, `ARRIVAL_WORDS` from the next (assembly/kernels/barrier.ts).
+ */
+export const CONTROL = { sleepers: 0, run: 32, failed: 33, stop: 34, slots: 64, arrivals: 96 } as const;
+const ARRIVAL_WORDS = 32;
+export const controlBytes = (threads: number): number => (CONTROL.arrivals + threads * ARRIVAL_WORDS) * 4;
 
-/** Looks at the phase before sleeping: with fewer, threads fall asleep between steps (RUNTIMES.md, section 6). */
-export const SPINS = 20_000;
+/**
+ * Looks at another thread before sleeping: 0.3 ms at 0.3 ns each. Shares of a step differ by microseconds (at 20,000 looks
+ * threads fell asleep between steps, and waking up takes longer than most steps); who is late by more was put aside by the system.
+ */
+const SPINS = 1 << 20;
 
 export interface Control {
   readonly words: Int32Array;
   readonly slots: Uint32Array;
   readonly address: number;
+  readonly threads: number;
 }
 
-export function controlAt(memory: WebAssembly.Memory, address: number): Control {
+export function controlAt(memory: WebAssembly.Memory, address: number, threads: number): Control {
   return {
-    words: new Int32Array(memory.buffer, address, CONTROL_BYTES / 4),
+    words: new Int32Array(memory.buffer, address, controlBytes(threads) / 4),
     slots: new Uint32Array(memory.buffer, address + CONTROL.slots * 4, SLOT_COUNT),
     address,
+    threads,
   };
 }
 
-/**
- * Waits until every thread has come to the barrier. `asleep` is called each time the wait has lasted another
- * `patienceMs`; it may throw to give up.
- */
-export function meetAt(kernels: Kernels, control: Control, threads: number, canWait: boolean, patienceMs: number, asleep: () => void): void {
-  const phase = kernels.exports.barrier(control.address, threads, SPINS);
-  if (phase < 0) return;
-  let since = performance.now();
-  while (Atomics.load(control.words, CONTROL.phase) === phase) {
-    if (canWait) Atomics.wait(control.words, CONTROL.phase, phase, patienceMs);
-    if (performance.now() - since >= patienceMs) {
-      asleep();
-      since = performance.now();
-    }
+/** How a thread sleeps: whether it may, and what is to be done after every `patienceMs` of it; `overdue` may throw to give up. */
+export interface Sleep {
+  readonly canWait: boolean;
+  readonly patienceMs: number;
+  overdue(waitedMs: number): void;
+}
+
+/** Waits until every thread has come to the barrier. */
+export function meetAt({ exports }: Kernels, control: Control, thread: number, sleep: Sleep): void {
+  const { words, address, threads } = control;
+  const missing = exports.barrier(address + CONTROL.arrivals * 4, address + CONTROL.sleepers * 4, thread, threads, SPINS);
+  if (missing < 0) return;
+  const meeting = words[arrivalOf(thread)]!;
+  Atomics.add(words, CONTROL.sleepers, 1);
+  for (let other = missing; other < threads; other++) sleepUntil(words, arrivalOf(other), meeting, sleep);
+  Atomics.sub(words, CONTROL.sleepers, 1);
+}
+
+const arrivalOf = (thread: number): number => CONTROL.arrivals + thread * ARRIVAL_WORDS;
+
+/** Sleeps until the thread that counts in words[at] has come to `meeting`. */
+function sleepUntil(words: Int32Array, at: number, meeting: number, { canWait, patienceMs, overdue }: Sleep): void {
+  const start = performance.now();
+  let next = start + patienceMs;
+  for (let seen = Atomics.load(words, at); ((seen - meeting) | 0) < 0; seen = Atomics.load(words, at)) {
+    if (canWait) Atomics.wait(words, at, seen, patienceMs);
+    const now = performance.now();
+    if (now < next) continue;
+    overdue(now - start);
+    next = now + patienceMs;
   }
 }

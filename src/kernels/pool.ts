@@ -1,6 +1,6 @@
 import { StonechatError } from '../errors.js';
 import type { Host, WorkerHandle } from '../host/host.js';
-import { CONTROL, CONTROL_BYTES, type Control, controlAt, meetAt } from './control.js';
+import { CONTROL, type Control, controlAt, controlBytes, meetAt, type Sleep } from './control.js';
 import type { Kernels } from './instance.js';
 import { bindSteps, type BoundStep, SLOT_COUNT, type Step, walk } from './steps.js';
 import type { WorkerReply, WorkerTask } from './worker.js';
@@ -10,7 +10,7 @@ const START_TIMEOUT_MS = 10_000;
 const DEAD_AFTER_MS = 10_000;
 const PATIENCE_MS = 100;
 
-export { CONTROL_BYTES };
+export { controlBytes };
 
 /** Threads that walk one plan together. The caller's thread is number 0 and computes too. */
 export interface Pool {
@@ -40,14 +40,16 @@ const failure = (found: string, cause?: unknown) =>
 class ThreadPool implements Pool {
   private broken: StonechatError | undefined;
   private readonly bound: BoundStep[];
+  private readonly sleep: Sleep;
 
   constructor(
     private readonly kernels: Kernels,
     private readonly control: Control,
     private readonly workers: readonly WorkerHandle[],
-    private readonly canWait: boolean,
+    canWait: boolean,
     steps: readonly Step[],
   ) {
+    this.sleep = { canWait, patienceMs: PATIENCE_MS, overdue: (waitedMs) => this.checkAlive(waitedMs) };
     this.bound = bindSteps(steps, kernels.exports);
     for (const worker of workers) worker.onFailure((reason) => (this.broken ??= failure(`one that died: ${String(reason)}`, reason)));
   }
@@ -65,7 +67,7 @@ class ThreadPool implements Pool {
     Atomics.add(this.control.words, CONTROL.run, 1);
     Atomics.notify(this.control.words, CONTROL.run);
     try {
-      walk(this.bound, this.slots, 0, this.threads, () => this.meet());
+      walk(this.bound, this.slots, 0, this.threads, this.meet);
     } catch (error) {
       this.broken = error instanceof StonechatError ? error : failure('a failed step', error);
       this.stop();
@@ -80,13 +82,12 @@ class ThreadPool implements Pool {
     for (const worker of this.workers) worker.terminate();
   }
 
-  private meet(): void {
-    let waited = 0;
-    meetAt(this.kernels, this.control, this.threads, this.canWait, PATIENCE_MS, () => {
-      const failed = Atomics.load(this.control.words, CONTROL.failed);
-      if (failed) throw failure(`that thread ${failed} stopped with an error`);
-      if ((waited += PATIENCE_MS) >= DEAD_AFTER_MS) throw failure(`no answer for ${DEAD_AFTER_MS / 1000} s`);
-    });
+  private readonly meet = (): void => meetAt(this.kernels, this.control, 0, this.sleep);
+
+  private checkAlive(waitedMs: number): void {
+    const failed = Atomics.load(this.control.words, CONTROL.failed);
+    if (failed) throw failure(`that thread ${failed} stopped with an error`);
+    if (waitedMs >= DEAD_AFTER_MS) throw failure(`no answer for ${DEAD_AFTER_MS / 1000} s`);
   }
 }
 
@@ -110,10 +111,10 @@ function startWorker(host: Host, task: WorkerTask): Promise<WorkerHandle> {
   });
 }
 
-/** Starts `threads - 1` workers on the kernels' shared memory. `controlAddress` holds CONTROL_BYTES. */
+/** Starts `threads - 1` workers on the kernels' shared memory. `controlAddress` holds controlBytes(threads). */
 export async function startPool(host: Host, kernels: Kernels, steps: readonly Step[], threads: number, controlAddress: number): Promise<Pool> {
   const { module, secondModule, memory, build } = kernels;
-  new Uint8Array(memory.buffer, controlAddress, CONTROL_BYTES).fill(0);
+  new Uint8Array(memory.buffer, controlAddress, controlBytes(threads)).fill(0);
   const tasks = Array.from({ length: threads - 1 }, (_, i) => ({ module, secondModule, memory, build, steps, controlAddress, thread: i + 1, threads }));
   const started = await Promise.allSettled(tasks.map((task) => startWorker(host, task)));
   const workers = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -122,5 +123,5 @@ export async function startPool(host: Host, kernels: Kernels, steps: readonly St
     for (const worker of workers) worker.terminate();
     throw bad.reason;
   }
-  return new ThreadPool(kernels, controlAt(memory, controlAddress), workers, host.canWait, steps);
+  return new ThreadPool(kernels, controlAt(memory, controlAddress, threads), workers, host.canWait, steps);
 }

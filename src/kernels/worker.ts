@@ -1,4 +1,4 @@
-import { CONTROL, type Control, controlAt, meetAt, SPINS } from './control.js';
+import { CONTROL, type Control, controlAt, meetAt } from './control.js';
 import { type Build, instantiateKernels, instantiateExtended } from './instance.js';
 import { bindSteps, type Step, walk } from './steps.js';
 
@@ -17,10 +17,15 @@ export interface WorkerTask {
 export type WorkerReply = { type: 'ready' } | { type: 'failed'; message: string };
 
 const IDLE_PATIENCE_MS = 1000;
+/** A worker stays awake for so long after a run: the next token comes sooner, unless the consumer takes its time. */
+const AWAKE_MS = 0.5;
+const LOOKS = 64;
 
-/** Sleeps until the run counter leaves `seen`, or the pool is stopped. */
+/** Waits until the run counter leaves `seen`, or the pool is stopped: first awake, then asleep. */
 function awaitRun({ words }: Control, seen: number): void {
-  for (let i = 0; i < SPINS && Atomics.load(words, CONTROL.run) === seen; i++);
+  for (const end = performance.now() + AWAKE_MS; performance.now() < end; ) {
+    for (let i = 0; i < LOOKS; i++) if (Atomics.load(words, CONTROL.run) !== seen) return;
+  }
   while (Atomics.load(words, CONTROL.run) === seen && !Atomics.load(words, CONTROL.stop)) {
     Atomics.wait(words, CONTROL.run, seen, IDLE_PATIENCE_MS);
   }
@@ -30,13 +35,14 @@ function awaitRun({ words }: Control, seen: number): void {
 function serve(task: WorkerTask, ready: () => void): void {
   const { module, secondModule, build, memory } = task;
   const kernels = secondModule ? instantiateExtended(module, secondModule, build, memory) : instantiateKernels(module, build, memory);
-  const control = controlAt(task.memory, task.controlAddress);
+  const control = controlAt(task.memory, task.controlAddress, task.threads);
   const bound = bindSteps(task.steps, kernels.exports, task.thread);
   const over = () => Atomics.load(control.words, CONTROL.stop) !== 0;
-  const meet = () =>
-    meetAt(kernels, control, task.threads, true, IDLE_PATIENCE_MS, () => {
-      if (over()) throw new Error('the pool was stopped');
-    });
+  const overdue = () => {
+    if (over()) throw new Error('the pool was stopped');
+  };
+  const sleep = { canWait: true, patienceMs: IDLE_PATIENCE_MS, overdue };
+  const meet = () => meetAt(kernels, control, task.thread, sleep);
   let seen = Atomics.load(control.words, CONTROL.run);
   ready();
   for (;;) {
@@ -52,7 +58,7 @@ export function runWorker(task: WorkerTask, reply: (message: WorkerReply) => voi
   try {
     serve(task, () => reply({ type: 'ready' }));
   } catch (error) {
-    const { words } = controlAt(task.memory, task.controlAddress);
+    const { words } = controlAt(task.memory, task.controlAddress, task.threads);
     Atomics.store(words, CONTROL.failed, task.thread);
     reply({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
   }

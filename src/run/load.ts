@@ -4,7 +4,7 @@ import type { Graph } from '../graph/graph.js';
 import type { Host } from '../host/host.js';
 import { Arena } from '../kernels/arena.js';
 import { type Build, instantiateKernels, type Kernels, MAX_PAGES, newMemory, PAGE_BYTES } from '../kernels/instance.js';
-import { CONTROL_BYTES, type Pool, singleThread, startPool } from '../kernels/pool.js';
+import { controlBytes, type Pool, singleThread, startPool } from '../kernels/pool.js';
 import { buildGraph } from '../models/index.js';
 import { makePlan, type Plan, type PlacedWeight, ROPE_KIND } from '../plan/plan.js';
 import { PlanRunner } from './run.js';
@@ -127,7 +127,7 @@ export async function loadRunner(host: Host, file: ModelFile, options: RunnerOpt
   const arena = new Arena(kernels.memory);
   arena.reserve(need.total, 'the model');
   const weights = placeWeights(file, graph, kernels.exports, (bytes) => arena.allocate(bytes, 'the weights'));
-  const control = arena.allocate(CONTROL_BYTES, 'threads');
+  const control = arena.allocate(controlBytes(options.threads), 'threads');
   const base = arena.allocate(makePlan(graph, planOptions(kernels.exports, weights, context, options, 0)).bytes, 'scratch');
   const plan = makePlan(graph, planOptions(kernels.exports, weights, context, options, base));
   const starting = shared ? startPool(host, kernels, plan.steps, options.threads, control) : Promise.resolve(singleThread(kernels, plan.steps));

@@ -4,7 +4,7 @@ import type { Graph } from '../graph/graph.js';
 import type { Build, Host } from '../host/host.js';
 import { Arena } from '../kernels/arena.js';
 import { instantiateTrainKernels, MAX_PAGES, newMemory, PAGE_BYTES, type TrainKernels } from '../kernels/instance.js';
-import { CONTROL_BYTES, type Pool, singleThread, startPool } from '../kernels/pool.js';
+import { controlBytes, type Pool, singleThread, startPool } from '../kernels/pool.js';
 import { SLOT } from '../kernels/steps.js';
 import { buildGraph } from '../models/index.js';
 import { layOutParameters, type ParameterLayout, placeParameters } from '../plan/parameters.js';
@@ -150,7 +150,7 @@ export class TrainEngine {
     const regions = { weights: region(), gradients: region(), first: region(), second: region() };
     const frozen = placeWeights(file, layout.frozen, kernels.exports, (bytes) => arena.allocate(bytes, 'frozen weights'));
     const weights = new Map([...frozen, ...placeParameters(parameters, regions.weights)]);
-    const control = arena.allocate(CONTROL_BYTES, 'threads');
+    const control = arena.allocate(controlBytes(threads), 'threads');
     const settings: Omit<TrainPlanOptions, 'base'> = { ...options, exports: kernels.exports, weights, layout: parameters, regions };
     const base = arena.allocate(makeTrainPlan(graph, { ...settings, base: 0 }).bytes, 'activations');
     const plan = makeTrainPlan(graph, { ...settings, base });
