@@ -4,14 +4,15 @@ import { collect, writeGguf } from '../files/gguf-writer.js';
 import { type ModelInput, openModel } from '../files/index.js';
 import type { DType, ModelFile } from '../files/types.js';
 import type { LoraSource } from '../generate/types.js';
-import { abortSignal, callback, checkRules, flag, isText, number, oneOf, type Rule, whole } from '../generate/rules.js';
-import type { Host, HostSettings } from '../host/host.js';
-import { BUILDS, instantiateTrainKernels } from '../kernels/instance.js';
+import { callback, checkRules, flag, isText, number, oneOf, type Rule, whole } from '../generate/rules.js';
+import type { Host } from '../host/host.js';
+import { instantiateTrainKernels } from '../kernels/instance.js';
 import { finetune, type FinetuneOptions as LoopOptions, type TuningResult } from '../train/finetune.js';
 import { mergeAdapters } from '../train/merge.js';
 import { QUANTISATIONS, type Quantisation } from '../train/quantize.js';
 import type { TuningExamples } from '../train/tuning-lessons.js';
-import { chooseBuild, MOST_THREADS } from './load.js';
+import { chooseBuild } from './load.js';
+import { HOST_RULES, type HostOptions, LEARNING_RULES, object, path, positive, type Rules, share } from './rules.js';
 import { trainHostOf, trainThreads } from './train.js';
 
 export type { PreferenceExample, TuningExample, TuningMessage } from '../train/examples.js';
@@ -19,15 +20,9 @@ export type { TuningEvent, TuningResult, TuningStart } from '../train/finetune.j
 export type { TuningExamples } from '../train/tuning-lessons.js';
 export type { TuningOptions, TuningSettings } from '../train/tuning.js';
 
-interface Bringing {
-  /** As for `train`. */
-  readonly workerUrl?: string | URL | undefined;
-  readonly kernels?: HostSettings['kernels'];
-  readonly trainKernels?: HostSettings['kernels'];
-}
-export interface FinetuneOptions extends LoopOptions, Bringing {}
+export interface FinetuneOptions extends LoopOptions, HostOptions {}
 
-export interface MergeOptions extends Bringing {
+export interface MergeOptions extends HostOptions {
   readonly lora: readonly LoraSource[];
   /** Type of all matrices. Default: each keeps its own. */
   readonly type?: Quantisation | undefined;
@@ -54,10 +49,6 @@ export interface Tuner {
   merge(model: ModelInput, options: MergeOptions): Promise<MergeResult>;
 }
 
-const share = (otherwise: number | string): Rule => ({ expected: 'a number from 0 up to, not including, 1', accepts: (value) => typeof value === 'number' && value >= 0 && value < 1, otherwise: String(otherwise) });
-const positive = (otherwise: string): Rule => ({ expected: 'a number above 0', accepts: (value) => typeof value === 'number' && value > 0 && value < Infinity, otherwise });
-const object = (expected: string): Rule => ({ expected, accepts: (value) => typeof value === 'object' && value !== null, otherwise: 'none' });
-const source: Rule = { expected: 'a path, URL, File or bytes', accepts: (value) => isText(value) || object('').accepts(value), otherwise: 'none' };
 const fromExamples = 'one that suits the examples';
 
 const LORA_RULES: Readonly<Record<string, Rule>> = {
@@ -66,57 +57,36 @@ const LORA_RULES: Readonly<Record<string, Rule>> = {
   targets: { expected: 'a list of names', accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isText), otherwise: 'all linear layers' },
 };
 const DPO_RULES: Readonly<Record<string, Rule>> = { beta: positive('0.1') };
-const HOST_RULES: Readonly<Record<string, Rule>> = {
-  workerUrl: { expected: 'an address', accepts: (value) => isText(value) || value instanceof URL, otherwise: 'the embedded worker' },
-  kernels: callback,
-  trainKernels: callback,
-};
 const switchable = (expected: string): Rule => ({ expected: `true, or ${expected}`, accepts: (value) => typeof value === 'boolean' || object('').accepts(value), otherwise: 'false' });
 
-const RULES: Readonly<Record<keyof FinetuneOptions, Rule>> = {
+const RULES: Rules<FinetuneOptions> = {
+  ...LEARNING_RULES,
   lora: switchable('{ rank, alpha, targets }'),
   dpo: switchable('{ beta }'),
   dequantize: flag(false),
   epochs: positive('3'),
   steps: whole(1, 1e9, 'three times through the examples'),
   batch: whole(1, 1 << 16, fromExamples),
-  microBatch: whole(1, 1 << 16, 'as many sequences as are worth it'),
   context: whole(2, 1 << 24, 'the longest example, 1024 at most'),
   long: oneOf('skip', 'cut'),
   learningRate: positive('one that suits the model'),
-  finalRate: { ...positive('a tenth of learningRate'), expected: 'a number from 0', accepts: (value) => typeof value === 'number' && value >= 0 && value < Infinity },
   warmup: whole(0, 1e9, 'a twentieth of the steps, 100 at most'),
-  beta1: share(0.9),
-  beta2: share(0.99),
-  epsilon: positive('1e-8'),
   weightDecay: number(0, 1e3, 0.01),
-  clip: positive('1'),
   dropout: share(0),
-  seed: whole(0, 2 ** 32 - 1, 0),
   validationShare: share(0.1),
   validation: object('a list of examples'),
   evaluateEvery: whole(1, 1e9, 'about 20 evaluations in all'),
-  keep: oneOf('best', 'last'),
   chatTemplate: { expected: 'a template in Jinja, or "chatml"', accepts: isText, otherwise: "the model's own, or Alpaca's headings" },
   type: { ...oneOf(...QUANTISATIONS), otherwise: "the model's own" },
   name: { expected: 'a text', accepts: isText, otherwise: "the model's own" },
-  threads: whole(1, MOST_THREADS, 'one per processor'),
-  build: { ...oneOf(...BUILDS), otherwise: 'the fastest one' },
-  output: { expected: 'a path', accepts: isText, otherwise: 'the bytes of the result' },
-  checkpoint: { expected: 'a path or a function', accepts: (value) => isText(value) || callback.accepts(value), otherwise: 'none' },
-  checkpointEvery: whole(1, 1e9, 'evaluateEvery'),
-  resume: source,
-  signal: abortSignal,
-  onEvent: callback,
-  ...(HOST_RULES as Record<keyof Bringing, Rule>),
 };
 
-const MERGE_RULES: Readonly<Record<keyof MergeOptions, Rule>> = {
+const MERGE_RULES: Rules<MergeOptions> = {
   lora: { expected: 'a list of { source, scale }', accepts: (value) => Array.isArray(value) && value.every((one) => object('').accepts(one) && 'source' in one), otherwise: 'none' },
   type: RULES.type,
-  output: RULES.output,
+  output: path('the bytes of the result'),
   onProgress: callback,
-  ...(HOST_RULES as Record<keyof Bringing, Rule>),
+  ...HOST_RULES,
 };
 
 /** @throws StonechatError `bad-option` */

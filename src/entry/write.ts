@@ -2,12 +2,13 @@
 import { collect, ggufBytes, writeGguf } from '../files/gguf-writer.js';
 import { type ModelInput, openModel, readSmallFile } from '../files/index.js';
 import { inside } from '../files/place.js';
-import { callback, checkRules, flag, isText, oneOf, type Rule } from '../generate/rules.js';
+import { callback, checkRules, flag, oneOf } from '../generate/rules.js';
 import type { Host, HostSettings } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
 import { specFromFile, specFromModel } from '../text/index.js';
 import { type FolderFile, huggingFaceFolder, prepareWriting, type Writing } from '../train/convert.js';
 import { QUANTISATIONS, type Quantisation, SAME } from '../train/quantize.js';
+import { path, type Rules, source } from './rules.js';
 import { trainHostOf } from './train.js';
 
 export interface ConvertOptions {
@@ -50,13 +51,12 @@ export interface Writer {
   convert(model: ModelInput, options?: ConvertOptions): Promise<ConvertResult>;
 }
 
-const source: Rule = { expected: 'a path, URL, File or bytes', accepts: (value) => isText(value) || (typeof value === 'object' && value !== null), otherwise: "the model's own" };
-const RULES: Readonly<Record<keyof ConvertOptions, Rule>> = {
+const RULES: Rules<ConvertOptions> = {
   format: oneOf('gguf', 'huggingface'),
   type: { ...oneOf(...QUANTISATIONS), otherwise: 'the one they have' },
   pure: flag(false),
-  tokenizer: source,
-  output: { expected: 'a path', accepts: isText, otherwise: 'bytes' },
+  tokenizer: source("the model's own"),
+  output: path('bytes'),
   onProgress: callback,
   kernels: callback,
   trainKernels: callback,

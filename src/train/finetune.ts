@@ -14,8 +14,9 @@ import type { Exercise } from './exercises.js';
 import { type History, type LoopEvent, type LoopParts, type LoopState, newState, runLoop } from './loop.js';
 import { type ExercisePair, logProbabilities, PairStream, type PreferenceEvaluation, PreferenceLearner } from './preference.js';
 import type { ReadyOptions as TrainingOptions } from './train.js';
+import { loopSettings } from './settings.js';
 import { beginningFrom, tunedContent, tuningMetadata } from './tuned.js';
-import { tuningLoop, type TuningOptions, type TuningSettings } from './tuning.js';
+import type { TuningOptions, TuningSettings } from './tuning.js';
 import { fingerprintOf, prepareTuning, type TuningExamples, type TuningLessons } from './tuning-lessons.js';
 import { textKernels } from './vocabulary.js';
 
@@ -127,7 +128,7 @@ class Run {
     const save = options.checkpoint === undefined ? undefined : (now: LoopState) => this.save(now, facts);
     const parts: LoopParts = { ...teaching, save, onEvent, signal, yield: this.pause };
     try {
-      await runLoop(parts, tuningLoop(settings, options.checkpointEvery ?? settings.evaluateEvery), state);
+      await runLoop(parts, loopSettings(settings, options.checkpointEvery ?? settings.evaluateEvery), state);
     } catch (error) {
       throw error instanceof StonechatError && error.code === 'diverged' ? await this.rescue(state, teaching, error) : error;
     }

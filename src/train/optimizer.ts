@@ -1,3 +1,4 @@
+import { clamp } from './batch-size.js';
 import { cosine } from './beginning.js';
 import type { UpdateSettings } from './engine.js';
 
@@ -15,6 +16,28 @@ export interface OptimizerSettings {
   /** Gradients whose norm is larger are shortened to it. */
   readonly clip: number;
 }
+
+/** Each may be left out. */
+export type OptimizerOptions = { readonly [Name in keyof OptimizerSettings]?: OptimizerSettings[Name] | undefined };
+
+/** What training and fine-tuning decide differently. */
+type Usual = Pick<OptimizerSettings, 'steps' | 'learningRate' | 'weightDecay'> & { readonly mostWarmup: number };
+
+export const settleOptimizer = (options: OptimizerOptions, { steps, learningRate, weightDecay, mostWarmup }: Usual): OptimizerSettings => ({
+  steps,
+  learningRate,
+  finalRate: options.finalRate ?? learningRate / 10,
+  warmup: options.warmup ?? clamp(Math.ceil(steps / 20), 1, mostWarmup),
+  beta1: options.beta1 ?? 0.9,
+  beta2: options.beta2 ?? 0.99,
+  epsilon: options.epsilon ?? 1e-8,
+  weightDecay: options.weightDecay ?? weightDecay,
+  clip: options.clip ?? 1,
+});
+
+export const optimizerOf = ({ learningRate, finalRate, warmup, steps, beta1, beta2, epsilon, weightDecay, clip }: OptimizerSettings): OptimizerSettings => ({
+  learningRate, finalRate, warmup, steps, beta1, beta2, epsilon, weightDecay, clip,
+});
 
 /** A straight rise, then half a cosine down. `step` counts from 1. */
 export function rateAt(step: number, { learningRate, finalRate, warmup, steps }: OptimizerSettings): number {

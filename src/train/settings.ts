@@ -1,32 +1,21 @@
 import { badOption } from '../files/refuse.js';
+import { clamp, MOST_ROWS, partsOf } from './batch-size.js';
 import { autoConfig, autoVocabulary, checkConfig, type ModelConfig } from './config.js';
 import { END_OF_TEXT } from './corpus.js';
 import type { LoopSettings } from './loop.js';
-import type { OptimizerSettings } from './optimizer.js';
+import { type OptimizerOptions, optimizerOf, type OptimizerSettings, settleOptimizer } from './optimizer.js';
 
 /** What decides the bits of a model, beside its corpus: every one may be left out. */
-export interface LearningOptions {
+export interface LearningOptions extends OptimizerOptions {
   /** Sizes and style of the model; what is left out follows from the size of the corpus. */
   readonly config?: Partial<ModelConfig> | undefined;
   /** Tokens of the vocabulary to be learnt. */
   readonly vocabulary?: number | undefined;
-  /** Optimizer steps, or how often to go through the corpus. */
-  readonly steps?: number | undefined;
+  /** In place of `steps`: how often to go through the corpus. */
   readonly epochs?: number | undefined;
   /** Sequences (of `context` tokens) of one step, and how many of them to compute at a time. */
   readonly batch?: number | undefined;
   readonly microBatch?: number | undefined;
-  /** Highest learning rate, and what is left of it at the last step. */
-  readonly learningRate?: number | undefined;
-  readonly finalRate?: number | undefined;
-  /** Steps in which the rate rises. */
-  readonly warmup?: number | undefined;
-  readonly beta1?: number | undefined;
-  readonly beta2?: number | undefined;
-  readonly epsilon?: number | undefined;
-  readonly weightDecay?: number | undefined;
-  /** Gradients whose norm is larger are shortened to it. */
-  readonly clip?: number | undefined;
   /** Share of the branches' elements that is zeroed. */
   readonly dropout?: number | undefined;
   readonly seed?: number | undefined;
@@ -52,9 +41,6 @@ export interface LearningOptions {
 /** All of them decided. */
 export type LearningSettings = { readonly [Name in Exclude<keyof LearningOptions, 'config' | 'vocabulary' | 'epochs' | 'fusedMultiplyAdd'>]-?: Exclude<LearningOptions[Name], undefined> } & { readonly config: ModelConfig; readonly fusedMultiplyAdd?: true };
 
-/** Rows that are computed at a time: enough to keep the kernels busy, few enough to stay in a few hundred MiB. */
-const MOST_ROWS = 2048;
-const USUAL_BATCH_ROWS = 2048;
 /** A batch should not be a large part of the corpus. */
 const LEAST_BATCHES = 8;
 const EVALUATIONS = 40;
@@ -62,9 +48,6 @@ const EVALUATIONS = 40;
 /** Times through the corpus: a small one must be seen often, and is learnt by heart sooner. */
 const EPOCHS = [[50_000, 20], [200_000, 10], [1_000_000, 6], [5_000_000, 4], [20_000_000, 2], [Infinity, 1]] as const;
 const OFTEN = 4;
-
-const clamp = (value: number, least: number, most: number): number => Math.max(least, Math.min(most, value));
-const divisors = (count: number): number[] => Array.from({ length: count }, (_, i) => count - i).filter((part) => count % part === 0);
 
 /** The vocabulary to learn for a corpus of so many bytes. */
 export function vocabularyFor(bytes: number, { vocabulary, config }: LearningOptions): number {
@@ -87,18 +70,12 @@ export function settle(options: LearningOptions, tokens: number, vocabulary: num
   const learningRate = options.learningRate ?? (config.architecture === 'nplm' ? NPLM_RATE : rateFor(config.embedding));
   const evaluateEvery = options.evaluateEvery ?? clamp(Math.ceil(steps / EVALUATIONS), Math.min(25, steps), steps);
   return {
-    config, steps, batch, microBatch, learningRate, evaluateEvery,
-    finalRate: options.finalRate ?? learningRate / 10,
-    warmup: options.warmup ?? clamp(Math.ceil(steps / 20), 1, 200),
-    beta1: options.beta1 ?? 0.9,
-    beta2: options.beta2 ?? 0.99,
-    epsilon: options.epsilon ?? 1e-8,
-    weightDecay: options.weightDecay ?? 0.1,
-    clip: options.clip ?? 1,
+    config, batch, microBatch, evaluateEvery,
+    ...settleOptimizer(options, { steps, learningRate, weightDecay: 0.1, mostWarmup: 200 }),
     dropout: options.dropout ?? (steps / stepsOfEpoch > OFTEN ? 0.1 : 0),
     seed: options.seed ?? 0,
     validationShare: options.validationShare ?? VALIDATION_SHARE,
-    evaluationTokens: options.evaluationTokens ?? 16 * USUAL_BATCH_ROWS,
+    evaluationTokens: options.evaluationTokens ?? 16 * MOST_ROWS,
     sampleEvery: options.sampleEvery ?? evaluateEvery * 4,
     samplePrompt: options.samplePrompt ?? '',
     sampleTokens: options.sampleTokens ?? 96,
@@ -119,23 +96,19 @@ const rateFor = (embedding: number): number => Math.round((0.024 / Math.sqrt(emb
 
 function batchOf(options: LearningOptions, context: number, tokens: number): { batch: number; microBatch: number } {
   const room = Math.floor(tokens / (context * LEAST_BATCHES));
-  const batch = options.batch ?? clamp(Math.min(Math.floor(USUAL_BATCH_ROWS / context), room), 1, 64);
-  const microBatch = options.microBatch ?? divisors(batch).find((part) => part * context <= MOST_ROWS) ?? 1;
-  if (batch % microBatch !== 0) throw badOption('batch to be a multiple of microBatch', `${batch} and ${microBatch}`, `Use microBatch ${divisors(batch).find((part) => part <= microBatch)}.`);
-  return { batch, microBatch };
+  const batch = options.batch ?? clamp(Math.min(Math.floor(MOST_ROWS / context), room), 1, 64);
+  return partsOf(batch, context, options.microBatch);
 }
 
 export const defined = <T extends object>(options: T): T => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
-export const optimizerOf = ({ learningRate, finalRate, warmup, steps, beta1, beta2, epsilon, weightDecay, clip }: LearningSettings): OptimizerSettings => ({
-  learningRate, finalRate, warmup, steps, beta1, beta2, epsilon, weightDecay, clip,
-});
+type Looped = Pick<LearningSettings, keyof OptimizerSettings | 'batch' | 'microBatch' | 'seed' | 'evaluateEvery'> & { readonly sampleEvery?: number };
 
-export const loopSettings = (settings: LearningSettings, checkpointEvery: number): LoopSettings => ({
+export const loopSettings = (settings: Looped, checkpointEvery: number): LoopSettings => ({
   optimizer: optimizerOf(settings),
   accumulation: settings.batch / settings.microBatch,
   seed: settings.seed,
   evaluateEvery: settings.evaluateEvery,
-  sampleEvery: settings.sampleEvery,
+  sampleEvery: settings.sampleEvery ?? 0,
   checkpointEvery,
 });

@@ -1,21 +1,20 @@
 import { badOption } from '../files/refuse.js';
 import type { ModelFile } from '../files/types.js';
+import { clamp, MOST_ROWS, partsOf } from './batch-size.js';
 import { LORA_DEFAULTS, type LoraSettings } from './lora.js';
-import type { LoopSettings } from './loop.js';
-import type { OptimizerSettings } from './optimizer.js';
+import { type OptimizerOptions, settleOptimizer } from './optimizer.js';
 import type { Quantisation } from './quantize.js';
 
 /** How a model is tuned: every one may be left out. */
-export interface TuningOptions {
+export interface TuningOptions extends OptimizerOptions {
   /** Trains a low-rank adapter and leaves the model as it is (any weight type); else all weights are trained. */
   readonly lora?: boolean | Partial<LoraSettings> | undefined;
   /** Direct preference optimisation on pairs of answers. */
   readonly dpo?: boolean | { readonly beta?: number } | undefined;
   /** Lets all weights of a quantised model be trained: they become floats first. */
   readonly dequantize?: boolean | undefined;
-  /** Times through the examples, or optimizer steps. Default 3 epochs. */
+  /** In place of `steps`: times through the examples. Default 3. */
   readonly epochs?: number | undefined;
-  readonly steps?: number | undefined;
   /** Sequences (with `dpo`: pairs) of one step, and how many to compute at a time. */
   readonly batch?: number | undefined;
   readonly microBatch?: number | undefined;
@@ -23,14 +22,6 @@ export interface TuningOptions {
   readonly context?: number | undefined;
   /** An example that is longer: left out and counted, or cut at its end. Texts are learnt in parts instead. */
   readonly long?: 'skip' | 'cut' | undefined;
-  readonly learningRate?: number | undefined;
-  readonly finalRate?: number | undefined;
-  readonly warmup?: number | undefined;
-  readonly beta1?: number | undefined;
-  readonly beta2?: number | undefined;
-  readonly epsilon?: number | undefined;
-  readonly weightDecay?: number | undefined;
-  readonly clip?: number | undefined;
   /** Share of elements zeroed: of what goes into an adapter, or of the branches. */
   readonly dropout?: number | undefined;
   readonly seed?: number | undefined;
@@ -45,7 +36,7 @@ export interface TuningOptions {
   readonly name?: string | undefined;
 }
 
-type Decided = 'steps' | 'batch' | 'microBatch' | 'context' | 'learningRate' | 'finalRate' | 'warmup' | 'beta1' | 'beta2' | 'epsilon' | 'weightDecay' | 'clip' | 'dropout' | 'seed' | 'evaluateEvery' | 'keep' | 'long';
+type Decided = keyof OptimizerOptions | 'batch' | 'microBatch' | 'context' | 'dropout' | 'seed' | 'evaluateEvery' | 'keep' | 'long';
 
 /** What decides the bits of the result, beside model and examples. */
 export type TuningSettings = { readonly [Name in Decided]-?: Exclude<TuningOptions[Name], undefined> } & {
@@ -56,13 +47,10 @@ export type TuningSettings = { readonly [Name in Decided]-?: Exclude<TuningOptio
 
 const DPO_BETA = 0.1;
 const LONGEST = 1024;
-/** Rows that are computed at a time: as in training. */
-const MOST_ROWS = 2048;
 const LEAST_STEPS_OF_EPOCH = 8;
 const EVALUATIONS = 20;
 const EPOCHS = 3;
 
-const clamp = (value: number, least: number, most: number): number => Math.max(least, Math.min(most, value));
 const roundUp = (value: number, to: number): number => Math.ceil(value / to) * to;
 
 export function loraOf({ lora }: TuningOptions): LoraSettings | undefined {
@@ -94,15 +82,9 @@ export function settleTuning(file: ModelFile, options: TuningOptions, longest: n
   const steps = asked ?? Math.max(1, Math.ceil(((epochs ?? EPOCHS) * all) / batch));
   const learningRate = options.learningRate ?? rateFor(numberIn(file, 'embedding_length') ?? 256, lora !== undefined, Boolean(dpo));
   return {
-    lora, steps, batch, microBatch, context, learningRate,
+    lora, batch, microBatch, context,
+    ...settleOptimizer(options, { steps, learningRate, weightDecay: 0.01, mostWarmup: 100 }),
     beta: dpo ? ((dpo === true ? undefined : dpo.beta) ?? DPO_BETA) : undefined,
-    finalRate: options.finalRate ?? learningRate / 10,
-    warmup: options.warmup ?? clamp(Math.ceil(steps / 20), 1, 100),
-    beta1: options.beta1 ?? 0.9,
-    beta2: options.beta2 ?? 0.99,
-    epsilon: options.epsilon ?? 1e-8,
-    weightDecay: options.weightDecay ?? 0.01,
-    clip: options.clip ?? 1,
     dropout: options.dropout ?? 0,
     seed: options.seed ?? 0,
     evaluateEvery: options.evaluateEvery ?? Math.max(1, Math.ceil(steps / EVALUATIONS)),
@@ -122,14 +104,5 @@ function rateFor(embedding: number, lora: boolean, dpo: boolean): number {
 
 function batchOf(options: TuningOptions, rows: number, all: number): { batch: number; microBatch: number } {
   const batch = options.batch ?? clamp(Math.min(Math.floor(MOST_ROWS / rows), Math.floor(all / LEAST_STEPS_OF_EPOCH)), 1, 64);
-  const divisors = Array.from({ length: batch }, (_, i) => batch - i).filter((part) => batch % part === 0);
-  const microBatch = options.microBatch ?? divisors.find((part) => part * rows <= MOST_ROWS) ?? 1;
-  if (batch % microBatch !== 0) throw badOption('batch to be a multiple of microBatch', `${batch} and ${microBatch}`, `Use microBatch ${divisors.find((part) => part <= microBatch)}.`);
-  return { batch, microBatch };
+  return partsOf(batch, rows, options.microBatch);
 }
-
-export const tuningLoop = (settings: TuningSettings, checkpointEvery: number): LoopSettings => {
-  const { learningRate, finalRate, warmup, steps, beta1, beta2, epsilon, weightDecay, clip, batch, microBatch, seed, evaluateEvery } = settings;
-  const optimizer: OptimizerSettings = { learningRate, finalRate, warmup, steps, beta1, beta2, epsilon, weightDecay, clip };
-  return { optimizer, accumulation: batch / microBatch, seed, evaluateEvery, sampleEvery: 0, checkpointEvery };
-};

@@ -87,9 +87,10 @@ describe.skipIf(!hasData || !isBuilt)(`${titled('judging')}${unbuilt}`, () => {
   });
 
   test('convert says what it can write', async () => {
-    const [one, file, type] = await Promise.all([run(['convert', MODEL]), run(['convert', MODEL, path('x.safetensors')]), run(['convert', MODEL, path('hf2'), '--type', 'q8_0'])]);
+    const [one, file, type] = await Promise.all([run(['convert', MODEL]), run(['convert', MODEL, path('x.safetensors')]), run(['convert', MODEL, path('hf2/deep'), '--type', 'q8_0'])]);
     expect(one).toMatchObject({ code: 2, error: expect.stringContaining('what to write') });
     expect(file).toMatchObject({ code: 2, error: expect.stringContaining('a folder') });
     expect(type).toMatchObject({ code: 2, error: expect.stringContaining('--type f16') });
+    expect(existsSync(path('hf2')), 'a folder made for nothing').toBe(false);
   });
 });

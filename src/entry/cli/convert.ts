@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import type { Quantisation } from '../../train/quantize.js';
 import { type ConvertOptions, type ConvertResult, createWriter } from '../write.js';
 import type { Arguments } from './arguments.js';
@@ -15,8 +15,11 @@ export async function convert(args: Arguments): Promise<number> {
   if (!from || !to || rest.length > 0) throw usage('what to read, and what to write', args.positionals.join(' ') || 'none', 'Write stonechat convert in.gguf folder/, or stonechat convert folder/ out.gguf.');
   if (/\.(safetensors|bin|json)$/.test(to)) throw usage('a .gguf file or a folder to write', to, 'A Hugging Face model is a folder (config.json, model.safetensors, tokenizer.json): name one.');
   const format = to.endsWith('.gguf') ? 'gguf' : 'huggingface';
-  if (format === 'huggingface') await mkdir(to, { recursive: true });
-  const { files } = await write(from, to, { format, ...typesOf(args) });
+  const made = format === 'huggingface' ? await mkdir(to, { recursive: true }) : undefined;
+  const { files } = await write(from, to, { format, ...typesOf(args) }).catch(async (error: unknown) => {
+    if (made !== undefined) await rm(made, { recursive: true });
+    throw error;
+  });
   const written = files.map(({ name, fileBytes }) => ({ path: name, fileBytes }));
   await printLine(args.has('json') ? json({ from, to, files: written }) : table(written.map(({ path, fileBytes }) => [path, bytes(fileBytes)]), [1]));
   return 0;

@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { StonechatError } from '../../errors.js';
 import { splitDocuments } from '../../train/corpus.js';
 import type { TuningExample } from '../../train/examples.js';
@@ -7,50 +7,33 @@ import { createTuner, type FinetuneOptions } from '../tune.js';
 import type { Arguments } from './arguments.js';
 import { bytes, count, duration, json, several } from './format.js';
 import { host, modelOf, modelPaths, readTextFile, templateOf } from './loading.js';
+import { learning, numbersOf, placesOf } from './learning.js';
 import { TUNING_NUMBERS } from './options.js';
-import { interruptible, printLine, remark } from './terminal.js';
-import { camel, checkOutput, resumedFrom, stopped } from './train.js';
-import { TrainDisplay } from './train-display.js';
+import { printLine, remark } from './terminal.js';
+import type { TrainDisplay } from './train-display.js';
 import { usage } from './usage.js';
 
 /** Examples to a tuned model, or to an adapter. */
 export async function finetune(args: Arguments): Promise<number> {
-  const model = await modelOf(args);
-  const output = args.text('output');
-  if (args.positionals.length === 0) throw usage('examples to learn from', 'none', 'Write stonechat finetune -m base.gguf examples.jsonl -o tuned.gguf.');
-  if (!output) throw usage('--output', 'none', 'Write stonechat finetune -m base.gguf examples.jsonl -o tuned.gguf.');
-  const checkpoint = args.text('checkpoint') ?? `${output}.checkpoint`;
   const inputs = [...modelPaths(args), ...args.positionals, ...args.texts('validation')];
-  await checkOutput(output, inputs);
-  await checkOutput(checkpoint, inputs);
-  const options = { ...(await tuningOptions(args)), output, checkpoint, resume: resumedFrom(args, checkpoint) };
-  const examples = await readExamples(args.positionals);
-  return interruptible(async (signal) => {
-    const display = new TrainDisplay(args.has('json'));
-    const started = performance.now();
-    try {
-      const result = await createTuner(host).finetune(model, examples, { ...options, signal, onEvent: (event) => show(event, display, args.has('json')) });
-      display.end();
-      await conclude(args, result, output, (performance.now() - started) / 1000);
-      await rm(checkpoint, { force: true });
-      return 0;
-    } catch (error) {
-      display.end();
-      if (error instanceof StonechatError && error.code === 'aborted') return stopped(checkpoint);
-      throw error;
-    }
-  });
+  const { output, checkpoint, resume } = await placesOf(args, inputs, 'examples', 'stonechat finetune -m base.gguf examples.jsonl -o tuned.gguf');
+  const options = { ...(await tuningOptions(args)), output, checkpoint, resume };
+  const [model, examples] = [await modelOf(args), await readExamples(args.positionals)];
+  return learning(
+    args, checkpoint,
+    (signal, display) => createTuner(host).finetune(model, examples, { ...options, signal, onEvent: (event) => show(event, display, args.has('json')) }),
+    (result, seconds) => conclude(args, result, output, seconds),
+  );
 }
 
 async function tuningOptions(args: Arguments): Promise<FinetuneOptions> {
-  const numbers = TUNING_NUMBERS.map(({ name }) => [camel(name), args.number(name)]);
   const validation = args.texts('validation');
   const [rank, alpha, targets, beta] = [args.number('rank'), args.number('alpha'), args.text('targets')?.split(','), args.number('beta')];
   const lora = { ...(rank !== undefined && { rank }), ...(alpha !== undefined && { alpha }), ...(targets && { targets }) };
   if (!args.has('lora') && Object.keys(lora).length > 0) throw usage('--lora beside --rank, --alpha, --targets', 'none', 'Add --lora to train an adapter.');
   if (!args.has('dpo') && beta !== undefined) throw usage('--dpo beside --beta', 'none', 'Add --dpo to learn from preferences.');
   return {
-    ...(Object.fromEntries(numbers) as FinetuneOptions),
+    ...(numbersOf(args, TUNING_NUMBERS) as FinetuneOptions),
     lora: args.has('lora') ? lora : undefined,
     dpo: args.has('dpo') ? { ...(beta !== undefined && { beta }) } : undefined,
     validation: validation.length > 0 ? await readExamples(validation) : undefined,

@@ -4,8 +4,8 @@ import { createTuner } from '../tune.js';
 import type { Arguments } from './arguments.js';
 import { bytes, json, several } from './format.js';
 import { adaptersOf, host, modelOf, modelPaths } from './loading.js';
+import { checkOutput } from './learning.js';
 import { printLine, ProgressBar } from './terminal.js';
-import { checkOutput } from './train.js';
 import { usage } from './usage.js';
 
 /** A model and adapters to one model. */

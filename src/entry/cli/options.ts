@@ -137,6 +137,7 @@ export const TRAINING: readonly OptionSpec[] = [
   flag('no-report', 'Only write the model.'),
 ];
 
+/** Options of training that others have too. */
 const among = (names: readonly string[]): OptionSpec[] => TRAINING.filter(({ name }) => names.includes(name));
 
 export const COMPARING: readonly OptionSpec[] = [
@@ -153,21 +154,17 @@ export const TUNING_NUMBERS: readonly OptionSpec[] = [
   option('epochs', 'X', 'How often to go through the examples. Default 3.'),
   option('steps', 'N', 'In place of --epochs: optimizer steps.', { short: 'n' }),
   option('batch', 'N', 'Sequences (--dpo: pairs) of one step. Default: about 2,048 tokens of them.'),
-  option('micro-batch', 'N', 'How many of them to compute at a time; fewer take less memory.'),
+  ...among(['micro-batch']),
   option('context', 'N', 'Tokens of a sequence. Default: the longest example, 1,024 at most.', { short: 'c' }),
-  option('learning-rate', 'X', 'Highest learning rate. Default: by the size of the model.'),
-  option('final-rate', 'X', 'What is left of it at the end. Default: a tenth.'),
+  ...among(['learning-rate', 'final-rate']),
   option('warmup', 'N', 'Steps in which it rises. Default: a twentieth of them, 100 at most.'),
   option('weight-decay', 'X', 'Of matrices, by AdamW. Default 0.01.'),
-  option('beta1', 'X', 'Of AdamW. Default 0.9.'),
-  option('beta2', 'X', 'Of AdamW. Default 0.99.'),
-  option('clip', 'X', 'Longest gradient. Default 1.'),
+  ...among(['beta1', 'beta2', 'clip']),
   option('dropout', 'X', 'Of what goes into an adapter, or of the branches. Default 0.'),
-  option('seed', 'N', 'The same seed gives the same weights, on every machine. Default 0.', { short: 's' }),
+  ...among(['seed']),
   option('validation-share', 'X', 'Share of the examples kept back to validate. Default 0.1.'),
   option('evaluate-every', 'N', 'Steps between evaluations. Default: about 20 in all.'),
-  option('checkpoint-every', 'N', 'Steps between checkpoints. Default: as often as evaluations.'),
-  option('threads', 'N', 'Threads that compute; they change no bit. Default: one per processor, 8 at most.', { short: 't' }),
+  ...among(['checkpoint-every', 'threads']),
 ];
 
 export const TUNING: readonly OptionSpec[] = [
@@ -184,13 +181,10 @@ export const TUNING: readonly OptionSpec[] = [
   option('long', 'WHICH', 'What becomes of examples longer than a sequence: skip or cut. Default skip; told at the end.'),
   flag('dequantize', 'Let all weights of a quantised model be trained, as floats.'),
   option('type', 'TYPE', 'Type of the tuned model: f32, f16, q8_0 and so on. Default: as it was.'),
-  option('keep', 'WHICH', 'best (by validation loss) or last weights. Default best.'),
+  ...among(['keep']),
   TEMPLATE,
   option('name', 'TEXT', 'Name of the tuned model.'),
-  option('build', 'NAME', 'scalar, simd or relaxed: the same weights at another speed. Default: the fastest.'),
-  option('checkpoint', 'FILE', 'Where the state is kept while it runs. Default: the output with .checkpoint.'),
-  flag('resume', 'Go on from the checkpoint, where there is one.'),
-  flag('restart', 'Begin anew, although there is a checkpoint.'),
+  ...among(['build', 'checkpoint', 'resume', 'restart']),
 ];
 
 export const MERGING: readonly OptionSpec[] = [
