@@ -1,5 +1,5 @@
 import { SIMD } from './lanes';
-import { abs, add, copySign, div, entry, greater, halfPower, lesser, mul, splat, sub, whereLess } from './vector';
+import { abs, add, copySign, div, entry, greater, halfPower, lesser, mul, put, splat, sub, whereLess } from './vector';
 
 /** The exponential of f64, in software: the same bits on every machine. */
 export function exp_f64(x: f64): f64 {
@@ -28,15 +28,58 @@ const EXP = memory.data<f32>([
 @inline
 export function exp<T>(x: T): T {
   const inside = greater<T>(lesser<T>(x, entry<T>(EXP, 0)), entry<T>(EXP, 1));
-  const shifted = add<T>(mul<T>(inside, entry<T>(EXP, 2)), entry<T>(EXP, 3));
+  const shifted = step<T>(inside, entry<T>(EXP, 2), entry<T>(EXP, 3));
   const n = sub<T>(shifted, entry<T>(EXP, 3));
-  const r = sub<T>(sub<T>(inside, mul<T>(n, entry<T>(EXP, 4))), mul<T>(n, entry<T>(EXP, 5)));
-  let p = add<T>(mul<T>(r, entry<T>(EXP, 6)), entry<T>(EXP, 7));
-  p = add<T>(mul<T>(p, r), entry<T>(EXP, 8));
-  p = add<T>(mul<T>(p, r), entry<T>(EXP, 9));
-  p = add<T>(mul<T>(p, r), entry<T>(EXP, 10));
-  const twice = add<T>(add<T>(mul<T>(mul<T>(r, r), p), add<T>(r, r)), entry<T>(EXP, 11));
-  return mul<T>(twice, halfPower<T>(shifted, entry<T>(EXP, 12)));
+  const r = less<T>(less<T>(inside, n, entry<T>(EXP, 4)), n, entry<T>(EXP, 5));
+  let p = step<T>(r, entry<T>(EXP, 6), entry<T>(EXP, 7));
+  p = step<T>(p, r, entry<T>(EXP, 8));
+  p = step<T>(p, r, entry<T>(EXP, 9));
+  p = step<T>(p, r, entry<T>(EXP, 10));
+  return expEnd<T>(p, r, shifted, entry<T>(EXP, 11), entry<T>(EXP, 12));
+}
+
+/** p x + c: multiply, then add. */
+// @ts-ignore: decorator
+@inline
+function step<T>(p: T, x: T, c: T): T {
+  return add<T>(mul<T>(p, x), c);
+}
+
+// @ts-ignore: decorator
+@inline
+function less<T>(x: T, n: T, c: T): T {
+  return sub<T>(x, mul<T>(n, c));
+}
+
+// @ts-ignore: decorator
+@inline
+function expEnd<T>(p: T, r: T, shifted: T, two: T, half: T): T {
+  const twice = add<T>(add<T>(mul<T>(mul<T>(r, r), p), add<T>(r, r)), two);
+  return mul<T>(twice, halfPower<T>(shifted, half));
+}
+
+/**
+ * `exp` of four vectors, stored at `to`, `to` + 16 and so on. Side by side: one alone is a chain of 20 operations, of which a core's
+ * scheduler holds few at once; and each constant is loaded once instead of four times.
+ */
+// @ts-ignore: decorator
+@inline
+export function storeExp(to: usize, a: v128, b: v128, c: v128, d: v128): void {
+  let k = entry<v128>(EXP, 0), l = entry<v128>(EXP, 1);
+  a = greater<v128>(lesser<v128>(a, k), l), b = greater<v128>(lesser<v128>(b, k), l), c = greater<v128>(lesser<v128>(c, k), l), d = greater<v128>(lesser<v128>(d, k), l);
+  k = entry<v128>(EXP, 2), l = entry<v128>(EXP, 3);
+  const sa = step<v128>(a, k, l), sb = step<v128>(b, k, l), sc = step<v128>(c, k, l), sd = step<v128>(d, k, l);
+  let p = sub<v128>(sa, l), q = sub<v128>(sb, l), r = sub<v128>(sc, l), s = sub<v128>(sd, l);
+  k = entry<v128>(EXP, 4), a = less<v128>(a, p, k), b = less<v128>(b, q, k), c = less<v128>(c, r, k), d = less<v128>(d, s, k);
+  k = entry<v128>(EXP, 5), a = less<v128>(a, p, k), b = less<v128>(b, q, k), c = less<v128>(c, r, k), d = less<v128>(d, s, k);
+  p = q = r = s = entry<v128>(EXP, 6);
+  for (let at = EXP + 28; at < EXP + 44; at += 4) {
+    k = entry<v128>(at, 0);
+    p = step<v128>(p, a, k), q = step<v128>(q, b, k), r = step<v128>(r, c, k), s = step<v128>(s, d, k);
+  }
+  k = entry<v128>(EXP, 11), l = entry<v128>(EXP, 12);
+  put<v128>(to, expEnd<v128>(p, a, sa, k, l)), put<v128>(to + 16, expEnd<v128>(q, b, sb, k, l));
+  put<v128>(to + 32, expEnd<v128>(r, c, sc, k, l)), put<v128>(to + 48, expEnd<v128>(s, d, sd, k, l));
 }
 
 /** The numbers of `exp2`, in order of use. */
@@ -52,12 +95,31 @@ export function exp2<T>(x: T): T {
   const inside = greater<T>(x, entry<T>(EXP2, 0));
   const shifted = add<T>(inside, entry<T>(EXP2, 1));
   const f = sub<T>(inside, sub<T>(shifted, entry<T>(EXP2, 1)));
-  let p = add<T>(mul<T>(f, entry<T>(EXP2, 2)), entry<T>(EXP2, 3));
-  p = add<T>(mul<T>(p, f), entry<T>(EXP2, 4));
-  p = add<T>(mul<T>(p, f), entry<T>(EXP2, 5));
-  p = add<T>(mul<T>(p, f), entry<T>(EXP2, 6));
-  p = add<T>(mul<T>(p, f), entry<T>(EXP2, 7));
-  return mul<T>(add<T>(mul<T>(p, f), entry<T>(EXP2, 8)), halfPower<T>(shifted, entry<T>(EXP2, 9)));
+  let p = step<T>(f, entry<T>(EXP2, 2), entry<T>(EXP2, 3));
+  p = step<T>(p, f, entry<T>(EXP2, 4));
+  p = step<T>(p, f, entry<T>(EXP2, 5));
+  p = step<T>(p, f, entry<T>(EXP2, 6));
+  p = step<T>(p, f, entry<T>(EXP2, 7));
+  return mul<T>(step<T>(p, f, entry<T>(EXP2, 8)), halfPower<T>(shifted, entry<T>(EXP2, 9)));
+}
+
+/** `exp2` of four vectors, as storeExp. */
+// @ts-ignore: decorator
+@inline
+export function storeExp2(to: usize, a: v128, b: v128, c: v128, d: v128): void {
+  let k = entry<v128>(EXP2, 0);
+  a = greater<v128>(a, k), b = greater<v128>(b, k), c = greater<v128>(c, k), d = greater<v128>(d, k);
+  k = entry<v128>(EXP2, 1);
+  const sa = add<v128>(a, k), sb = add<v128>(b, k), sc = add<v128>(c, k), sd = add<v128>(d, k);
+  a = sub<v128>(a, sub<v128>(sa, k)), b = sub<v128>(b, sub<v128>(sb, k)), c = sub<v128>(c, sub<v128>(sc, k)), d = sub<v128>(d, sub<v128>(sd, k));
+  let p = entry<v128>(EXP2, 2), q = p, r = p, s = p;
+  for (let at = EXP2 + 12; at < EXP2 + 36; at += 4) {
+    k = entry<v128>(at, 0);
+    p = step<v128>(p, a, k), q = step<v128>(q, b, k), r = step<v128>(r, c, k), s = step<v128>(s, d, k);
+  }
+  k = entry<v128>(EXP2, 9);
+  put<v128>(to, mul<v128>(p, halfPower<v128>(sa, k))), put<v128>(to + 16, mul<v128>(q, halfPower<v128>(sb, k)));
+  put<v128>(to + 32, mul<v128>(r, halfPower<v128>(sc, k))), put<v128>(to + 48, mul<v128>(s, halfPower<v128>(sd, k)));
 }
 
 /** Hyperbolic tangent: an odd polynomial (own minimax fit) below 0.625, 1 - 2 / (e^2|x| + 1) from there. */
@@ -75,20 +137,29 @@ export function tanh<T>(x: T): T {
   return whereLess<T>(size, splat<T>(0.625), near, copySign<T>(far, x));
 }
 
-/** x times sigmoid(x): SiLU, also called swish. */
+/*
+ * SiLU (also called swish) and GELU in its tanh form, 0.5 x (1 + tanh(u)) with u = sqrt(2/pi) (x + 0.044715 x^3), are x times the
+ * sigmoid of x and of 2u: x / (1 + e^exponent), exponent -x and -2u.
+ */
+
 // @ts-ignore: decorator
 @inline
-export function silu<T>(x: T): T {
-  return div<T>(x, add<T>(splat<T>(1), exp<T>(sub<T>(splat<T>(0), x))));
+export function siluExponent<T>(x: T): T {
+  return sub<T>(splat<T>(0), x);
 }
 
-/** GELU in its tanh form, 0.5 x (1 + tanh(u)) with u = sqrt(2/pi) (x + 0.044715 x^3), written as x sigmoid(2u). */
 // @ts-ignore: decorator
 @inline
-export function gelu<T>(x: T): T {
+export function geluExponent<T>(x: T): T {
   const cubic = mul<T>(mul<T>(x, x), splat<T>(0.044715 * 1.5957691216057308));
-  const minusTwice = mul<T>(sub<T>(splat<T>(-1.5957691216057308), cubic), x);
-  return div<T>(x, add<T>(splat<T>(1), exp<T>(minusTwice)));
+  return mul<T>(sub<T>(splat<T>(-1.5957691216057308), cubic), x);
+}
+
+/** x / (1 + power) */
+// @ts-ignore: decorator
+@inline
+export function gated<T>(x: T, power: T): T {
+  return div<T>(x, add<T>(splat<T>(1), power));
 }
 
 /** GELU in its exact form, x times the normal distribution function. */

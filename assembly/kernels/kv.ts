@@ -1,14 +1,16 @@
+import { SIMD } from '../lanes';
+import { codes, largestLane, storeScale } from './quantize';
+
 /*
  * The KV cache of one layer: a region per KV head, cut into blocks of BLOCK tokens at absolute positions. A block is made
  * of tiles with 8 columns that attention multiplies as they lie, front to back:
  *
- *   keys    [BLOCK/8 groups of tokens][headDim][8 tokens]       scores of 8 tokens come out in lanes
- *   values  [headDim/8 groups of dims, rounded up][BLOCK][8 dims]  dims past headDim are 0
- *
- * f32:   keys, then values.
- * q8_0:  key scales f32 [headDim/32 rounded up][BLOCK], value scales likewise, then keys and values as int8.
- *        A scale serves up to 32 dims of one token: largest magnitude / 127; codes are x * (127 / largest) rounded to the
- *        nearest, ties to even. A run that holds NaN or Infinity has no meaningful codes.
+ * f32:   keys    [BLOCK/8 groups of tokens][headDim][8 tokens]         scores of 8 tokens come out in lanes
+ *        values  [headDim/8 groups of dims, rounded up][BLOCK][8 dims]  dims past headDim are 0
+ * q8_0:  key scales f32 [headDim/32 rounded up][BLOCK], value scales likewise, then int8 codes in pairs:
+ *        keys    [BLOCK/8 groups of tokens][headDim/2 pairs of dims, rounded up][8 tokens][2 dims]
+ *        values  [headDim/8 groups of dims, rounded up][BLOCK/2 pairs of tokens][8 dims][2 tokens]
+ *        A scale serves up to 32 dims of one token; scale and codes follow the rule of quantize.ts.
  */
 export const BLOCK: i32 = 32;
 export const COLUMNS: i32 = 8;
@@ -21,6 +23,13 @@ export function kv_bytes_f32(context: i32, kvHeads: i32, headDim: i32): usize {
 
 export function kv_bytes_q8_0(context: i32, kvHeads: i32, headDim: i32): usize {
   return <usize>kvHeads * headBytes(context, headDim, true);
+}
+
+/** Pairs of dims of a key. */
+// @ts-ignore: decorator
+@inline
+export function keyPairs(headDim: i32): i32 {
+  return (headDim + 1) >> 1;
 }
 
 /** Headdim rounded up to whole tiles. */
@@ -36,8 +45,8 @@ export function headBytes(context: i32, headDim: i32, quantised: bool): usize {
 }
 
 export function blockBytes(headDim: i32, quantised: bool): usize {
-  const elements = <usize>(BLOCK * (headDim + paddedDim(headDim)));
-  return quantised ? elements + 2 * scaleBytes(headDim) : elements << 2;
+  if (!quantised) return <usize>(BLOCK * (headDim + paddedDim(headDim))) << 2;
+  return 2 * scaleBytes(headDim) + <usize>(BLOCK * (2 * keyPairs(headDim) + paddedDim(headDim)));
 }
 
 /** Bytes of a block's key scales, and of its value scales. */
@@ -47,7 +56,7 @@ export function scaleBytes(headDim: i32): usize {
   return <usize>(((headDim + SCALE_DIMS - 1) / SCALE_DIMS) * BLOCK) << 2;
 }
 
-/** Elements from the start of a block's keys to key tile `group`, and of its values to value tile `group`. */
+/** Elements from the start of a block's keys to key tile `group` (f32), and of its values to value tile `group`. */
 // @ts-ignore: decorator
 @inline
 export function keyTile(group: i32, headDim: i32): usize {
@@ -103,59 +112,91 @@ function rowOf(x: usize, token: i32, stride: i32, head: i32, headDim: i32): usiz
   return x + ((<usize>token * <usize>stride + <usize>(head * headDim)) << 2);
 }
 
-/** Element (slot, dim) of a block's keys, counted from their start. */
-// @ts-ignore: decorator
-@inline
-function keyElement(slot: i32, dim: i32, headDim: i32): usize {
-  return keyTile(slot / COLUMNS, headDim) + <usize>(dim * COLUMNS + slot % COLUMNS);
-}
-
-// @ts-ignore: decorator
-@inline
-function valueElement(slot: i32, dim: i32): usize {
-  return valueTile(dim / COLUMNS) + <usize>(slot * COLUMNS + dim % COLUMNS);
-}
-
 function storeFloats(block: usize, slot: i32, k: usize, v: usize, headDim: i32): void {
-  const values = block + (<usize>(BLOCK * headDim) << 2);
-  for (let dim = 0; dim < headDim; ++dim) {
-    const at = <usize>dim << 2;
-    store<f32>(block + (keyElement(slot, dim, headDim) << 2), load<f32>(k + at));
-    store<f32>(values + (valueElement(slot, dim) << 2), load<f32>(v + at));
+  const keys = block + ((keyTile(slot / COLUMNS, headDim) + <usize>(slot % COLUMNS)) << 2);
+  const values = block + (<usize>(BLOCK * headDim + slot * COLUMNS) << 2);
+  let dim: usize = 0;
+  if (SIMD) {
+    for (; dim + 4 <= <usize>headDim; dim += 4) {
+      const x = v128.load(k + (dim << 2)), to = keys + (dim << 5);
+      v128.store32_lane(to, x, 0), v128.store32_lane(to, x, 1, 32), v128.store32_lane(to, x, 2, 64), v128.store32_lane(to, x, 3, 96);
+      v128.store(values + floatOffset(dim), v128.load(v + (dim << 2)));
+    }
   }
-  for (let dim = headDim; dim < paddedDim(headDim); ++dim) store<f32>(values + (valueElement(slot, dim) << 2), 0);
+  for (; dim < <usize>headDim; ++dim) {
+    store<f32>(keys + (dim << 5), load<f32>(k + (dim << 2)));
+    store<f32>(values + floatOffset(dim), load<f32>(v + (dim << 2)));
+  }
+  for (; dim < <usize>paddedDim(headDim); ++dim) store<f32>(values + floatOffset(dim), 0);
+}
+
+/** Bytes from a value's dim 0 to another. */
+// @ts-ignore: decorator
+@inline
+function floatOffset(dim: usize): usize {
+  return ((dim / COLUMNS) * (BLOCK * COLUMNS) + dim % COLUMNS) << 2;
 }
 
 function storeCodes(block: usize, slot: i32, k: usize, v: usize, headDim: i32): void {
-  const keyScales = block + (<usize>slot << 2);
-  const valueScales = keyScales + scaleBytes(headDim);
-  const keys = block + 2 * scaleBytes(headDim);
-  const values = keys + <usize>(BLOCK * headDim);
+  const keyScales = block + (<usize>slot << 2), valueScales = keyScales + scaleBytes(headDim), tiles = block + 2 * scaleBytes(headDim);
+  const keys = tiles + <usize>((slot / COLUMNS * keyPairs(headDim) * COLUMNS + slot % COLUMNS) * 2);
+  const values = tiles + <usize>(keyPairs(headDim) * BLOCK * 2 + (slot >> 1) * COLUMNS * 2 + (slot & 1));
   for (let from = 0; from < headDim; from += SCALE_DIMS) {
-    const to = min(from + SCALE_DIMS, headDim);
-    const largestKey = largestMagnitude(k, from, to), largestValue = largestMagnitude(v, from, to);
-    store<f32>(keyScales + scaleRow(from), largestKey / 127);
-    store<f32>(valueScales + scaleRow(from), largestValue / 127);
-    for (let dim = from; dim < to; ++dim) {
-      store<i8>(keys + keyElement(slot, dim, headDim), code(k, dim, largestKey));
-      store<i8>(values + valueElement(slot, dim), code(v, dim, largestValue));
-    }
+    const count = min(SCALE_DIMS, headDim - from), at = <usize>from << 2;
+    storeKeyCodes(keys + <usize>(from * COLUMNS), k + at, count, storeScale(keyScales + scaleRow(from), largestBits(k + at, count)));
+    storeValueCodes(values + <usize>(from * BLOCK), v + at, count, storeScale(valueScales + scaleRow(from), largestBits(v + at, count)));
   }
-  for (let dim = headDim; dim < paddedDim(headDim); ++dim) store<i8>(values + valueElement(slot, dim), 0);
 }
 
-function largestMagnitude(x: usize, from: i32, to: i32): f32 {
-  let best: f32 = 0;
-  for (let dim = from; dim < to; ++dim) {
-    const size = NativeMathf.abs(load<f32>(x + (<usize>dim << 2)));
-    best = best < size ? size : best;
+/** The bits of the largest magnitude; those of NaN are above all. */
+function largestBits(x: usize, count: i32): i32 {
+  let best = 0, i = 0;
+  if (SIMD) {
+    let most = i32x4.splat(0);
+    for (; i + 4 <= count; i += 4, x += 16) most = i32x4.max_s(most, v128.and(v128.load(x), i32x4.splat(i32.MAX_VALUE)));
+    best = largestLane(most);
   }
+  for (; i < count; ++i, x += 4) best = max(best, load<i32>(x) & i32.MAX_VALUE);
   return best;
+}
+
+/** A run of a key: pairs of dims, 16 bytes apart. */
+function storeKeyCodes(to: usize, x: usize, count: i32, inverse: f32): void {
+  let i = 0;
+  if (SIMD) {
+    for (; i + 16 <= count; i += 16) {
+      const sixteen = codesOf(x + (<usize>i << 2), inverse), at = to + (<usize>i << 3);
+      v128.store16_lane(at, sixteen, 0), v128.store16_lane(at, sixteen, 1, 16), v128.store16_lane(at, sixteen, 2, 32), v128.store16_lane(at, sixteen, 3, 48);
+      v128.store16_lane(at, sixteen, 4, 64), v128.store16_lane(at, sixteen, 5, 80), v128.store16_lane(at, sixteen, 6, 96), v128.store16_lane(at, sixteen, 7, 112);
+    }
+  }
+  for (; i < count; ++i) store<i8>(to + <usize>((i >> 1) * 2 * COLUMNS + (i & 1)), codeOf(x + (<usize>i << 2), inverse));
+}
+
+/** A run of a value: dims 2 bytes apart, in groups of 8. */
+function storeValueCodes(to: usize, x: usize, count: i32, inverse: f32): void {
+  let i = 0;
+  if (SIMD) {
+    for (; i + 16 <= count; i += 16) {
+      const sixteen = codesOf(x + (<usize>i << 2), inverse), at = to + (<usize>i << 5);
+      v128.store8_lane(at, sixteen, 0), v128.store8_lane(at, sixteen, 1, 2), v128.store8_lane(at, sixteen, 2, 4), v128.store8_lane(at, sixteen, 3, 6);
+      v128.store8_lane(at, sixteen, 4, 8), v128.store8_lane(at, sixteen, 5, 10), v128.store8_lane(at, sixteen, 6, 12), v128.store8_lane(at, sixteen, 7, 14);
+      v128.store8_lane(at, sixteen, 8, 256), v128.store8_lane(at, sixteen, 9, 258), v128.store8_lane(at, sixteen, 10, 260), v128.store8_lane(at, sixteen, 11, 262);
+      v128.store8_lane(at, sixteen, 12, 264), v128.store8_lane(at, sixteen, 13, 266), v128.store8_lane(at, sixteen, 14, 268), v128.store8_lane(at, sixteen, 15, 270);
+    }
+  }
+  for (; i < count; ++i) store<i8>(to + <usize>((i / COLUMNS) * BLOCK * COLUMNS + (i % COLUMNS) * 2), codeOf(x + (<usize>i << 2), inverse));
 }
 
 // @ts-ignore: decorator
 @inline
-function code(x: usize, dim: i32, largest: f32): i8 {
-  if (largest == 0) return 0;
-  return <i8>(<i32>nearest<f32>(load<f32>(x + (<usize>dim << 2)) * (<f32>127 / largest)));
+function codesOf(x: usize, inverse: f32): v128 {
+  const by = f32x4.splat(inverse);
+  return i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(codes(x, by), codes(x + 16, by)), i16x8.narrow_i32x4_s(codes(x + 32, by), codes(x + 48, by)));
+}
+
+// @ts-ignore: decorator
+@inline
+function codeOf(x: usize, inverse: f32): i8 {
+  return inverse == 0 ? 0 : <i8><i32>nearest<f32>(load<f32>(x) * inverse);
 }

@@ -49,7 +49,7 @@ export function quantize_q8(xq: usize, x: usize, k: i32, xStride: i32, first: i3
 
 /** What multiplies x, and d stored; 0 for blocks without codes. `peak`: the bits of max |x|. */
 // @ts-ignore: decorator
-@inline function storeScale(to: usize, peak: i32): f32 {
+@inline export function storeScale(to: usize, peak: i32): f32 {
   const largest = reinterpret<f32>(peak), usable = peak < INFINITE && largest >= SMALLEST;
   store<f32>(to, peak >= INFINITE ? NaN : usable ? largest / 127 : 0);
   return usable ? 127 / largest : 0;
@@ -87,14 +87,14 @@ function quantizeBlockByValue(to: usize, from: usize): void {
 @inline function lanes(a: v128, b: v128): v128 { return i32x4.max_s(a, b); }
 
 // @ts-ignore: decorator
-@inline function largestLane(a: v128): i32 {
+@inline export function largestLane(a: v128): i32 {
   a = lanes(a, v128.shuffle<i32>(a, a, 2, 3, 0, 1));
   return max(i32x4.extract_lane(a, 0), i32x4.extract_lane(a, 1));
 }
 
 /** Four codes; `trunc_sat` makes NaN (x infinite, inverse 0) zero. */
 // @ts-ignore: decorator
-@inline function codes(from: usize, inverse: v128): v128 {
+@inline export function codes(from: usize, inverse: v128): v128 {
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(from), inverse)));
 }
 

@@ -1,5 +1,5 @@
 import { SIMD } from '../lanes';
-import { exp, largest, sum } from '../math';
+import { exp, largest, storeExp, sum } from '../math';
 import { div, get, mul, put, splat, sub } from '../vector';
 
 /**
@@ -28,15 +28,17 @@ function softmaxRow(y: usize, x: usize, n: i32, scale: f32): void {
 export function exponentials(y: usize, x: usize, n: i32, centre: f32, scale: f32): void {
   let i = 0;
   if (SIMD) {
-    for (; i + 4 <= n; i += 4, x += 16, y += 16) exponential<v128>(y, x, splat<v128>(centre), splat<v128>(scale));
+    const middle = splat<v128>(centre), by = splat<v128>(scale);
+    for (; i + 16 <= n; i += 16, x += 64, y += 64) storeExp(y, scaled<v128>(x, middle, by), scaled<v128>(x + 16, middle, by), scaled<v128>(x + 32, middle, by), scaled<v128>(x + 48, middle, by));
+    for (; i + 4 <= n; i += 4, x += 16, y += 16) put<v128>(y, exp<v128>(scaled<v128>(x, middle, by)));
   }
-  for (; i < n; ++i, x += 4, y += 4) exponential<f32>(y, x, centre, scale);
+  for (; i < n; ++i, x += 4, y += 4) put<f32>(y, exp<f32>(scaled<f32>(x, centre, scale)));
 }
 
 // @ts-ignore: decorator
 @inline
-function exponential<T>(y: usize, x: usize, centre: T, scale: T): void {
-  put<T>(y, exp<T>(mul<T>(sub<T>(get<T>(x), centre), scale)));
+function scaled<T>(x: usize, centre: T, scale: T): T {
+  return mul<T>(sub<T>(get<T>(x), centre), scale);
 }
 
 // @ts-ignore: decorator

@@ -36,18 +36,58 @@ function dot(a: ArrayLike<number>, from: number, b: ArrayLike<number>, to: numbe
   return sum;
 }
 
-/** What the q8_0 cache makes of rows of heads x headDim: per head and run of 32 dims, codes of 8 bits times a scale. */
-export function throughQ8(x: Float32Array, headDim: number): Float32Array {
-  const y = new Float32Array(x.length);
-  for (let head = 0; head < x.length; head += headDim) {
-    for (let from = head; from < head + headDim; from += 32) {
-      const run = x.subarray(from, Math.min(from + 32, head + headDim));
-      const largest = run.reduce((best, value) => Math.max(best, Math.abs(value)), 0);
-      const scale = Math.fround(largest / 127), inverse = Math.fround(127 / largest);
-      run.forEach((value, i) => (y[from + i] = largest ? roundToEven(Math.fround(value * inverse)) * scale : 0));
+/** One code of the largest weight, with values up to 1: now and then f32 rounds a weight the other way. */
+export const Q8_ATTENTION_TOLERANCE = 1 / 32767;
+const BLOCK = 32, RUN = 32;
+
+/**
+ * The same over a q8_0 cache, in integers: queries as codes of 16 bits in runs of 32 dims; per block of 32 keys and run of 32 dims,
+ * weights times the values' scales as codes of 16 bits.
+ */
+export function attentionQ8(q: Float32Array, k: Float32Array, v: Float32Array, position: number, sizes: AttentionSizes): Float64Array {
+  const { heads, kvHeads, headDim, scale } = sizes;
+  const width = heads * headDim, kvWidth = kvHeads * headDim;
+  const queries = throughCodes(q, headDim, 32767), keys = throughCodes(k, headDim, 127), values = codesOf(v, headDim, 127);
+  const out = new Float64Array(q.length);
+  for (let at = 0; at < q.length; at += headDim) {
+    const token = Math.floor(at / width), kvHead = Math.floor(((at % width) / headDim) * (kvHeads / heads));
+    const rows = Array.from({ length: position + token + 1 }, (_, key) => key * kvWidth + kvHead * headDim);
+    const scores = rows.map((row) => scale * dot(queries, at, keys, row, headDim));
+    const top = Math.max(...scores), weights = scores.map((score) => Math.exp(score - top));
+    const total = weights.reduce((a, b) => a + b, 0);
+    for (let dim = 0; dim < headDim; dim++) {
+      const run = dim - (dim % RUN);
+      for (let block = 0; block < rows.length; block += BLOCK) {
+        const scaled = rows.slice(block, block + BLOCK).map((row, i) => weights[block + i]! * values.steps[row + run]!);
+        const largest = Math.max(...scaled);
+        const sum = scaled.reduce((total, weight, i) => total + roundToEven((weight * 32767) / largest) * values.codes[rows[block + i]! + dim]!, 0);
+        if (largest > 0) out[at + dim]! += ((largest / 32767) * sum) / total;
+      }
     }
   }
-  return y;
+  return out;
+}
+
+/** Rows of heads x headDim as codes up to `most` per head and run of 32 dims, and each element's step. */
+function codesOf(x: Float32Array, headDim: number, most: number): { codes: Float64Array; steps: Float32Array } {
+  const codes = new Float64Array(x.length), steps = new Float32Array(x.length);
+  for (let head = 0; head < x.length; head += headDim) {
+    for (let from = head; from < head + headDim; from += RUN) {
+      const run = x.subarray(from, Math.min(from + RUN, head + headDim));
+      const largest = run.reduce((best, value) => Math.max(best, Math.abs(value)), 0), inverse = Math.fround(most / largest);
+      run.forEach((value, i) => {
+        steps[from + i] = largest / most;
+        codes[from + i] = largest ? roundToEven(Math.fround(value * inverse)) : 0;
+      });
+    }
+  }
+  return { codes, steps };
+}
+
+/** What such codes make of the rows: for 127, what the q8_0 cache does. */
+export function throughCodes(x: Float32Array, headDim: number, most: number): Float64Array {
+  const { codes, steps } = codesOf(x, headDim, most);
+  return codes.map((code, i) => code * steps[i]!);
 }
 
 function roundToEven(x: number): number {
