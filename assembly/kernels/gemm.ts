@@ -1,7 +1,7 @@
 /**
  * The blocked f32 product under matmul.ts and matmul_grad.ts: C[i][j] = C[i][j] + sum over r of A[r][i] * B[r][j].
  *
- * A is packed in slivers of 5 i, [r][5]; B in panels of 8 j, [r][8]; tile.ts multiplies one by the other while r runs over a
+ * A is packed in slivers of 5 i (6 where multiply and add are one), [r][5]; B in panels of 8 j, [r][8]; tile.ts multiplies one by the other while r runs over a
  * block of DEPTH. Between blocks a tile of C rests in memory, which changes no bit. Order of summation (contract):
  *   sum = C (or 0); for r ascending: sum = sum + A[r] * B[r]     multiply and add each rounded to f32 (tile.ts, Separate).
  *
@@ -10,14 +10,13 @@
  */
 import { SIMD } from '../lanes';
 import { packAcross, packAlong } from './slivers';
-import { multiplyFive } from './tile';
+import { multiplyTile, tileRows } from './tile';
 
-/** r of one block: a panel of B (8 KiB) and a sliver of A (5 KiB) stay in the first cache. */
+/** r of one block: a panel of B (8 KiB) and a sliver of A (5 or 6 KiB) stay in the first cache. */
 export const DEPTH: i32 = 256;
-/** Most i of one block: packed A (260 KiB) stays in the second. */
-const ROWS: i32 = 260;
+/** Most i of one block, whole slivers of either height: packed A (270 KiB) stays in the second. */
+const ROWS: i32 = 270;
 
-const SLIVER: i32 = 5;
 const TILE_BYTES: usize = 192;
 const BLOCK_BYTES: usize = <usize>(ROWS * DEPTH) << 2;
 export const PANEL_BYTES: usize = <usize>DEPTH << 5;
@@ -30,32 +29,33 @@ export const GEMM_BYTES: usize = TILE_BYTES + BLOCK_BYTES + PANEL_BYTES;
 @inline export function panelOf(scratch: usize): usize { return scratch + TILE_BYTES + BLOCK_BYTES; }
 
 /** i of each block but the last: whole slivers, about the same number in each. */
-export function blockRows(rows: i32): i32 {
-  const blocks = (rows + ROWS - 1) / ROWS, each = (rows + blocks - 1) / blocks;
-  return (each + SLIVER - 1) / SLIVER * SLIVER;
+export function blockRows<F>(rows: i32): i32 {
+  const blocks = (rows + ROWS - 1) / ROWS, each = (rows + blocks - 1) / blocks, height = tileRows<F>();
+  return (each + height - 1) / height * height;
 }
 
 /** A from rows that run along r: x[rows][depth]. */
-export function packRows(scratch: usize, x: usize, rows: i32, depth: i32, xBytes: usize): void {
-  packAcross(SLIVER, blockOf(scratch), x, rows, depth, xBytes);
+export function packRows<F>(scratch: usize, x: usize, rows: i32, depth: i32, xBytes: usize): void {
+  packAcross(tileRows<F>(), blockOf(scratch), x, rows, depth, xBytes);
 }
 
 /** A from rows that run along i: x[depth][rows]. */
-export function packColumns(scratch: usize, x: usize, rows: i32, depth: i32, xBytes: usize): void {
-  packAlong(SLIVER, blockOf(scratch), x, rows, depth, xBytes);
+export function packColumns<F>(scratch: usize, x: usize, rows: i32, depth: i32, xBytes: usize): void {
+  packAlong(tileRows<F>(), blockOf(scratch), x, rows, depth, xBytes);
 }
 
 /** The block of A in `scratch` times one panel: `rows` rows of C, 32 bytes each, rowBytes apart; from 0 if fresh. */
 export function multiplyPanel<F>(c: usize, panel: usize, scratch: usize, rows: i32, depth: i32, rowBytes: usize, fresh: bool): void {
+  const height = tileRows<F>();
   let a = blockOf(scratch), row = 0;
-  for (; row + SLIVER <= rows; row += SLIVER) {
-    multiplyFive<F>(c, a, panel, depth, rowBytes, fresh);
-    a += <usize>(depth * SLIVER) << 2;
-    c += rowBytes * SLIVER;
+  for (; row + height <= rows; row += height) {
+    multiplyTile<F>(c, a, panel, depth, rowBytes, fresh);
+    a += <usize>(depth * height) << 2;
+    c += rowBytes * height;
   }
   if (row == rows) return;
   for (let i: usize = 0; i < <usize>(rows - row); i++) copyEight(scratch + (i << 5), c + i * rowBytes);
-  multiplyFive<F>(scratch, a, panel, depth, 32, fresh);
+  multiplyTile<F>(scratch, a, panel, depth, 32, fresh);
   for (let i: usize = 0; i < <usize>(rows - row); i++) copyEight(c + i * rowBytes, scratch + (i << 5));
 }
 

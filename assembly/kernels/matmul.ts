@@ -33,12 +33,12 @@ const FEW: i32 = 4;
 
 /** `F`: how tile.ts multiplies. */
 function multiplyBlocks<W, F>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yBytes: usize, xBytes: usize, groups: i32): void {
-  const block = blockRows(m);
+  const block = blockRows<F>(m);
   for (let column = 0; column < k; column += DEPTH) {
     const depth = min(DEPTH, k - column);
     for (let token = 0; token < m; token += block) {
       const rows = min(block, m - token);
-      packRows(scratch, x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
+      packRows<F>(scratch, x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
       for (let group: usize = 0; group < <usize>groups; group++) {
         const packed = w + group * groupBytes<W>(k);
         if (!is<W, Float32>()) unpackFloats<W>(panelOf(scratch), packed, column, column + depth);

@@ -33,7 +33,7 @@ export function matmul_grad_x_items(k: i32): i32 { return (k + BLOCK - 1) / BLOC
 
 // @ts-ignore: decorator
 @inline function gradX<W, F>(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  const dxBytes = <usize>dxStride << 2, dyBytes = <usize>dyStride << 2, endColumn = min(end * BLOCK, k), block = blockRows(m);
+  const dxBytes = <usize>dxStride << 2, dyBytes = <usize>dyStride << 2, endColumn = min(end * BLOCK, k), block = blockRows<F>(m);
   const panels = scratch + GEMM_BYTES;
   for (let row = 0; row < n; row += DEPTH) {
     const depth = min(DEPTH, n - row), fresh = row == 0 && !accumulate;
@@ -42,7 +42,7 @@ export function matmul_grad_x_items(k: i32): i32 { return (k + BLOCK - 1) / BLOC
       packPanels<W>(panels, panelOf(scratch), w + <usize>(row / GROUP) * groupBytes<W>(k), (depth + GROUP - 1) / GROUP, k, column, next);
       for (let token = 0; token < m; token += block) {
         const rows = min(block, m - token);
-        packRows(scratch, dy + <usize>token * dyBytes + (<usize>row << 2), rows, depth, dyBytes);
+        packRows<F>(scratch, dy + <usize>token * dyBytes + (<usize>row << 2), rows, depth, dyBytes);
         for (let at: usize = 0; at < <usize>(next - column); at += GROUP) {
           multiplyPanel<F>(dx + <usize>token * dxBytes + (<usize>column + at << 2), panels + at / GROUP * PANEL_BYTES, scratch, rows, depth, dxBytes, fresh);
         }
@@ -96,12 +96,12 @@ export function matmul_f32_grad_w(dw: usize, dy: usize, x: usize, scratch: usize
 }
 
 function gradW<F>(dw: usize, dy: usize, x: usize, scratch: usize, m: i32, k: i32, dyBytes: usize, xBytes: usize, firstGroup: i32, endGroup: i32): void {
-  const block = blockRows(k), groupBytes = <usize>k << 5;
+  const block = blockRows<F>(k), groupBytes = <usize>k << 5;
   for (let token = 0; token < m; token += DEPTH) {
     const depth = min(DEPTH, m - token);
     for (let column = 0; column < k; column += block) {
       const rows = min(block, k - column);
-      packColumns(scratch, x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
+      packColumns<F>(scratch, x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
       for (let group = <usize>firstGroup; group < <usize>endGroup; group++) {
         copyPanel(panelOf(scratch), dy + <usize>token * dyBytes + (group << 5), depth, dyBytes);
         multiplyPanel<F>(dw + group * groupBytes + (<usize>column << 5), panelOf(scratch), scratch, rows, depth, 32, false);

@@ -1,4 +1,4 @@
-/** Operand A of tile.ts, slivers of `height` rows (4 or 5, a constant of the caller's), [r][height]; what the last one lacks is 0. */
+/** Operand A of tile.ts, slivers of `height` rows (4 to 6, a constant of the caller's), [r][height]; what the last one lacks is 0. */
 import { SIMD } from '../lanes';
 import { storeTransposed } from '../weights/transpose';
 
@@ -14,6 +14,7 @@ export function packAcross(height: i32, a: usize, x: usize, rows: i32, depth: i3
         const from = x + (<usize>r << 2);
         storeTransposed(a, step, v128.load(from), v128.load(from + xBytes), v128.load(from + 2 * xBytes), v128.load(from + 3 * xBytes));
         if (height > 4) storeLanes(a + 16, step, v128.load(from + 4 * xBytes));
+        if (height > 5) storeLanes(a + 20, step, v128.load(from + 5 * xBytes));
       }
     }
     for (; r < depth; r++, a += step) {
@@ -44,6 +45,7 @@ export function packAlong(height: i32, a: usize, x: usize, rows: i32, depth: i32
       else if (SIMD) v128.store(a, v128.load(from));
       else for (let at: usize = 0; at < 16; at += 4) store<f32>(a + at, load<f32>(from + at));
       if (whole && height > 4) store<f32>(a, load<f32>(from, 16), 16);
+      if (whole && height > 5) store<f32>(a, load<f32>(from, 20), 20);
     }
   }
 }
