@@ -122,20 +122,28 @@ export function storeExp2(to: usize, a: v128, b: v128, c: v128, d: v128): void {
   put<v128>(to + 32, mul<v128>(r, halfPower<v128>(sc, k))), put<v128>(to + 48, mul<v128>(s, halfPower<v128>(sd, k)));
 }
 
+/** The numbers of `tanh`, in order of use. */
+const TANH = memory.data<f32>([
+  -0.005717045161873102, 0.02065058797597885, -0.05374349653720856, 0.13331490755081177, -0.3333328366279602, 1, 2, 0.625,
+]);
+
 /** Hyperbolic tangent: an odd polynomial (own minimax fit) below 0.625, 1 - 2 / (e^2|x| + 1) from there. */
 // @ts-ignore: decorator
 @inline
 export function tanh<T>(x: T): T {
   const size = abs<T>(x);
   const z = mul<T>(x, x);
-  let p = add<T>(mul<T>(z, splat<T>(-0.005717045161873102)), splat<T>(0.02065058797597885));
-  p = add<T>(mul<T>(p, z), splat<T>(-0.05374349653720856));
-  p = add<T>(mul<T>(p, z), splat<T>(0.13331490755081177));
-  p = add<T>(mul<T>(p, z), splat<T>(-0.3333328366279602));
+  let p = add<T>(mul<T>(z, entry<T>(TANH, 0)), entry<T>(TANH, 1));
+  p = add<T>(mul<T>(p, z), entry<T>(TANH, 2));
+  p = add<T>(mul<T>(p, z), entry<T>(TANH, 3));
+  p = add<T>(mul<T>(p, z), entry<T>(TANH, 4));
   const near = add<T>(x, mul<T>(x, mul<T>(z, p)));
-  const far = sub<T>(splat<T>(1), div<T>(splat<T>(2), add<T>(exp<T>(add<T>(size, size)), splat<T>(1))));
-  return whereLess<T>(size, splat<T>(0.625), near, copySign<T>(far, x));
+  const far = sub<T>(entry<T>(TANH, 5), div<T>(entry<T>(TANH, 6), add<T>(exp<T>(add<T>(size, size)), entry<T>(TANH, 5))));
+  return whereLess<T>(size, entry<T>(TANH, 7), near, copySign<T>(far, x));
 }
+
+/** The numbers of SiLU and GELU, in order of use. */
+const GATE = memory.data<f32>([0.044715 * 1.5957691216057308, -1.5957691216057308, 1]);
 
 /*
  * SiLU (also called swish) and GELU in its tanh form, 0.5 x (1 + tanh(u)) with u = sqrt(2/pi) (x + 0.044715 x^3), are x times the
@@ -151,15 +159,15 @@ export function siluExponent<T>(x: T): T {
 // @ts-ignore: decorator
 @inline
 export function geluExponent<T>(x: T): T {
-  const cubic = mul<T>(mul<T>(x, x), splat<T>(0.044715 * 1.5957691216057308));
-  return mul<T>(sub<T>(splat<T>(-1.5957691216057308), cubic), x);
+  const cubic = mul<T>(mul<T>(x, x), entry<T>(GATE, 0));
+  return mul<T>(sub<T>(entry<T>(GATE, 1), cubic), x);
 }
 
 /** x / (1 + power) */
 // @ts-ignore: decorator
 @inline
 export function gated<T>(x: T, power: T): T {
-  return div<T>(x, add<T>(splat<T>(1), power));
+  return div<T>(x, add<T>(entry<T>(GATE, 2), power));
 }
 
 /** GELU in its exact form, x times the normal distribution function. */
@@ -169,6 +177,12 @@ export function geluErf<T>(x: T): T {
   return mul<T>(x, normal<T>(x));
 }
 
+/** The numbers of `normal`, in order of use. */
+const NORMAL = memory.data<f32>([
+  0.7071067811865476, 1, 0.5, 0.14566771686077118, -0.6850975155830383, 1.1674914360046387, -0.7116841673851013,
+  -0.06643349677324295, -0.006759620271623135, 0.03759538754820824, 0.3859522342681885, 0.9987208843231201, -1.2654527425765991,
+]);
+
 /**
  * The normal distribution function. With z = |x| / sqrt 2 and t = 1 / (1 + z/2), erfc z = t exp(-z^2 + P(t)); P is an own
  * minimax fit of degree 9 for z up to 10 (relative error 5e-8).
@@ -176,19 +190,19 @@ export function geluErf<T>(x: T): T {
 // @ts-ignore: decorator
 @inline
 export function normal<T>(x: T): T {
-  const z = mul<T>(abs<T>(x), splat<T>(0.7071067811865476));
-  const t = div<T>(splat<T>(1), add<T>(splat<T>(1), mul<T>(z, splat<T>(0.5))));
-  let p = add<T>(mul<T>(t, splat<T>(0.14566771686077118)), splat<T>(-0.6850975155830383));
-  p = add<T>(mul<T>(p, t), splat<T>(1.1674914360046387));
-  p = add<T>(mul<T>(p, t), splat<T>(-0.7116841673851013));
-  p = add<T>(mul<T>(p, t), splat<T>(-0.06643349677324295));
-  p = add<T>(mul<T>(p, t), splat<T>(-0.006759620271623135));
-  p = add<T>(mul<T>(p, t), splat<T>(0.03759538754820824));
-  p = add<T>(mul<T>(p, t), splat<T>(0.3859522342681885));
-  p = add<T>(mul<T>(p, t), splat<T>(0.9987208843231201));
-  p = add<T>(mul<T>(p, t), splat<T>(-1.2654527425765991));
-  const tail = mul<T>(mul<T>(t, splat<T>(0.5)), exp<T>(sub<T>(p, mul<T>(z, z))));
-  return whereLess<T>(x, splat<T>(0), tail, sub<T>(splat<T>(1), tail));
+  const z = mul<T>(abs<T>(x), entry<T>(NORMAL, 0));
+  const t = div<T>(entry<T>(NORMAL, 1), add<T>(entry<T>(NORMAL, 1), mul<T>(z, entry<T>(NORMAL, 2))));
+  let p = add<T>(mul<T>(t, entry<T>(NORMAL, 3)), entry<T>(NORMAL, 4));
+  p = add<T>(mul<T>(p, t), entry<T>(NORMAL, 5));
+  p = add<T>(mul<T>(p, t), entry<T>(NORMAL, 6));
+  p = add<T>(mul<T>(p, t), entry<T>(NORMAL, 7));
+  p = add<T>(mul<T>(p, t), entry<T>(NORMAL, 8));
+  p = add<T>(mul<T>(p, t), entry<T>(NORMAL, 9));
+  p = add<T>(mul<T>(p, t), entry<T>(NORMAL, 10));
+  p = add<T>(mul<T>(p, t), entry<T>(NORMAL, 11));
+  p = add<T>(mul<T>(p, t), entry<T>(NORMAL, 12));
+  const tail = mul<T>(mul<T>(t, entry<T>(NORMAL, 2)), exp<T>(sub<T>(p, mul<T>(z, z))));
+  return whereLess<T>(x, splat<T>(0), tail, sub<T>(entry<T>(NORMAL, 1), tail));
 }
 
 /*

@@ -1,6 +1,6 @@
 import { SIMD } from '../lanes';
 import { exp, normal, tanh } from '../math';
-import { add, div, get, greater, lesser, mul, put, splat, sub } from '../vector';
+import { add, div, entry, get, greater, lesser, mul, put, sub } from '../vector';
 
 // Gradients of activation.ts, element by element, rows first … end, each of n elements. Strides in elements; a gradient may lie
 // where dy or x (gate, up) lies.
@@ -8,6 +8,9 @@ import { add, div, get, greater, lesser, mul, put, splat, sub } from '../vector'
 const SILU: i32 = 0, GELU: i32 = 1, GELU_ERF: i32 = 2, TANH: i32 = 3;
 /** sqrt(8 / pi) and 0.044715 times that. */
 const GELU_A: f32 = 1.5957691216057308, GELU_B: f32 = 0.044715 * 1.5957691216057308;
+const NUMBERS = memory.data<f32>([1, -1, 1e30, GELU_A, -GELU_A, GELU_B, 3 * GELU_B, 16, -16, -0.5, 0.3989422804014327]);
+const ONE: usize = 0, MINUS_ONE: usize = 1, LARGEST: usize = 2, A: usize = 3, MINUS_A: usize = 4, B: usize = 5, B_THRICE: usize = 6;
+const STEEP_END: usize = 7, STEEP_BEGIN: usize = 8, MINUS_HALF: usize = 9, DENSITY: usize = 10;
 
 /** dx = dy silu'(x) */
 export function silu_f32_grad(dx: usize, dy: usize, x: usize, n: i32, dxStride: i32, dyStride: i32, xStride: i32, first: i32, end: i32): void {
@@ -46,14 +49,14 @@ export function gelu_mul_f32_grad(dgate: usize, dup: usize, dy: usize, gate: usi
 // @ts-ignore: decorator
 @inline
 function odds<T>(kind: i32, x: T): T {
-  const factor = kind == SILU ? splat<T>(-1) : sub<T>(splat<T>(-GELU_A), mul<T>(mul<T>(x, x), splat<T>(GELU_B)));
-  return lesser<T>(exp<T>(mul<T>(factor, x)), splat<T>(1e30));
+  const factor = kind == SILU ? entry<T>(NUMBERS, MINUS_ONE) : sub<T>(entry<T>(NUMBERS, MINUS_A), mul<T>(mul<T>(x, x), entry<T>(NUMBERS, B)));
+  return lesser<T>(exp<T>(mul<T>(factor, x)), entry<T>(NUMBERS, LARGEST));
 }
 
 // @ts-ignore: decorator
 @inline
 function share<T>(odds: T): T {
-  return div<T>(splat<T>(1), add<T>(splat<T>(1), odds));
+  return div<T>(entry<T>(NUMBERS, ONE), add<T>(entry<T>(NUMBERS, ONE), odds));
 }
 
 /** The slope of x s: s (1 + (1 - s) x u'). */
@@ -62,17 +65,17 @@ function share<T>(odds: T): T {
 function slopeOfShare<T>(kind: i32, x: T, e: T, s: T): T {
   let steep = x;
   if (kind == GELU) {
-    const near = greater<T>(lesser<T>(x, splat<T>(16)), splat<T>(-16)); // the slope is 1 or 0 beyond
-    steep = mul<T>(add<T>(splat<T>(GELU_A), mul<T>(mul<T>(near, near), splat<T>(3 * GELU_B))), near);
+    const near = greater<T>(lesser<T>(x, entry<T>(NUMBERS, STEEP_END)), entry<T>(NUMBERS, STEEP_BEGIN)); // the slope is 1 or 0 beyond
+    steep = mul<T>(add<T>(entry<T>(NUMBERS, A), mul<T>(mul<T>(near, near), entry<T>(NUMBERS, B_THRICE))), near);
   }
-  return mul<T>(s, add<T>(splat<T>(1), mul<T>(mul<T>(e, s), steep)));
+  return mul<T>(s, add<T>(entry<T>(NUMBERS, ONE), mul<T>(mul<T>(e, s), steep)));
 }
 
 /** P(x) + x p(x), the normal distribution function and its density. */
 // @ts-ignore: decorator
 @inline
 function geluErfSlope<T>(x: T): T {
-  const density = mul<T>(exp<T>(mul<T>(mul<T>(x, x), splat<T>(-0.5))), splat<T>(0.3989422804014327));
+  const density = mul<T>(exp<T>(mul<T>(mul<T>(x, x), entry<T>(NUMBERS, MINUS_HALF))), entry<T>(NUMBERS, DENSITY));
   return add<T>(normal<T>(x), mul<T>(x, density));
 }
 
@@ -81,7 +84,7 @@ function geluErfSlope<T>(x: T): T {
 @inline
 function tanhSlope<T>(x: T): T {
   const t = tanh<T>(x);
-  return mul<T>(sub<T>(splat<T>(1), t), add<T>(splat<T>(1), t));
+  return mul<T>(sub<T>(entry<T>(NUMBERS, ONE), t), add<T>(entry<T>(NUMBERS, ONE), t));
 }
 
 /** `kind` is a constant of the caller's, so one branch is left. */

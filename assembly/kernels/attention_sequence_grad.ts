@@ -8,8 +8,8 @@
  * Keys past the row take part in the tiles with p = ds = 0, which changes no bit of finite sums.
  */
 import { SIMD } from '../lanes';
-import { exp, firstLanes } from '../math';
-import { get, mul, put, splat, sub } from '../vector';
+import { exp } from '../math';
+import { entry, get, mul, put, sub } from '../vector';
 import { storeTransposed } from '../weights/transpose';
 import { packAcross, packAlong } from './slivers';
 import { multiplyFour } from './tile';
@@ -141,30 +141,29 @@ function weigh(run: Backward, key: i32, p: usize, ds: usize): void {
     multiplyFour(p, run.q + sliver, run.k + panel, depth, PANEL_ROW, true);
     multiplyFour(ds, run.dout + sliver, run.v + panel, depth, PANEL_ROW, true);
     for (let i = row; i < row + FOUR; i++, p += PANEL_ROW, ds += PANEL_ROW) {
-      const seen = i < run.rows ? i - key + 1 : 0;
-      if (SIMD) for (let lane = 0; lane < EIGHT; lane += 4) slopes<v128>(run, i, p + (<usize>lane << 2), ds + (<usize>lane << 2), seen - lane);
-      else for (let lane = 0; lane < EIGHT; lane++) slopes<f32>(run, i, p + (<usize>lane << 2), ds + (<usize>lane << 2), seen - lane);
+      if (SIMD) slopes<v128>(run, i, p, ds), slopes<v128>(run, i, p + 16, ds + 16);
+      else for (let lane: usize = 0; lane < PANEL_ROW; lane += 4) slopes<f32>(run, i, p + lane, ds + lane);
+      hide(p, ds, i < run.rows ? i - key + 1 : 0);
     }
   }
 }
 
-/** From q · k and dout · v of one row; 0 but for the first `seen` keys. */
+/** From q · k and dout · v of one row. */
 // @ts-ignore: decorator
 @inline
-function slopes<T>(run: Backward, row: i32, p: usize, ds: usize, seen: i32): void {
-  const at = <usize>row << 2, scale = splat<T>(run.scale);
-  const weight = exp<T>(sub<T>(mul<T>(get<T>(p), scale), splat<T>(load<f32>(run.lse + at))));
-  const slope = mul<T>(mul<T>(weight, sub<T>(get<T>(ds), splat<T>(load<f32>(run.delta + at)))), scale);
-  put<T>(p, onlyFirst<T>(weight, seen));
-  put<T>(ds, onlyFirst<T>(slope, seen));
+function slopes<T>(run: Backward, row: usize, p: usize, ds: usize): void {
+  const scale = entry<T>(changetype<usize>(run) + offsetof<Backward>('scale'), 0);
+  const weight = exp<T>(sub<T>(mul<T>(get<T>(p), scale), entry<T>(run.lse, row)));
+  put<T>(p, weight);
+  put<T>(ds, mul<T>(mul<T>(weight, sub<T>(get<T>(ds), entry<T>(run.delta, row))), scale));
 }
 
-/** x in the first `count` lanes, 0 in the others. */
-// @ts-ignore: decorator
-@inline
-function onlyFirst<T>(x: T, count: i32): T {
-  if (isVector<T>()) return count >= 4 ? x : v128.and(x, firstLanes(count));
-  return count > 0 ? x : 0;
+/** 0 but for the first `seen` of eight keys. */
+function hide(p: usize, ds: usize, seen: i32): void {
+  for (let key = seen; key < EIGHT; key++) {
+    store<f32>(p + (<usize>key << 2), 0);
+    store<f32>(ds + (<usize>key << 2), 0);
+  }
 }
 
 /** To the sums of eight keys: weights of the rows from `key` on, times those rows of dout or q. */

@@ -20,12 +20,14 @@ import { Fused, Separate } from './tile';
 
 /** Most columns of w turned over at a time: DEPTH rows of them take 1 MiB. */
 const CHUNK: i32 = 1024;
+/** Panels of dy copied at a time: whole lines of the cache, and 256 bytes of each page that a row lies on. */
+const PANELS: i32 = 8;
 /** Bytes of eight rows of a panel. */
 const PANEL_ROWS: usize = 256;
 
 /** Bytes of scratch for one thread. */
 export function matmul_grad_scratch_bytes(m: i32, n: i32, k: i32): usize {
-  return GEMM_BYTES + <usize>min(CHUNK, (k + GROUP - 1) / GROUP * GROUP) / <usize>GROUP * PANEL_BYTES;
+  return GEMM_BYTES + <usize>max(PANELS, min(CHUNK, k + GROUP - 1) / GROUP) * PANEL_BYTES;
 }
 
 /** Items of the gradient of x: blocks of 32 columns. */
@@ -102,20 +104,21 @@ function gradW<F>(dw: usize, dy: usize, x: usize, scratch: usize, m: i32, k: i32
     for (let column = 0; column < k; column += block) {
       const rows = min(block, k - column);
       packColumns<F>(scratch, x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
-      for (let group = <usize>firstGroup; group < <usize>endGroup; group++) {
-        copyPanel(panelOf(scratch), dy + <usize>token * dyBytes + (group << 5), depth, dyBytes);
-        multiplyPanel<F>(dw + group * groupBytes + (<usize>column << 5), panelOf(scratch), scratch, rows, depth, 32, false);
+      for (let group = firstGroup; group < endGroup; group += PANELS) {
+        const panels = min(PANELS, endGroup - group), panel = scratch + GEMM_BYTES;
+        copyPanels(panel, dy + <usize>token * dyBytes + (<usize>group << 5), panels, depth, dyBytes);
+        for (let i: usize = 0; i < <usize>panels; i++) {
+          multiplyPanel<F>(dw + (<usize>group + i) * groupBytes + (<usize>column << 5), panel + i * PANEL_BYTES, scratch, rows, depth, 32, false);
+        }
       }
     }
   }
 }
 
-/** Eight columns of dy, [token][8]. */
-function copyPanel(panel: usize, dy: usize, depth: i32, dyBytes: usize): void {
-  for (let token = 0; token < depth; token++) {
-    copyEight(panel, dy);
-    panel += 32;
-    dy += dyBytes;
+/** Panels of eight columns of dy each, [token][8]. */
+function copyPanels(panel: usize, dy: usize, panels: i32, depth: i32, dyBytes: usize): void {
+  for (let token = 0; token < depth; token++, panel += 32, dy += dyBytes) {
+    for (let i: usize = 0; i < <usize>panels; i++) copyEight(panel + i * PANEL_BYTES, dy + (i << 5));
   }
 }
 

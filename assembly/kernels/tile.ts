@@ -11,6 +11,8 @@ import { is } from '../weights/types';
 
 /** Multiply, then add: the same bits everywhere. */
 export class Separate {}
+/** The same, four rows. */
+class SeparateFour {}
 /** One rounding where the machine has the instruction and the build is relaxed; else as Separate. Only where the user asked for it. */
 export class Fused {}
 
@@ -26,17 +28,17 @@ export function addProduct<F>(sum: v128, x: v128, y: v128): v128 {
 
 /** Rows of the tile that does most per load. */
 // @ts-ignore: decorator
-@inline export function tileRows<F>(): i32 { return fuses<F>() ? 6 : 5; }
+@inline export function tileRows<F>(): i32 { return fuses<F>() ? 6 : is<F, SeparateFour>() ? 4 : 5; }
 
 /** A tile of 4 rows. */
 export function multiplyFour(c: usize, a: usize, b: usize, depth: i32, rowBytes: usize, fresh: bool): void {
-  if (SIMD) multiplyLanes<Separate>(4, c, a, b, depth, rowBytes, fresh);
+  if (SIMD) multiplyLanes<SeparateFour>(c, a, b, depth, rowBytes, fresh);
   else multiplyByValue(4, c, a, b, depth, rowBytes, fresh);
 }
 
 /** A tile of tileRows<F>(). */
 export function multiplyTile<F>(c: usize, a: usize, b: usize, depth: i32, rowBytes: usize, fresh: bool): void {
-  if (SIMD) multiplyLanes<F>(tileRows<F>(), c, a, b, depth, rowBytes, fresh);
+  if (SIMD) multiplyLanes<F>(c, a, b, depth, rowBytes, fresh);
   else multiplyByValue(tileRows<F>(), c, a, b, depth, rowBytes, fresh);
 }
 
@@ -44,31 +46,34 @@ export function multiplyTile<F>(c: usize, a: usize, b: usize, depth: i32, rowByt
 @inline function start(c: usize, fresh: bool): v128 { return fresh ? f32x4.splat(0) : v128.load(c); }
 
 /**
- * `rows` is a constant of the caller's. Zen hands floating-point operations to its two schedulers by turns, so multiply, add, multiply,
- * add leaves all products to one of them (49 of 59 GFLOP/s). One product held back, and added in the middle of the step, evens that
- * out (52); it is made before the loop's branch, because Binaryen would move it to where it is added.
+ * Zen hands floating-point operations to its two schedulers by turns, so multiply, add, multiply, add leaves all products to one of
+ * them. One product held back and added later in the step evens that out. It is made before the loop's branch, because Binaryen
+ * would move it to where it is added. The first loads are for V8, which would make the addresses of splats anew in every pass.
  */
 // @ts-ignore: decorator
 @inline
-function multiplyLanes<F>(rows: usize, c: usize, a: usize, b: usize, depth: i32, rowBytes: usize, fresh: bool): void {
+function multiplyLanes<F>(c: usize, a: usize, b: usize, depth: i32, rowBytes: usize, fresh: bool): void {
   const c1 = c + rowBytes, c2 = c1 + rowBytes, c3 = c2 + rowBytes, c4 = c3 + rowBytes, c5 = c4 + rowBytes, end = b + (<usize>depth << 5);
   let s0 = start(c, fresh), t0 = start(c + 16, fresh), s1 = start(c1, fresh), t1 = start(c1 + 16, fresh);
   let s2 = start(c2, fresh), t2 = start(c2 + 16, fresh), s3 = start(c3, fresh), t3 = start(c3 + 16, fresh);
   let s4 = s0, t4 = t0, s5 = s0, t5 = t0;
-  if (rows > 4) s4 = start(c4, fresh), t4 = start(c4 + 16, fresh);
-  if (rows > 5) s5 = start(c5, fresh), t5 = start(c5 + 16, fresh);
+  if (tileRows<F>() > 4) s4 = start(c4, fresh), t4 = start(c4 + 16, fresh);
+  if (tileRows<F>() > 5) s5 = start(c5, fresh), t5 = start(c5 + 16, fresh);
+  v128.load32_splat(a, 4), v128.load32_splat(a, 8), v128.load32_splat(a, 12);
+  if (tileRows<F>() > 4) v128.load32_splat(a, 16);
+  if (tileRows<F>() > 5) v128.load32_splat(a, 20);
   let b0 = v128.load(b), b1 = v128.load(b, 16), x = v128.load32_splat(a), held = f32x4.mul(x, b0);
   for (;;) {
     if (fuses<F>()) s0 = addProduct<F>(s0, x, b0);
     t0 = addProduct<F>(t0, x, b1);
     x = v128.load32_splat(a, 4), s1 = addProduct<F>(s1, x, b0), t1 = addProduct<F>(t1, x, b1);
-    x = v128.load32_splat(a, 8), s2 = addProduct<F>(s2, x, b0);
-    if (!fuses<F>()) s0 = f32x4.add(s0, held);
-    t2 = addProduct<F>(t2, x, b1);
+    x = v128.load32_splat(a, 8), s2 = addProduct<F>(s2, x, b0), t2 = addProduct<F>(t2, x, b1);
+    if (is<F, SeparateFour>()) s0 = f32x4.add(s0, held);
     x = v128.load32_splat(a, 12), s3 = addProduct<F>(s3, x, b0), t3 = addProduct<F>(t3, x, b1);
-    if (rows > 4) x = v128.load32_splat(a, 16), s4 = addProduct<F>(s4, x, b0), t4 = addProduct<F>(t4, x, b1);
-    if (rows > 5) x = v128.load32_splat(a, 20), s5 = addProduct<F>(s5, x, b0), t5 = addProduct<F>(t5, x, b1);
-    a += rows << 2, b += 32;
+    if (tileRows<F>() == 5) s0 = f32x4.add(s0, held);
+    if (tileRows<F>() > 4) x = v128.load32_splat(a, 16), s4 = addProduct<F>(s4, x, b0), t4 = addProduct<F>(t4, x, b1);
+    if (tileRows<F>() > 5) x = v128.load32_splat(a, 20), s5 = addProduct<F>(s5, x, b0), t5 = addProduct<F>(t5, x, b1);
+    a += tileRows<F>() << 2, b += 32;
     if (b >= end) break;
     b0 = v128.load(b), b1 = v128.load(b, 16), x = v128.load32_splat(a);
     if (!fuses<F>()) held = f32x4.mul(x, b0);
@@ -77,8 +82,8 @@ function multiplyLanes<F>(rows: usize, c: usize, a: usize, b: usize, depth: i32,
   v128.store(c1, s1), v128.store(c1, t1, 16);
   v128.store(c2, s2), v128.store(c2, t2, 16);
   v128.store(c3, s3), v128.store(c3, t3, 16);
-  if (rows > 4) v128.store(c4, s4), v128.store(c4, t4, 16);
-  if (rows > 5) v128.store(c5, s5), v128.store(c5, t5, 16);
+  if (tileRows<F>() > 4) v128.store(c4, s4), v128.store(c4, t4, 16);
+  if (tileRows<F>() > 5) v128.store(c5, s5), v128.store(c5, t5, 16);
 }
 
 /** The same one lane at a time: one row of the tile by four columns. */
