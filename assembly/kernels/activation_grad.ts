@@ -1,5 +1,5 @@
 import { SIMD } from '../lanes';
-import { exp, normal, tanh } from '../math';
+import { exp, normal, storeExp, tanh } from '../math';
 import { add, div, entry, get, greater, lesser, mul, put, sub } from '../vector';
 
 // Gradients of activation.ts, element by element, rows first … end, each of n elements. Strides in elements; a gradient may lie
@@ -49,8 +49,18 @@ export function gelu_mul_f32_grad(dgate: usize, dup: usize, dy: usize, gate: usi
 // @ts-ignore: decorator
 @inline
 function odds<T>(kind: i32, x: T): T {
+  return finite<T>(exp<T>(exponent<T>(kind, x)));
+}
+
+// @ts-ignore: decorator
+@inline
+function finite<T>(e: T): T { return lesser<T>(e, entry<T>(NUMBERS, LARGEST)); }
+
+// @ts-ignore: decorator
+@inline
+function exponent<T>(kind: i32, x: T): T {
   const factor = kind == SILU ? entry<T>(NUMBERS, MINUS_ONE) : sub<T>(entry<T>(NUMBERS, MINUS_A), mul<T>(mul<T>(x, x), entry<T>(NUMBERS, B)));
-  return lesser<T>(exp<T>(mul<T>(factor, x)), entry<T>(NUMBERS, LARGEST));
+  return mul<T>(factor, x);
 }
 
 // @ts-ignore: decorator
@@ -97,6 +107,23 @@ function slope<T>(kind: i32, x: T): T {
   return slopeOfShare<T>(kind, x, e, share<T>(e));
 }
 
+/** Four vectors, as `slope` would make them; see storeExp. All is read before anything is written, because dx may lie there. */
+// @ts-ignore: decorator
+@inline
+function activateFour(kind: i32, dx: usize, dy: usize, x: usize): void {
+  const a = v128.load(x), b = v128.load(x, 16), c = v128.load(x, 32), d = v128.load(x, 48);
+  const da = v128.load(dy), db = v128.load(dy, 16), dc = v128.load(dy, 32), dd = v128.load(dy, 48);
+  storeExp(dx, exponent<v128>(kind, a), exponent<v128>(kind, b), exponent<v128>(kind, c), exponent<v128>(kind, d));
+  finish(kind, dx, da, a), finish(kind, dx + 16, db, b), finish(kind, dx + 32, dc, c), finish(kind, dx + 48, dd, d);
+}
+
+// @ts-ignore: decorator
+@inline
+function finish(kind: i32, dx: usize, dy: v128, x: v128): void {
+  const e = finite<v128>(v128.load(dx));
+  v128.store(dx, f32x4.mul(dy, slopeOfShare<v128>(kind, x, e, share<v128>(e))));
+}
+
 // @ts-ignore: decorator
 @inline
 function activateRows(kind: i32, dx: usize, dy: usize, x: usize, n: i32, dxStride: i32, dyStride: i32, xStride: i32, first: i32, end: i32): void {
@@ -104,6 +131,9 @@ function activateRows(kind: i32, dx: usize, dy: usize, x: usize, n: i32, dxStrid
     let to = dx + ((row * <usize>dxStride) << 2), gradient = dy + ((row * <usize>dyStride) << 2), from = x + ((row * <usize>xStride) << 2);
     let i = 0;
     if (SIMD) {
+      if (kind == SILU || kind == GELU) {
+        for (; i + 16 <= n; i += 16, to += 64, gradient += 64, from += 64) activateFour(kind, to, gradient, from);
+      }
       for (; i + 4 <= n; i += 4, to += 16, gradient += 16, from += 16) put<v128>(to, mul<v128>(get<v128>(gradient), slope<v128>(kind, get<v128>(from))));
     }
     for (; i < n; ++i, to += 4, gradient += 4, from += 4) put<f32>(to, get<f32>(gradient) * slope<f32>(kind, get<f32>(from)));
@@ -119,16 +149,37 @@ function gateRows(kind: i32, dgate: usize, dup: usize, dy: usize, gate: usize, u
     const stop = <usize>n << 2;
     let at: usize = 0;
     if (SIMD) {
+      for (; at + 64 <= stop; at += 64) gateFour(kind, toGate + at, toUp + at, gradient + at, gates + at, ups + at);
       for (; at + 16 <= stop; at += 16) gateGrad<v128>(kind, toGate + at, toUp + at, gradient + at, gates + at, ups + at);
     }
     for (; at < stop; at += 4) gateGrad<f32>(kind, toGate + at, toUp + at, gradient + at, gates + at, ups + at);
   }
 }
 
+/** As activateFour. */
+// @ts-ignore: decorator
+@inline
+function gateFour(kind: i32, dgate: usize, dup: usize, dy: usize, gate: usize, up: usize): void {
+  const a = v128.load(gate), b = v128.load(gate, 16), c = v128.load(gate, 32), d = v128.load(gate, 48);
+  const da = v128.load(dy), db = v128.load(dy, 16), dc = v128.load(dy, 32), dd = v128.load(dy, 48);
+  const ua = v128.load(up), ub = v128.load(up, 16), uc = v128.load(up, 32), ud = v128.load(up, 48);
+  storeExp(dgate, exponent<v128>(kind, a), exponent<v128>(kind, b), exponent<v128>(kind, c), exponent<v128>(kind, d));
+  const ea = v128.load(dgate), eb = v128.load(dgate, 16), ec = v128.load(dgate, 32), ed = v128.load(dgate, 48);
+  finishGate<v128>(kind, dgate, dup, da, a, ua, finite<v128>(ea)), finishGate<v128>(kind, dgate + 16, dup + 16, db, b, ub, finite<v128>(eb));
+  finishGate<v128>(kind, dgate + 32, dup + 32, dc, c, uc, finite<v128>(ec)), finishGate<v128>(kind, dgate + 48, dup + 48, dd, d, ud, finite<v128>(ed));
+}
+
 // @ts-ignore: decorator
 @inline
 function gateGrad<T>(kind: i32, dgate: usize, dup: usize, dy: usize, gate: usize, up: usize): void {
-  const gradient = get<T>(dy), x = get<T>(gate), factor = get<T>(up), e = odds<T>(kind, x), s = share<T>(e);
-  put<T>(dgate, mul<T>(mul<T>(gradient, factor), slopeOfShare<T>(kind, x, e, s)));
-  put<T>(dup, mul<T>(gradient, mul<T>(x, s)));
+  const x = get<T>(gate);
+  finishGate<T>(kind, dgate, dup, get<T>(dy), x, get<T>(up), odds<T>(kind, x));
+}
+
+// @ts-ignore: decorator
+@inline
+function finishGate<T>(kind: i32, dgate: usize, dup: usize, dy: T, x: T, up: T, e: T): void {
+  const s = share<T>(e);
+  put<T>(dgate, mul<T>(mul<T>(dy, up), slopeOfShare<T>(kind, x, e, s)));
+  put<T>(dup, mul<T>(dy, mul<T>(x, s)));
 }

@@ -10,8 +10,8 @@
  * Keys past the row take part in the tiles with weight 0, which changes no bit of finite sums.
  */
 import { SIMD } from '../lanes';
-import { exp, log_f64 } from '../math';
-import { add, div, get, greater, mul, put, splat, sub } from '../vector';
+import { exp, log_f64, storeExp } from '../math';
+import { div, get, greater, put } from '../vector';
 import { packAcross, packAlong } from './slivers';
 import { multiplyFour } from './tile';
 import { EIGHT, FOUR, PANEL_ROW, at, packPanelsAcross, padded, runEnd, storeTurned } from './sequence';
@@ -80,8 +80,8 @@ function attend(run: Forward, out: usize, lse: usize, q: usize, outStride: i32, 
     packPanelsAcross(run.q, at(q, row, qStride, 0), queries, run.headDim, <usize>qStride << 2);
     score(run, keys);
     hideLater(run.scores + <usize>row * PANEL_ROW, queries);
-    if (SIMD) for (let lane: usize = 0; lane < PANEL_ROW; lane += 16) weigh<v128>(run, keys, lane);
-    else for (let lane: usize = 0; lane < PANEL_ROW; lane += 4) weigh<f32>(run, keys, lane);
+    if (SIMD) weighLanes(run, keys);
+    else for (let lane: usize = 0; lane < PANEL_ROW; lane += 4) weighOne(run, keys, lane);
     for (let i = 0; i < queries; i++) store<f32>(at(lse, row + i, lseStride, 0), logSum(run, <usize>i << 2));
     gather(run, at(out, row, outStride, 0), queries, keys, <usize>outStride << 2);
   }
@@ -99,24 +99,44 @@ function hideLater(scores: usize, queries: i32): void {
   }
 }
 
-/** Scores to weights, and their total. */
-// @ts-ignore: decorator
-@inline
-function weigh<T>(run: Forward, keys: i32, lane: usize): void {
-  const scale = splat<T>(run.scale), from = run.scores + lane, end = from + <usize>keys * PANEL_ROW;
-  let top = splat<T>(-Infinity), total = splat<T>(0);
+/** Scores to weights, and their total: all queries at once, two keys at a time (storeExp). */
+function weighLanes(run: Forward, keys: i32): void {
+  const scale = f32x4.splat(run.scale), end = run.scores + <usize>keys * PANEL_ROW;
+  let top = f32x4.splat(-Infinity), top4 = top, total = f32x4.splat(0), total4 = total, key = run.scores;
+  for (; key < end; key += PANEL_ROW) {
+    const scaled = f32x4.mul(v128.load(key), scale), scaled4 = f32x4.mul(v128.load(key, 16), scale);
+    top = greater<v128>(top, scaled), top4 = greater<v128>(top4, scaled4);
+    v128.store(key, scaled), v128.store(key, scaled4, 16);
+  }
+  for (key = run.scores; key + PANEL_ROW < end; key += 2 * PANEL_ROW) {
+    storeExp(key, f32x4.sub(v128.load(key), top), f32x4.sub(v128.load(key, 16), top4), f32x4.sub(v128.load(key, 32), top), f32x4.sub(v128.load(key, 48), top4));
+    total = f32x4.add(f32x4.add(total, v128.load(key)), v128.load(key, 32)), total4 = f32x4.add(f32x4.add(total4, v128.load(key, 16)), v128.load(key, 48));
+  }
+  if (key < end) {
+    const weight = exp<v128>(f32x4.sub(v128.load(key), top)), weight4 = exp<v128>(f32x4.sub(v128.load(key, 16), top4));
+    v128.store(key, weight), v128.store(key, weight4, 16);
+    total = f32x4.add(total, weight), total4 = f32x4.add(total4, weight4);
+  }
+  v128.store(run.tops, top), v128.store(run.tops, top4, 16);
+  v128.store(run.totals, total), v128.store(run.totals, total4, 16);
+}
+
+/** The same for one query. */
+function weighOne(run: Forward, keys: i32, lane: usize): void {
+  const from = run.scores + lane, end = from + <usize>keys * PANEL_ROW;
+  let top: f32 = -Infinity, total: f32 = 0;
   for (let key = from; key < end; key += PANEL_ROW) {
-    const scaled = mul<T>(get<T>(key), scale);
-    top = greater<T>(top, scaled);
-    put<T>(key, scaled);
+    const scaled = load<f32>(key) * run.scale;
+    top = greater<f32>(top, scaled);
+    store<f32>(key, scaled);
   }
   for (let key = from; key < end; key += PANEL_ROW) {
-    const weight = exp<T>(sub<T>(get<T>(key), top));
-    total = add<T>(total, weight);
-    put<T>(key, weight);
+    const weight = exp<f32>(load<f32>(key) - top);
+    total += weight;
+    store<f32>(key, weight);
   }
-  put<T>(run.tops + lane, top);
-  put<T>(run.totals + lane, total);
+  store<f32>(run.tops + lane, top);
+  store<f32>(run.totals + lane, total);
 }
 
 function logSum(run: Forward, lane: usize): f32 {

@@ -8,7 +8,7 @@
  * Keys past the row take part in the tiles with p = ds = 0, which changes no bit of finite sums.
  */
 import { SIMD } from '../lanes';
-import { exp } from '../math';
+import { exp, storeExp } from '../math';
 import { entry, get, mul, put, sub } from '../vector';
 import { storeTransposed } from '../weights/transpose';
 import { packAcross, packAlong } from './slivers';
@@ -140,22 +140,42 @@ function weigh(run: Backward, key: i32, p: usize, ds: usize): void {
     const sliver = (<usize>row * <usize>depth) << 2;
     multiplyFour(p, run.q + sliver, run.k + panel, depth, PANEL_ROW, true);
     multiplyFour(ds, run.dout + sliver, run.v + panel, depth, PANEL_ROW, true);
-    for (let i = row; i < row + FOUR; i++, p += PANEL_ROW, ds += PANEL_ROW) {
-      if (SIMD) slopes<v128>(run, i, p, ds), slopes<v128>(run, i, p + 16, ds + 16);
-      else for (let lane: usize = 0; lane < PANEL_ROW; lane += 4) slopes<f32>(run, i, p + lane, ds + lane);
+    for (let i = row; i < row + FOUR; i += 2, p += 2 * PANEL_ROW, ds += 2 * PANEL_ROW) {
+      if (SIMD) slopesOfTwo(run, i, p, ds);
+      else for (let lane: usize = 0; lane < 2 * PANEL_ROW; lane += 4) slopeOfOne(run, i + <i32>(lane / PANEL_ROW), p + lane, ds + lane);
       hide(p, ds, i < run.rows ? i - key + 1 : 0);
+      hide(p + PANEL_ROW, ds + PANEL_ROW, i + 1 < run.rows ? i - key + 2 : 0);
     }
   }
 }
 
-/** From q · k and dout · v of one row. */
+/** From q · k and dout · v of two rows. */
 // @ts-ignore: decorator
 @inline
-function slopes<T>(run: Backward, row: usize, p: usize, ds: usize): void {
-  const scale = entry<T>(changetype<usize>(run) + offsetof<Backward>('scale'), 0);
-  const weight = exp<T>(sub<T>(mul<T>(get<T>(p), scale), entry<T>(run.lse, row)));
-  put<T>(p, weight);
-  put<T>(ds, mul<T>(mul<T>(weight, sub<T>(get<T>(ds), entry<T>(run.delta, row))), scale));
+function slopesOfTwo(run: Backward, row: i32, p: usize, ds: usize): void {
+  storeExp(p, exponent<v128>(run, row, p), exponent<v128>(run, row, p + 16), exponent<v128>(run, row + 1, p + 32), exponent<v128>(run, row + 1, p + 48));
+  slope<v128>(run, row, p, ds), slope<v128>(run, row, p + 16, ds + 16), slope<v128>(run, row + 1, p + 32, ds + 32), slope<v128>(run, row + 1, p + 48, ds + 48);
+}
+
+function slopeOfOne(run: Backward, row: i32, p: usize, ds: usize): void {
+  store<f32>(p, exp<f32>(exponent<f32>(run, row, p)));
+  slope<f32>(run, row, p, ds);
+}
+
+// @ts-ignore: decorator
+@inline
+function scaleOf<T>(run: Backward): T { return entry<T>(changetype<usize>(run) + offsetof<Backward>('scale'), 0); }
+
+// @ts-ignore: decorator
+@inline
+function exponent<T>(run: Backward, row: usize, p: usize): T {
+  return sub<T>(mul<T>(get<T>(p), scaleOf<T>(run)), entry<T>(run.lse, row));
+}
+
+// @ts-ignore: decorator
+@inline
+function slope<T>(run: Backward, row: usize, p: usize, ds: usize): void {
+  put<T>(ds, mul<T>(mul<T>(get<T>(p), sub<T>(get<T>(ds), entry<T>(run.delta, row))), scaleOf<T>(run)));
 }
 
 /** 0 but for the first `seen` of eight keys. */
