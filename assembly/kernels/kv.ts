@@ -1,5 +1,5 @@
 import { SIMD } from '../lanes';
-import { codes, largestLane, storeScale } from './quantize';
+import { codes, largestLane, rounder, storeScale } from './quantize';
 
 /*
  * The KV cache of one layer: a region per KV head, cut into blocks of BLOCK tokens at absolute positions. A block is made
@@ -191,8 +191,8 @@ function storeValueCodes(to: usize, x: usize, count: i32, inverse: f32): void {
 // @ts-ignore: decorator
 @inline
 function codesOf(x: usize, inverse: f32): v128 {
-  const by = f32x4.splat(inverse);
-  return i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(codes(x, by), codes(x + 16, by)), i16x8.narrow_i32x4_s(codes(x + 32, by), codes(x + 48, by)));
+  const by = f32x4.splat(inverse), round = rounder();
+  return i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(codes(x, by, round), codes(x + 16, by, round)), i16x8.narrow_i32x4_s(codes(x + 32, by, round), codes(x + 48, by, round)));
 }
 
 // @ts-ignore: decorator

@@ -20,8 +20,8 @@ import {
 import { Direct, NARROW, Narrow, SIGNED, Signed, Words, bias, inParts, isBiased, isSplit, probe } from './dot';
 import { multiplyOne, multiplyOneInParts } from './gemv_q8';
 import { unpackCodes } from './panel_q8';
-import { Q8_BLOCK, Q8_CODES, Q8_WORDS, q8_row_bytes, q8_words } from './quantize';
-import { multiplyTile } from './tiles_q8';
+import { Q8_BLOCK, Q8_CODES, q8_row_bytes, q8_words } from './quantize';
+import { blockStep, multiplyTile } from './tiles_q8';
 
 /** Columns of one panel: with the activations of four tokens it stays in a first-level cache. */
 const PANEL_COLUMNS: i32 = 1024;
@@ -64,25 +64,24 @@ function multiplyTiles<W, D>(y: usize, xq: usize, group: usize, scratch: usize, 
   for (let first = 0; first < k; first += PANEL_COLUMNS) {
     const columns = min(PANEL_COLUMNS, k - first), block = <usize>(first / BLOCK);
     unpackCodes<W, D>(scratch + PANEL, group + block / subs<W>() * superBytes<W>(), columns);
-    let to = y, x = xq + block * Q8_BLOCK, words = q8_words(xq, k) + block * Q8_WORDS;
+    let to = y, x = (is<D, Words>() ? q8_words(xq, k) : xq) + block * blockStep<D>();
     for (let token = 0; token < m; token += 4) {
-      multiplyStandIn<W, D>(to, x, words, scratch, columns, yBytes, xBytes);
+      multiplyStandIn<W, D>(to, x, scratch, columns, yBytes, xBytes);
       to += yBytes << 2;
       x += xBytes << 2;
-      words += xBytes << 2;
     }
   }
 }
 
 /** Types that differ in their bias alone share a tile; once unpacked, signed codes need no dot of their own. */
 // @ts-ignore: decorator
-@inline function multiplyStandIn<W, D>(y: usize, x: usize, words: usize, scratch: usize, columns: i32, yBytes: usize, xBytes: usize): void {
+@inline function multiplyStandIn<W, D>(y: usize, x: usize, scratch: usize, columns: i32, yBytes: usize, xBytes: usize): void {
   const blocks = columns / BLOCK, panel = scratch + PANEL, offset = bias<W, D>();
-  if (inParts<W, D>()) multiplyTile<W, D>(y, x, words, panel, scratch, blocks, yBytes, xBytes, offset);
-  else if (isBiased<W, D>()) multiplyTile<Q5_1, D>(y, x, words, panel, scratch, blocks, yBytes, xBytes, offset);
-  else if (hasMinimum<W>()) multiplyTile<Q4_1, D>(y, x, words, panel, scratch, blocks, yBytes, xBytes, offset);
-  else if (is<D, Signed>()) multiplyTile<Q4_0, Direct>(y, x, words, panel, scratch, blocks, yBytes, xBytes, offset);
-  else multiplyTile<Q4_0, D>(y, x, words, panel, scratch, blocks, yBytes, xBytes, offset);
+  if (inParts<W, D>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes, xBytes, offset);
+  else if (isBiased<W, D>()) multiplyTile<Q5_1, D>(y, x, panel, scratch, blocks, yBytes, xBytes, offset);
+  else if (hasMinimum<W>()) multiplyTile<Q4_1, D>(y, x, panel, scratch, blocks, yBytes, xBytes, offset);
+  else if (is<D, Signed>()) multiplyTile<Q4_0, Direct>(y, x, panel, scratch, blocks, yBytes, xBytes, offset);
+  else multiplyTile<Q4_0, D>(y, x, panel, scratch, blocks, yBytes, xBytes, offset);
 }
 
 function multiplyOneByValue<W>(y: usize, x: usize, group: usize, k: i32): void {

@@ -2,7 +2,6 @@
  * GEMM tile of the int8 path: 4 tokens x 8 rows from an integer panel (panel_q8.ts). Integer sums stay in registers;
  * the f32 sums live in y. The order of summation is matmul_q8.ts's.
  */
-import { RELAXED } from '../lanes';
 import { hasMinimum, is } from '../weights/types';
 import { ONES, dot, inParts, isBiased, scaled, start, widen, Words } from './dot';
 import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
@@ -51,20 +50,20 @@ import { Q8_BLOCK, Q8_CODES, Q8_WORDS } from './quantize';
   v128.store(kept, scaled<D>(sum1, v128.load(panel, PANEL_HEADER + 16)), 16);
 }
 
-/** Relaxed builds keep the codes as words behind the blocks of a row. */
+/** Bytes from one block of activations to the next. */
 // @ts-ignore: decorator
-@inline function inRow<D>(): bool { return RELAXED && is<D, Words>(); }
+@inline export function blockStep<D>(): usize { return is<D, Words>() ? Q8_WORDS : Q8_BLOCK; }
 
 /**
  * Adds the products of `blocks` blocks to 4 tokens x 8 rows of y. W may stand for any type with the same minimum, bits
- * above and parts; `offset` is its bias. `words`: the codes as i16 where they lie apart (quantize.ts); `kept`: 128 bytes of scratch.
+ * above and parts; `offset` is its bias. `kept`: 128 bytes of scratch.
  */
-export function multiplyTile<W, D>(y: usize, x: usize, words: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize, xBytes: usize, offset: i32): void {
+export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize, xBytes: usize, offset: i32): void {
   const yb = y + yBytes, yc = yb + yBytes, yd = yc + yBytes, bias = i16x8.splat(<i16>offset);
   const steps = inParts<W, D>() ? 4 : panelSteps<D>();
   let xa = x, xb = xa + xBytes, xc = xb + xBytes, xd = xc + xBytes;
   for (; blocks > 0; blocks--) {
-    let codes = panel + panelCodes<W, D>(), qa = inRow<D>() ? words : xa + Q8_CODES, part = 0;
+    let codes = panel + panelCodes<W, D>(), qa = xa + Q8_CODES, part = 0;
     do {
       let a0 = startPart<W, D>(xa, part, bias), b0 = startPart<W, D>(xb, part, bias), c0 = startPart<W, D>(xc, part, bias), d0 = startPart<W, D>(xd, part, bias);
       let a1 = a0, b1 = b0, c1 = c0, d1 = d0;
@@ -94,7 +93,6 @@ export function multiplyTile<W, D>(y: usize, x: usize, words: usize, panel: usiz
       }
     } while (inParts<W, D>() && ++part < 2);
     panel += panelBlock<W, D>();
-    xa += Q8_BLOCK; xb += Q8_BLOCK; xc += Q8_BLOCK; xd += Q8_BLOCK;
-    if (inRow<D>()) words += Q8_WORDS;
+    xa += blockStep<D>(); xb += blockStep<D>(); xc += blockStep<D>(); xd += blockStep<D>();
   }
 }

@@ -38,7 +38,7 @@ function productStep(space: Space, { type, m, n, k }: Product, y: Region, w: Reg
   const stride = groupsOf(n) * GROUP_ROWS;
   if (isFloat(type)) return stepOf(`matmul_f32_${type}`, [y.address, x.address, w.address, own, m, n, k, stride, k], groupsOf(n));
   const xq = space.allocate((space.exports.q8_row_bytes(k) >>> 0) * m);
-  space.exports.quantize_q8(xq.address, x.address, k, k, 0, m);
+  space.exports.quantize_q8(xq.address, x.address, k, k, m, type === 'q8_0' ? 1 : 0, 0, m);
   return stepOf(`matmul_q8_${type}`, [y.address, xq.address, w.address, own, m, n, k, stride], groupsOf(n));
 }
 

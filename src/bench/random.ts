@@ -57,13 +57,13 @@ export function weightBytes(type: DType, columns: number, rows: number, seed: nu
   return data;
 }
 
-/** The unit matrix in q8_0 with n columns: a scale of 1, codes 0 and 1. */
+/** The unit matrix in q4_0 with n columns: a scale of 1, codes 8 (for 0) and 9; a byte holds the codes of columns j and j + 16. */
 export function unitMatrix(n: number): Uint8Array<ArrayBuffer> {
-  const { bytes, elements } = LAYOUTS.q8_0;
+  const { bytes, elements } = LAYOUTS.q4_0;
   const blocks = n / elements;
-  const data = new Uint8Array(n * blocks * bytes);
+  const data = new Uint8Array(n * blocks * bytes).fill(0x88);
   const view = new DataView(data.buffer);
   for (let at = 0; at < data.length; at += bytes) view.setUint16(at, 0x3c00, true);
-  for (let row = 0; row < n; row++) data[(row * blocks + Math.floor(row / elements)) * bytes + 2 + (row % elements)] = 1;
+  for (let row = 0; row < n; row++) data[(row * blocks + Math.floor(row / elements)) * bytes + 2 + (row % 16)]! += row % elements < 16 ? 1 : 16;
   return data;
 }

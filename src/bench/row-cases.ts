@@ -78,7 +78,7 @@ function quantize(k: number, rows: number): Case {
       const { exports } = space;
       const rowBytes = exports.q8_row_bytes(k) >>> 0;
       const xq = space.allocate(rowBytes * rows);
-      return { step: stepOf('quantize_q8', [xq.address, x.address, k, k], rows), digest: () => readBack(space, xq.address, k) };
+      return { step: stepOf('quantize_q8', [xq.address, x.address, k, k, rows, 0], rows), digest: () => readBack(space, xq.address, k) };
     },
   });
 }
@@ -86,11 +86,11 @@ function quantize(k: number, rows: number): Case {
 function readBack(space: Space, xq: number, k: number): string {
   const { exports } = space;
   const raw = space.place(unitMatrix(k));
-  const unit = space.allocate(exports.packed_bytes_q8_0(k, k) >>> 0);
-  exports.repack_q8_0(unit.address, raw.address, k, k);
+  const unit = space.allocate(exports.packed_bytes_q4_0(k, k) >>> 0);
+  exports.repack_q4_0(unit.address, raw.address, k, k);
   const y = space.allocate(k * 4);
   const own = space.allocate(exports.matmul_scratch_bytes(k) >>> 0);
-  exports.matmul_q8_q8_0(y.address, xq, unit.address, own.address, 1, k, k, k, 0, k / 8);
+  exports.matmul_q8_q4_0(y.address, xq, unit.address, own.address, 1, k, k, k, 0, k / 8);
   return space.hash(y);
 }
 

@@ -352,11 +352,20 @@ class Planner {
       const bytes = this.options.batch * rowBytes;
       copy = { offset: this.space.take(bytes), bytes };
       if (whole.id >= 0) this.quantised.set(whole.id, copy);
-      const x = this.at(whole);
-      this.push('quantize_q8', [this.options.base + copy.offset, x.address, whole.columns, x.stride], this.tokens(whole.rows), { reads: [this.regionOf(whole)], writes: [copy] });
+      const x = this.at(whole), rows = this.tokens(whole.rows);
+      this.push('quantize_q8', [this.options.base + copy.offset, x.address, whole.columns, x.stride, rows, this.formsFor(whole)], rows, { reads: [this.regionOf(whole)], writes: [copy] });
     }
     const address = this.options.base + copy.offset;
     return { copy, address: input.rows === whole.rows ? constant(address) : dynamic(SLOT.headFirst, rowBytes, address) };
+  }
+
+  /** What quantize_q8 wants to know: 1 if matrices of q8_0 multiply this value, 2 if they multiply only some of its rows. */
+  private formsFor(whole: Value): number {
+    const forms = this.graph.nodes.map(({ operation, inputs: [x] }) => {
+      if (operation.op !== 'linear' || this.weight(operation.weight).type !== 'q8_0' || this.withoutHead(x!) !== whole) return 0;
+      return x!.rows === whole.rows ? 1 : 2;
+    });
+    return Math.max(...forms);
   }
 
   private emitStore({ layer, kvHeads, headDim }: Extract<Operation, { op: 'store' }>, [key, value]: readonly Value[]): void {

@@ -32,7 +32,7 @@ describe('made-up weights', () => {
   });
 
   it('of the unit matrix', () => {
-    const values = toFloat32('q8_0', unitMatrix(64), 64 * 64);
+    const values = toFloat32('q4_0', unitMatrix(64), 64 * 64);
     expect(values.every((value, i) => value === (i % 65 === 0 ? 1 : 0))).toBe(true);
   });
 });

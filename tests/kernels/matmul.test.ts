@@ -25,7 +25,7 @@ function run(bench: Bench, type: DType, activations: 'f32' | 'q8', x: Float32Arr
   const scratch = bench.allocate(exports.matmul_scratch_bytes(k));
   bench.floats(y, m * yStride).fill(NaN);
   const xq = bench.allocate(exports.q8_row_bytes(k) * m + 4) + 4;
-  if (activations === 'q8') for (let row = 0; row < m; row++) exports.quantize_q8(xq, from, k, xStride, row, row + 1);
+  if (activations === 'q8') for (let row = 0; row < m; row++) exports.quantize_q8(xq, from, k, xStride, m, type === 'q8_0' ? 1 : 0, row, row + 1);
   for (const [first, end] of [[split, groups], [0, split]] as const) {
     if (activations === 'q8') exports[`matmul_q8_${type as Quantised}`](y, xq, packed, scratch, m, n, k, yStride, first, end);
     else exports[`matmul_f32_${type}`](y, from, packed, scratch, m, n, k, yStride, xStride, first, end);
@@ -117,6 +117,19 @@ describe.each(buildsHere())('matmul, %s build', (build) => {
     }
   });
 
+  it('multiplies some of the rows that were quantised together, in the form for any', () => {
+    const shape = { m: 7, n: 16, k: 512 }, { n, k } = shape, next = random(9), x = randomFloats(shape.m * k, next), raw = randomRaw('q8_0', n, k, next);
+    const bench = load(build), { exports } = bench, whole = run(bench, 'q8_0', 'q8', x, raw, shape);
+    const packed = bench.allocate(exports.packed_bytes_q8_0(n, k)), y = bench.allocate(shape.m * n * 4);
+    const xq = bench.allocate(exports.q8_row_bytes(k) * shape.m), scratch = bench.allocate(exports.matmul_scratch_bytes(k));
+    exports.repack_q8_0(packed, bench.place(raw), n, k);
+    exports.quantize_q8(xq, bench.place(x), k, k, shape.m, 2, 0, shape.m);
+    for (const [first, m] of [[2, 1], [1, 5], [0, 4], [6, 1]] as const) {
+      exports.matmul_q8_q8_0(y, xq + first * exports.q8_row_bytes(k), packed, scratch, m, n, k, n, 0, n / 8);
+      expect(bits(bench.floats(y, m * n).slice())).toEqual(bits(whole.slice(first * n, (first + m) * n)));
+    }
+  });
+
   it('quantises activations by the written rule: halves to even, any range, NaN and infinity contained', () => {
     const next = random(3), k = 32 * 8;
     const x = new Float32Array(3 * k);
@@ -127,7 +140,7 @@ describe.each(buildsHere())('matmul, %s build', (build) => {
     x[2 * k + 230] = -Infinity;
     const bench = load(build);
     const rowBytes = bench.exports.q8_row_bytes(k), xq = bench.allocate(rowBytes * 3), wide = build === 'simd';
-    bench.exports.quantize_q8(xq, bench.place(x, 4), k, k, 0, 3);
+    bench.exports.quantize_q8(xq, bench.place(x, 4), k, k, 3, 0, 0, 3);
     for (let token = 0; token < 3; token++) {
       const { d, codes } = quantize(x.subarray(token * k, token * k + k));
       for (let block = 0; block < 8; block++) {
