@@ -57,6 +57,7 @@ export const CONFIG_RULES: Rules<ModelConfig> = {
   ropeBase: positive('10000'),
   window: whole(1, 1024, '5'),
   padding: whole(0, 1 << 22, 'BOS'),
+  direct: flag(false),
 };
 
 const text: Rule = { expected: 'a text', accepts: (value) => typeof value === 'string', otherwise: 'the usual one' };

@@ -9,10 +9,11 @@ export interface TrainingGraph {
 /**
  * The training form of an inference graph: `head` vanishes, the `store` and `attention` of a layer become one
  * attention over sequences, and with `dropout` every branch that is added to the residual stream is thinned out, or in
- * a graph with low-rank pairs what goes into them.
+ * a graph with low-rank pairs what goes into them. A graph over a window has no residual stream, and is left whole.
  */
 export function trainingGraph(graph: Graph, { dropout }: { dropout: boolean }): TrainingGraph {
-  const writer = new Rewriter(dropout ? (graph.nodes.some(isPair) ? 'pairs' : 'branches') : 'nothing');
+  const thins = graph.nodes.some(isPair) ? 'pairs' : graph.window ? 'nothing' : 'branches';
+  const writer = new Rewriter(dropout ? thins : 'nothing');
   for (const node of graph.nodes) writer.rewrite(node);
   return { nodes: writer.nodes, logits: writer.value(graph.logits) };
 }

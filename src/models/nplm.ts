@@ -6,7 +6,7 @@ const ENDLESS = 1 << 24;
 
 /**
  * The neural probabilistic language model (Bengio et al. 2003, JMLR 3:1137): the embeddings of the last tokens side by side, one
- * layer of tanh, the output layer; without the paper's optional direct connections from embeddings to output.
+ * layer of tanh, the output layer; where the file has `output_direct`, the paper's direct connections from embeddings to output too.
  * `context_length` is the number of tokens seen, the paper's n - 1.
  */
 export const nplm: Architecture = (g, h) => {
@@ -16,6 +16,7 @@ export const nplm: Architecture = (g, h) => {
   if (embedding % 8 !== 0) throw badFile('nplm.embedding_length to be a multiple of 8', String(embedding), 'Train it again with an embedding of 32, for instance.');
   const seen = g.head(g.window('token_embd.weight', embedding, vocabulary, width));
   const hidden = g.activation(g.linear(seen, 'blk.0.ffn_up', h.size('feed_forward_length')), 'tanh');
-  const logits = g.logits(hidden, 'output.weight', vocabulary, 'output.bias');
+  const indirect = g.logits(hidden, 'output.weight', vocabulary, 'output.bias');
+  const logits = g.has('output_direct.weight') ? g.add(indirect, g.linear(seen, 'output_direct', vocabulary), 'output') : indirect;
   return g.finish(logits, { layers: 1, kvHeads: 0, headDim: 0, vocabulary, trainedContext: ENDLESS, rope: undefined, window: { width, padding } });
 };

@@ -27,6 +27,8 @@ export interface ModelConfig {
   /** nplm only: tokens that the next one is told from, and the id that stands before a text begins. */
   readonly window: number;
   readonly padding: number;
+  /** nplm only: embeddings also reach the output layer directly, around the hidden units. */
+  readonly direct?: boolean;
 }
 
 /** How a weight begins: normal with this deviation, or all of one value, or the fixed sinusoids of Vaswani et al. 2017. */
@@ -149,7 +151,7 @@ function gpt2Block(config: ModelConfig, name: string): WeightShape[] {
 }
 
 /** Deviations that keep tanh in its middle: embeddings of about 0.1, hidden sums of about 0.5, logits near zero. */
-function nplmWeights({ embedding, vocabulary, window, feedForward }: ModelConfig): WeightShape[] {
+function nplmWeights({ embedding, vocabulary, window, feedForward, direct }: ModelConfig): WeightShape[] {
   const seen = embedding * window;
   return [
     matrix('token_embd.weight', embedding, vocabulary, NPLM_EMBEDDING),
@@ -157,6 +159,7 @@ function nplmWeights({ embedding, vocabulary, window, feedForward }: ModelConfig
     vector('blk.0.ffn_up.bias', feedForward, 0),
     matrix('output.weight', feedForward, vocabulary),
     vector('output.bias', vocabulary, 0),
+    ...(direct ? [matrix('output_direct.weight', seen, vocabulary)] : []),
   ];
 }
 

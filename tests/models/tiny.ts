@@ -88,10 +88,11 @@ export interface TinyNplm {
   feedForward: number;
   vocabulary: number;
   padding: number;
+  direct?: boolean;
 }
 
 /** A tiny feed-forward network. */
-export function tinyNplm({ embedding, window, feedForward, vocabulary, padding }: TinyNplm, seed = 1): TinyModel {
+export function tinyNplm({ embedding, window, feedForward, vocabulary, padding, direct }: TinyNplm, seed = 1): TinyModel {
   const next = random(seed);
   const tensor = (shape: number[], scale: number): ReferenceTensor => ({ shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => scale * (2 * next() - 1)) });
   const reference = new Map([
@@ -100,6 +101,7 @@ export function tinyNplm({ embedding, window, feedForward, vocabulary, padding }
     ['blk.0.ffn_up.bias', tensor([feedForward], 0.3)],
     ['output.weight', tensor([feedForward, vocabulary], 3 / Math.sqrt(feedForward))],
     ['output.bias', tensor([vocabulary], 0.5)],
+    ...(direct ? [['output_direct.weight', tensor([embedding * window, vocabulary], 1 / Math.sqrt(embedding * window))] as const] : []),
   ]);
   const keys = { context_length: window, embedding_length: embedding, block_count: 1, feed_forward_length: feedForward, padding_token_id: padding };
   const metadata = new Map<string, MetadataValue>([['general.architecture', 'nplm'], ...Object.entries(keys).map(([key, value]) => [`nplm.${key}`, value] as const)]);

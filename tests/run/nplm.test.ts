@@ -15,7 +15,7 @@ const started = async (...args: Parameters<typeof runnerFor>) => {
 };
 afterEach(() => runners.splice(0).forEach((runner) => runner.dispose()));
 
-describe.each([SHAPE, { ...SHAPE, window: 1 }, { ...SHAPE, window: 70, embedding: 8, vocabulary: 104 }])('nplm, a window of $window', (shape) => {
+describe.each([SHAPE, { ...SHAPE, window: 1 }, { ...SHAPE, window: 70, embedding: 8, vocabulary: 104 }, { ...SHAPE, direct: true }])('nplm, a window of $window, direct $direct', (shape) => {
   const file = tinyNplm(shape);
 
   it('gives the reference logits at every position, padding before the first', async () => {

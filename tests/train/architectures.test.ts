@@ -22,6 +22,7 @@ const CONFIGS: Record<string, ModelConfig> = {
   'gpt2, learned positions, tied': config({ architecture: 'gpt2' }),
   'gpt2, sinusoids, untied': config({ architecture: 'gpt2', positions: 'sinusoidal', tied: false }),
   nplm: config({ architecture: 'nplm', padding: 2, tied: false }),
+  'nplm, direct connections': config({ architecture: 'nplm', padding: 2, tied: false, direct: true }),
 };
 const math = load('scalar').exports;
 const engines: TrainEngine[] = [];
