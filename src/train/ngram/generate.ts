@@ -12,7 +12,7 @@ export interface NgramGenerateOptions extends Partial<SamplingOptions> {
   /** Default 0. The same seed gives the same ids everywhere. */
   seed?: number;
   /** Ids that end the text; they are not part of it. */
-  stopIds?: ReadonlySet<number>;
+  stopIds?: Iterable<number>;
 }
 
 const PLAIN: SamplingOptions = {
@@ -25,6 +25,7 @@ export function generateNgrams(model: NgramModel, kernels: SamplingKernels, prom
   const { maxTokens = 100, seed = 0, stopIds, ...sampling } = options;
   if (!Number.isInteger(maxTokens) || maxTokens < 0) throw badOption('maxTokens as a whole number from 0', show(maxTokens));
   if (!Number.isSafeInteger(seed) || seed < 0) throw badOption('a seed as a whole number from 0', show(seed));
+  const stops = new Set(stopIds);
   const arena = new Arena(kernels.memory);
   const candidates = new Candidates(kernels, arena, model.vocabulary);
   const address = arena.allocate(model.vocabulary * 4, 'sampling');
@@ -36,7 +37,7 @@ export function generateNgrams(model: NgramModel, kernels: SamplingKernels, prom
     model.distribution(ids.subarray(Math.max(0, length - model.order + 1), length), row);
     new Float32Array(kernels.memory.buffer, address, row.length).set(row.map((probability) => kernels.exports.log_f64(probability)));
     const id = pick(address, { ids, length });
-    if (stopIds?.has(id)) break;
+    if (stops.has(id)) break;
     ids[length++] = id;
   }
   return [...ids.subarray(prompt.length, length)];
