@@ -9,9 +9,9 @@
  * s = scale / ln 2, are summed in order of the keys and added to total * shrink, where shrink = 2^(s (old maximum - maximum)).
  * The output is multiplied by shrink before the block's values are added. The scale is positive.
  */
-import { scoreBlock, addValues } from './attention_f32';
+import * as floats from './attention_f32';
 import { Item, QUAD, TOKENS, finishRows, hideLater, itemAt, itemBytes, quadOf, startQuad, weighQuad } from './attention_item';
-import { encodeQueries, scoreQuad, addQuad } from './attention_q8';
+import * as codes from './attention_q8';
 import { BLOCK, blockBytes, headBytes } from './kv';
 
 /** Work items of m tokens. */
@@ -55,38 +55,24 @@ function startRows(item: Item, q: usize, qStride: i32): void {
   memory.fill(item.scores, 0, item.quads - item.scores);
   for (let row = 0; row < item.rows; row += QUAD) {
     startQuad(item, row, q, qStride);
-    if (item.quantised) encodeQueries(quadOf(item, row), item.headDim);
+    if (item.quantised) codes.encodeQueries(quadOf(item, row), item.headDim);
   }
 }
 
-/** Walks the blocks up to the item's last token. */
+/** Walks the blocks up to the item's last token, quad by quad: all that is about one quad and one block stays in the first cache. */
 function attend(item: Item, block: usize): void {
   for (let at = 0; at <= item.last; at += BLOCK) {
     const keys = min(BLOCK, item.last + 1 - at);
     const whole = at + BLOCK <= item.start + 1;
-    if (item.quantised) attendCodes(item, block, at, keys, whole);
-    else attendFloats(item, block, at, keys, whole);
+    for (let row = 0; row < item.rows; row += QUAD) {
+      const quad = quadOf(item, row), rows = min(QUAD, item.rows - row);
+      if (item.quantised) codes.scoreQuad(item, quad, rows, block, keys);
+      else floats.scoreQuad(item, quad, rows, block, keys);
+      if (!whole) hideLater(item, row, at);
+      weighQuad(item, quad);
+      if (item.quantised) codes.addQuad(item, quad, rows, block, keys, whole);
+      else floats.addQuad(item, quad, rows, block, whole);
+    }
     block += blockBytes(item.headDim, item.quantised);
-  }
-}
-
-/** One block at position `at`, its first `keys` keys. `whole`: every row sees all of it. */
-function attendFloats(item: Item, block: usize, at: i32, keys: i32, whole: bool): void {
-  scoreBlock(item, block, keys);
-  for (let row = 0; row < item.rows; row += QUAD) {
-    if (!whole) hideLater(item, row, at);
-    weighQuad(item, quadOf(item, row));
-  }
-  addValues(item, block, whole);
-}
-
-/** The same over codes, which are small: quad by quad, so that what is about a quad stays near. */
-function attendCodes(item: Item, block: usize, at: i32, keys: i32, whole: bool): void {
-  for (let row = 0; row < item.rows; row += QUAD) {
-    const quad = quadOf(item, row), rows = min(QUAD, item.rows - row);
-    scoreQuad(item, quad, rows, block, keys);
-    if (!whole) hideLater(item, row, at);
-    weighQuad(item, quad);
-    addQuad(item, quad, rows, block, keys, whole);
   }
 }

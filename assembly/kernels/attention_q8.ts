@@ -144,19 +144,23 @@ function finish<T>(c: T, sum: T, step: T, other: T, kind: i32): T {
   return kind == SET ? term : add<T>(c, term);
 }
 
-/** `rows` is a constant of the caller's. */
+/** `rows` is a constant of the caller's. One product is held back, as in tile.ts. */
 // @ts-ignore: decorator
 @inline
 function multiplyRows(rows: i32, pairs: i32, a: usize, b: usize, c: usize, steps: usize, others: usize, kind: i32): void {
   const zero = i32x4.splat(0);
   let c00 = zero, c01 = zero, c10 = zero, c11 = zero, c20 = zero, c21 = zero, c30 = zero, c31 = zero;
-  for (const end = b + <usize>pairs * LANES; b < end; a += LANES, b += LANES) {
-    const b0 = v128.load8x8_s(b), b1 = v128.load8x8_s(b, 8);
-    let x = v128.load32_splat(a);
-    (c00 = i32x4.add(c00, i32x4.dot_i16x8_s(b0, x))), (c01 = i32x4.add(c01, i32x4.dot_i16x8_s(b1, x)));
+  const end = b + <usize>pairs * LANES;
+  let b0 = v128.load8x8_s(b), b1 = v128.load8x8_s(b, 8), x = v128.load32_splat(a), held = i32x4.dot_i16x8_s(b0, x);
+  for (;;) {
+    c01 = i32x4.add(c01, i32x4.dot_i16x8_s(b1, x));
     if (rows > 1) (x = v128.load32_splat(a, 4)), (c10 = i32x4.add(c10, i32x4.dot_i16x8_s(b0, x))), (c11 = i32x4.add(c11, i32x4.dot_i16x8_s(b1, x)));
     if (rows > 2) (x = v128.load32_splat(a, 8)), (c20 = i32x4.add(c20, i32x4.dot_i16x8_s(b0, x))), (c21 = i32x4.add(c21, i32x4.dot_i16x8_s(b1, x)));
+    c00 = i32x4.add(c00, held);
     if (rows > 3) (x = v128.load32_splat(a, 12)), (c30 = i32x4.add(c30, i32x4.dot_i16x8_s(b0, x))), (c31 = i32x4.add(c31, i32x4.dot_i16x8_s(b1, x)));
+    a += LANES, b += LANES;
+    if (b >= end) break;
+    b0 = v128.load8x8_s(b), b1 = v128.load8x8_s(b, 8), x = v128.load32_splat(a), held = i32x4.dot_i16x8_s(b0, x);
   }
   finishRow(c, c00, c01, steps, others, 0, kind);
   if (rows > 1) finishRow(c + 32, c10, c11, steps, others, 4, kind);
