@@ -91,7 +91,7 @@ export function walk(bound: readonly BoundStep[], slots: Uint32Array, thread: nu
     const first = step.items ? Math.floor((items * thread) / threads) : thread;
     const end = step.items ? Math.floor((items * (thread + 1)) / threads) : 1;
     if (first < end) {
-      for (const { index, argument } of changing) values[index] = valueOf(argument, slots, thread);
+      for (let c = 0; c < changing.length; c++) values[changing[c]!.index] = valueOf(changing[c]!.argument, slots, thread);
       if (step.items) {
         values[values.length - 2] = first;
         values[values.length - 1] = end;
@@ -107,6 +107,7 @@ function invoke(call: Kernel, v: number[]): void {
   switch (v.length) {
     case 6: return void call(v[0]!, v[1]!, v[2]!, v[3]!, v[4]!, v[5]!);
     case 7: return void call(v[0]!, v[1]!, v[2]!, v[3]!, v[4]!, v[5]!, v[6]!);
+    case 8: return void call(v[0]!, v[1]!, v[2]!, v[3]!, v[4]!, v[5]!, v[6]!, v[7]!);
     case 9: return void call(v[0]!, v[1]!, v[2]!, v[3]!, v[4]!, v[5]!, v[6]!, v[7]!, v[8]!);
     case 10: return void call(v[0]!, v[1]!, v[2]!, v[3]!, v[4]!, v[5]!, v[6]!, v[7]!, v[8]!, v[9]!);
     case 11: return void call(v[0]!, v[1]!, v[2]!, v[3]!, v[4]!, v[5]!, v[6]!, v[7]!, v[8]!, v[9]!, v[10]!);

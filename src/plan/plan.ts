@@ -93,6 +93,7 @@ class Planner {
   private readonly angles: number;
   private readonly scratch: Argument;
   private readonly kvBytesPerLayer: number;
+  private readonly forms = new Map<Value, number>();
   private headStart = Infinity;
 
   constructor(
@@ -109,6 +110,7 @@ class Planner {
     this.scratch = { ...constant(this.fixed(perThread * options.threads)), perThread };
     this.kvBytesPerLayer = this.kvBytes();
     graph.nodes.forEach((node, i) => node.inputs.forEach((x) => this.lastUse.set(this.root(x).id, i)));
+    graph.nodes.forEach((node) => this.noteForms(node));
   }
 
   plan(): Plan {
@@ -361,11 +363,13 @@ class Planner {
 
   /** What quantize_q8 wants to know: 1 if matrices of q8_0 multiply this value, 2 if they multiply only some of its rows. */
   private formsFor(whole: Value): number {
-    const forms = this.graph.nodes.map(({ operation, inputs: [x] }) => {
-      if (operation.op !== 'linear' || this.weight(operation.weight).type !== 'q8_0' || this.withoutHead(x!) !== whole) return 0;
-      return x!.rows === whole.rows ? 1 : 2;
-    });
-    return Math.max(...forms);
+    return this.forms.get(whole) ?? 0;
+  }
+
+  private noteForms({ operation, inputs: [x] }: Node): void {
+    if (operation.op !== 'linear' || this.weight(operation.weight).type !== 'q8_0') return;
+    const whole = this.withoutHead(x!);
+    this.forms.set(whole, Math.max(this.formsFor(whole), x!.rows === whole.rows ? 1 : 2));
   }
 
   private emitStore({ layer, kvHeads, headDim }: Extract<Operation, { op: 'store' }>, [key, value]: readonly Value[]): void {

@@ -39,6 +39,8 @@ export interface MemoryNeed {
 interface Layout {
   readonly graph: Graph;
   readonly context: number;
+  /** Bytes of the plan's buffers. */
+  readonly planBytes: number;
   readonly need: MemoryNeed;
 }
 
@@ -67,7 +69,7 @@ function layOut(file: ModelFile, exports: Kernels['exports'], options: RunnerOpt
     kvCache: plan.kvBytesPerLayer * graph.layers,
     scratch: plan.bytes + plan.logitsStride * 4 + OVERHEAD_BYTES,
   };
-  return { graph, context, need: { ...need, total: need.weights + need.kvCache + need.scratch } };
+  return { graph, context, planBytes: plan.bytes, need: { ...need, total: need.weights + need.kvCache + need.scratch } };
 }
 
 const planOptions = (exports: Kernels['exports'], weights: ReadonlyMap<string, PlacedWeight>, context: number, options: RunnerOptions, base: number) => ({
@@ -123,12 +125,12 @@ export async function loadRunner(host: Host, file: ModelFile, options: RunnerOpt
   const layout = layOut(file, kernels.exports, options);
   checkFits(layout);
   if (options.signal?.aborted) throw aborted(options.signal);
-  const { graph, context, need } = layout;
+  const { graph, context, planBytes, need } = layout;
   const arena = new Arena(kernels.memory);
   arena.reserve(need.total, 'the model');
   const weights = placeWeights(file, graph, kernels.exports, (bytes) => arena.allocate(bytes, 'the weights'));
   const control = arena.allocate(controlBytes(options.threads), 'threads');
-  const base = arena.allocate(makePlan(graph, planOptions(kernels.exports, weights, context, options, 0)).bytes, 'scratch');
+  const base = arena.allocate(planBytes, 'scratch');
   const plan = makePlan(graph, planOptions(kernels.exports, weights, context, options, base));
   const starting = shared ? startPool(host, kernels, plan.steps, options.threads, control) : Promise.resolve(singleThread(kernels, plan.steps));
   const pool = await whileStarting(starting, (started) => {

@@ -186,14 +186,24 @@ export class MergeEngine extends TextMemory {
 
   /** Strings as one block of UTF-8 with separators; `marked`: U+2581 becomes a space. */
   private writeList(strings: readonly string[], marked: boolean): Room & { end: number; separator: number } {
-    const all = strings.join('');
-    const character = SEPARATORS.find((candidate) => !all.includes(candidate)) ?? SEPARATORS[0]!;
+    const character = SEPARATORS.find((candidate) => !strings.some((string) => string.includes(candidate))) ?? SEPARATORS[0]!;
     const [first, second, third] = utf8.encode(character);
-    const joined = strings.join(character);
-    const text = marked ? joined.replaceAll('\u2581', ' ') : joined;
+    const text = strings.join(character);
     const list = this.reserve(text.length * 3);
-    const { written } = this.writeText(text, list.address, list.bytes);
-    return { ...list, end: list.address + written, separator: first! | (second! << 8) | (third! << 16) };
+    const end = list.address + this.writeText(text, list.address, list.bytes).written;
+    return { ...list, end: marked ? this.unmark(list.address, end) : end, separator: first! | (second! << 8) | (third! << 16) };
+  }
+
+  /** U+2581 (e2 96 81) to a space; returns the new end. */
+  private unmark(address: number, end: number): number {
+    const { octets } = this;
+    let to = address;
+    for (let from = address; from < end; from++) {
+      const mark = octets[from] === 0xe2 && octets[from + 1] === 0x96 && octets[from + 2] === 0x81;
+      octets[to++] = mark ? 0x20 : octets[from]!;
+      if (mark) from += 2;
+    }
+    return to;
   }
 
   private growScratch(need: number): void {

@@ -64,7 +64,7 @@ class Vocabulary {
   scores(): Float32Array {
     const scores = this.numbers('scores') ?? new Float32Array(this.tokens.length);
     if (scores.length < this.tokens.length) throw damaged(`${this.tokens.length} scores`, String(scores.length));
-    return Float32Array.from(scores).subarray(0, this.tokens.length);
+    return new Float32Array(scores).subarray(0, this.tokens.length);
   }
 
   merges(): readonly string[] | undefined {
@@ -77,12 +77,15 @@ class Vocabulary {
   /** Control, unknown and user-defined tokens. Phi-3's swallow the white space behind them. */
   added(): AddedToken[] {
     const phi3 = /phi-?3/i.test(String(this.metadata.get('general.name') ?? ''));
-    return this.tokens.flatMap((content, id) => {
+    const found: AddedToken[] = [];
+    for (let id = 0; id < this.tokens.length; id++) {
       const type = this.types[id]!;
-      if (type !== TOKEN.control && type !== TOKEN.unknown && type !== TOKEN.userDefined) return [];
+      if (type !== TOKEN.control && type !== TOKEN.unknown && type !== TOKEN.userDefined) continue;
+      const content = this.tokens[id]!;
       const rstrip = phi3 && !['<unk>', '<s>', '<|endoftext|>'].includes(content);
-      return [{ id, content, special: type !== TOKEN.userDefined, lstrip: false, rstrip, singleWord: false, normalized: false }];
-    });
+      found.push({ id, content, special: type !== TOKEN.userDefined, lstrip: false, rstrip, singleWord: false, normalized: false });
+    }
+    return found;
   }
 
   /** The parts of a spec that do not depend on the model. */
@@ -110,14 +113,18 @@ class Vocabulary {
   private readTypes(): Uint8Array {
     const given = this.numbers('token_type');
     if (given && given.length < this.tokens.length) throw damaged(`${this.tokens.length} token types`, String(given.length));
-    return Uint8Array.from(this.tokens, (token, id) => {
-      if (typeof token !== 'string') throw damaged('tokens as strings', typeof token);
-      const type = given ? given[id]! : /^<0x[0-9A-F]{2}>$/.test(token) ? TOKEN.byte : TOKEN.normal;
-      // Converters sometimes leave end tokens as normal ones; llama.cpp makes them control tokens too.
-      if (type !== TOKEN.control && isStopName(token) && token !== '</s>') return TOKEN.control;
-      if (type === TOKEN.byte && !/^<0x[0-9A-Fa-f]{2}>$/.test(token)) return TOKEN.normal;
-      return type >= 1 && type <= 6 ? type : TOKEN.normal;
-    });
+    const types = new Uint8Array(this.tokens.length);
+    for (let id = 0; id < types.length; id++) types[id] = this.typeOf(this.tokens[id]!, given?.[id]);
+    return types;
+  }
+
+  private typeOf(token: string, given: number | undefined): number {
+    if (typeof token !== 'string') throw damaged('tokens as strings', typeof token);
+    const type = given ?? (/^<0x[0-9A-F]{2}>$/.test(token) ? TOKEN.byte : TOKEN.normal);
+    // Converters sometimes leave end tokens as normal ones; llama.cpp makes them control tokens too.
+    if (type !== TOKEN.control && isStopName(token) && token !== '</s>') return TOKEN.control;
+    if (type === TOKEN.byte && !/^<0x[0-9A-Fa-f]{2}>$/.test(token)) return TOKEN.normal;
+    return type >= 1 && type <= 6 ? type : TOKEN.normal;
   }
 }
 

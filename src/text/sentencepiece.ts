@@ -4,24 +4,36 @@ import { mergeSpaces } from './normalise.js';
 import { TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
 import { SCAN, WHOLE, type Splitter } from './split.js';
 
-/** Ranks of scores: 0 for the highest; equal scores share a rank. */
+/** Ranks of scores: 0 for the highest; equal scores share a rank. Plain loops: a callback for each of 100,000 tokens is what loading would wait for. */
 export function ranksOfScores(scores: Float32Array): Uint32Array {
-  const order = Uint32Array.from(scores, (_, id) => id);
-  const value = (id: number) => (Number.isNaN(scores[id]!) ? -Infinity : scores[id]!);
-  const inOrder = order.every((id) => id === 0 || value(id) <= value(id - 1)); // as most vocabularies are
-  if (!inOrder) order.sort((a, b) => value(b) - value(a) || a - b);
-  const ranks = new Uint32Array(scores.length);
-  let rank = 0;
-  order.forEach((id, i) => {
-    if (i > 0 && value(id) !== value(order[i - 1]!)) rank++;
-    ranks[id] = rank;
-  });
+  const values = scores.slice();
+  const order = new Uint32Array(values.length);
+  let inOrder = true; // as most vocabularies are
+  for (let id = 0; id < values.length; id++) {
+    if (Number.isNaN(values[id])) values[id] = -Infinity;
+    order[id] = id;
+    inOrder &&= id === 0 || values[id]! <= values[id - 1]!;
+  }
+  if (!inOrder) order.sort((a, b) => values[b]! - values[a]! || a - b);
+  const ranks = new Uint32Array(values.length);
+  for (let i = 1, rank = 0; i < order.length; i++) {
+    if (values[order[i]!] !== values[order[i - 1]!]) rank++;
+    ranks[order[i]!] = rank;
+  }
   return ranks;
+}
+
+const isSpace = (unit: number): boolean => unit === 0x2581 || unit === 0x20;
+
+function crosses(token: string): boolean {
+  for (let i = 1; i < token.length; i++) if (isSpace(token.charCodeAt(i)) && !isSpace(token.charCodeAt(i - 1))) return true;
+  return false;
 }
 
 /** Words can be merged one by one when no token goes on behind a space mark that follows something else. */
 export function markedSplitter(tokens: readonly string[], types: Uint8Array): Splitter {
-  const crossing = tokens.some((token, id) => types[id] === TOKEN.normal && /[^\u2581 ][\u2581 ]/.test(token));
+  let crossing = false;
+  for (let id = 0; id < tokens.length && !crossing; id++) crossing = types[id] === TOKEN.normal && crosses(tokens[id]!);
   return crossing ? WHOLE : { steps: [], scanner: { number: SCAN.spaces, flags: 0 } };
 }
 
