@@ -15,8 +15,8 @@ import { packAcross, packAlong } from './slivers';
 import { multiplyFour } from './tile';
 import { EIGHT, FOUR, PANEL_ROW, at, packPanelsAcross, packPanelsAlong, padded, runEnd, storeTurned } from './sequence';
 
-/** Keys whose weights are kept at a time: four panels of all rows, 64 KiB of p and ds for 256 rows. */
-const KEYS: i32 = 32;
+/** Keys whose weights are kept at a time: eight panels of all rows, 128 KiB of p and ds for 256 rows. */
+const KEYS: i32 = 64;
 
 /** The operands of one run and head; lies at the start of the scratch memory, followed by what it names. Packed as sequence.ts says. */
 @unmanaged
