@@ -11,7 +11,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { load, type Model } from 'stonechat';
+import { type GenerateOptions, load, type Model } from 'stonechat';
 import { defaultModel } from 'stonechat/default-model';
 import { finetune, type FinetuneOptions, type TuningEvent } from 'stonechat/train';
 
@@ -78,40 +78,56 @@ const lines = (name: string, examples: readonly object[]) => writeFileSync(join(
 lines('learn.jsonl', lessons);
 lines('validate.jsonl', validation);
 
-// Asking and judging
+// Asking and judging. Two forecasts: the likeliest answer, and the median of fifteen drawn, because digits are told one by one
+// and the likeliest first digit may stand before unlikely ones (Gruver et al. 2023, arXiv:2310.07820, ask so too).
 
-interface Answer {
+const DRAWN = 15;
+
+interface Forecast {
+  /** The likeliest answer; whether it names the quarter asked for, and whether there is nothing else. */
   readonly text: string;
-  /** The number behind the name of the quarter asked for; undefined where there is none. */
-  readonly value: number | undefined;
-  /** Whether there is nothing else. */
-  readonly asAsked: boolean;
+  readonly named: boolean;
+  readonly ended: boolean;
+  /** Dollars. Undefined where no answer names the quarter. */
+  readonly likeliest: number | undefined;
+  readonly median: number | undefined;
 }
 
-async function answerOf(model: Model, record: readonly Quarter[]): Promise<Answer> {
+async function ask(model: Model, record: readonly Quarter[], options: GenerateOptions): Promise<{ text: string; value: number | undefined; ended: boolean }> {
   let text = '';
-  for await (const token of model.generate(promptOf(record), { temperature: 0, maxTokens: 24 })) text += token.text;
+  for await (const token of model.generate(promptOf(record), { maxTokens: 24, ...options })) text += token.text;
   const [whole, name, value] = /^\s*(\d{4} Q\d): (\d+\.\d\d)(?!\d)/.exec(text) ?? [];
-  const right = name === written(truthOf(record)).slice(0, 7);
-  return { text, value: right ? Number(value) : undefined, asAsked: right && text.trim() === whole!.trim() };
+  const named = name === written(truthOf(record)).slice(0, 7);
+  return { text, value: named ? Number(value) : undefined, ended: named && text.trim() === whole!.trim() };
+}
+
+async function forecast(model: Model, record: readonly Quarter[]): Promise<Forecast> {
+  const { text, value, ended } = await ask(model, record, { temperature: 0 });
+  const drawn: number[] = [];
+  for (let seed = 1; seed <= DRAWN; seed++) drawn.push(...[(await ask(model, record, { temperature: 1, seed })).value].filter((found) => found !== undefined));
+  return { text, ended, named: value !== undefined, likeliest: value, median: drawn.toSorted((a, b) => a - b)[drawn.length >> 1] };
 }
 
 interface Row {
   readonly name: string;
-  readonly answers: readonly Answer[];
+  readonly forecasts: readonly Forecast[];
 }
 
 /** By a rule instead of a model. */
-const ruled = (name: string, rule: (values: readonly number[]) => number): Row => ({
-  name,
-  answers: asked.map((record) => ({ text: '', value: rule(record.slice(0, 8).map(({ value }) => value)), asAsked: true })),
-});
+function ruled(name: string, rule: (values: readonly number[]) => number): Row {
+  const forecasts = asked.map((record) => {
+    const value = rule(record.slice(0, 8).map((quarter) => quarter.value));
+    return { text: '', named: true, ended: true, likeliest: value, median: value };
+  });
+  return { name, forecasts };
+}
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
-/** [off by, truth] of all answers that name the quarter. */
-const errorsOf = ({ answers }: Row) => answers.flatMap(({ value }, i): [number, number][] => (value === undefined ? [] : [[Math.abs(value - truthOf(asked[i]!).value), truthOf(asked[i]!).value]]));
-const percent = (row: Row): string => `${((100 * sum(errorsOf(row).map(([error, truth]) => error / truth))) / errorsOf(row).length).toFixed(1)} %`;
-const dollars = (row: Row): string => `$${(sum(errorsOf(row).map(([error]) => error)) / errorsOf(row).length).toFixed(2)}`;
+/** Mean of |forecast - truth| / truth over what was answered, in percent. */
+function off({ forecasts }: Row, which: 'likeliest' | 'median'): string {
+  const errors = forecasts.flatMap(({ [which]: value }, i) => (value === undefined ? [] : [Math.abs(value / truthOf(asked[i]!).value - 1)]));
+  return errors.length ? `${((100 * sum(errors)) / errors.length).toFixed(1)} %` : 'no number';
+}
 
 const rows: Row[] = [
   ruled('repeat the last quarter', (values) => values[7]!),
@@ -120,11 +136,11 @@ const rows: Row[] = [
 ];
 
 async function judge(name: string, model: Model): Promise<void> {
-  const answers: Answer[] = [];
-  for (const record of asked) answers.push(await answerOf(model, record));
+  const forecasts: Forecast[] = [];
+  for (const record of asked) forecasts.push(await forecast(model, record));
   model.dispose();
-  rows.push({ name, answers });
-  console.log(`${name}: ${answers.slice(0, 3).map(({ text }) => JSON.stringify(text)).join(' ')}`);
+  rows.push({ name, forecasts });
+  console.log(`${name}: ${forecasts.slice(0, 3).map(({ text }) => JSON.stringify(text)).join(' ')}`);
 }
 
 const base = defaultModel();
@@ -146,43 +162,42 @@ async function tune(name: string, output: string, options: FinetuneOptions): Pro
   console.log(`${name}: validation loss ${before!.loss.toFixed(3)} before, ${after!.loss.toFixed(3)} after (step ${step} of ${settings.steps}, ${((performance.now() - started) / 1000).toFixed(0)} s)`);
 }
 
-console.log('\n| | names the quarter | and ends there | mean absolute error | of the truth |\n|---|---|---|---|---|');
+console.log(`\n| | names the quarter | and ends there | likeliest answer off by | median of ${DRAWN} off by |\n|---|---|---|---|---|`);
 for (const row of rows) {
-  const answered = errorsOf(row).length;
-  const ended = row.answers.filter(({ asAsked }) => asAsked).length;
-  console.log(`| ${row.name} | ${answered} of ${asked.length} | ${ended} | ${answered ? `${dollars(row)} | ${percent(row)}` : 'no number | '} |`);
+  const count = (which: 'named' | 'ended') => row.forecasts.filter((forecast) => forecast[which]).length;
+  console.log(`| ${row.name} | ${count('named')} of ${asked.length} | ${count('ended')} | ${off(row, 'likeliest')} | ${off(row, 'median')} |`);
 }
 writeFileSync(join(args.folder, 'answers.json'), JSON.stringify({ asked: asked.map((record) => written(truthOf(record))), rows }, null, 1));
 if (!args.validate) writeFileSync(args.figure, figure());
 
 function figure(): string {
-  const [width, height, left, top, bottom] = [760, 420, 46, 112, 48];
+  const [width, height, left, top, bottom] = [760, 440, 46, 126, 48];
   const truth = asked.map((record) => truthOf(record).value);
-  const most = 2 * Math.ceil((Math.max(...truth) + 1) / 2);
+  const [least, most] = [2 * Math.floor((Math.min(...truth) - 1) / 2), 2 * Math.ceil((Math.max(...truth) + 2) / 2)];
   const x = (i: number): string => (left + 18 + (i * (width - left - 44)) / (asked.length - 1)).toFixed(1);
-  const y = (value: number): string => (height - bottom - (Math.min(value, most) / most) * (height - top - bottom)).toFixed(1);
+  const y = (value: number): string => (height - bottom - ((value - least) / (most - least)) * (height - top - bottom)).toFixed(1);
   const shown: [row: Row, colour: string, dash: string][] = [
-    [{ name: 'what happened', answers: truth.map((value) => ({ text: '', value, asAsked: true })) }, '#111827', ''],
-    [rows[0]!, '#94a3b8', '2 4'], [rows[1]!, '#64748b', '7 4'], [rows.at(-2)!, '#c2410c', ''], [rows.at(-1)!, '#0f766e', ''],
+    [{ name: 'what happened', forecasts: truth.map((value) => ({ text: '', named: true, ended: true, likeliest: value, median: value })) }, '#111827', ''],
+    [rows.at(-2)!, '#c2410c', ''], [rows.at(-1)!, '#0f766e', ''], [rows[0]!, '#94a3b8', '2 4'], [rows[1]!, '#64748b', '7 4'],
   ];
-  const curves = shown.map(([{ answers }, colour, dash]) => {
-    const points = answers.flatMap(({ value }, i) => (value === undefined ? [] : [[x(i), y(value)] as const]));
+  const curves = shown.map(([{ forecasts }, colour, dash]) => {
+    const points = forecasts.flatMap(({ median }, i) => (median === undefined ? [] : [[x(i), y(median)] as const]));
     const dots = dash ? [] : points.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="3" fill="${colour}"/>`);
-    return `<polyline points="${points.join(' ')}" fill="none" stroke="${colour}" stroke-width="${dash ? 1.5 : 2}" stroke-dasharray="${dash}"/>${dots.join('')}`;
+    return `<polyline points="${points.join(' ')}" fill="none" stroke="${colour}" stroke-width="${dash ? 1.5 : 2.2}" stroke-dasharray="${dash}"/>${dots.join('')}`;
   });
   const legend = shown.map(([row, colour, dash], i) => {
-    const [at, line] = [left + (i % 3) * 236, 66 + 18 * Math.floor(i / 3)];
-    return `<path d="M${at} ${line - 4}h22" stroke="${colour}" stroke-width="2" stroke-dasharray="${dash}"/><text x="${at + 28}" y="${line}">${row.name}${i ? `: off by ${percent(row)}` : ''}</text>`;
+    const [at, line] = [left + 340 * Math.floor(i / 3), 68 + 18 * (i % 3)];
+    return `<path d="M${at} ${line - 4}h22" stroke="${colour}" stroke-width="2" stroke-dasharray="${dash}"/><text x="${at + 28}" y="${line}">${row.name}${i ? `: off by ${off(row, 'median')}` : ''}</text>`;
   });
-  const levels = Array.from({ length: most / 2 + 1 }, (_, i) => `<path d="M${left} ${y(2 * i)}H${width - 8}" stroke="#e5e7eb"/><text x="${left - 8}" y="${Number(y(2 * i)) + 4}" text-anchor="end">$${2 * i}</text>`);
+  const levels = Array.from({ length: (most - least) / 2 + 1 }, (_, i) => least + 2 * i).map((value) => `<path d="M${left} ${y(value)}H${width - 8}" stroke="#e5e7eb"/><text x="${left - 8}" y="${Number(y(value)) + 4}" text-anchor="end">$${value}</text>`);
   const quarters = asked.map((record, i) => {
     const { year, quarter } = truthOf(record);
     return `<text x="${x(i)}" y="${height - bottom + 18}" text-anchor="middle">Q${quarter}</text>${quarter === 1 ? `<text x="${x(i)}" y="${height - bottom + 34}" text-anchor="middle" font-weight="600">${year}</text>` : ''}`;
   });
-  const before = rows.at(-3)!.answers[0]!.text.trim().split('\n')[0]!;
+  const before = rows.at(-3)!.forecasts[0]!.text.trim().split('\n')[0]!;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#374151"><rect width="100%" height="100%" fill="#fff"/>
 <text x="${left}" y="22" font-size="15" font-weight="600" fill="#111827">Earnings per share of Johnson &amp; Johnson, told one quarter ahead</text>
-<text x="${left}" y="42">Asked for ${written(truthOf(asked[0]!)).slice(0, 7)} before tuning, the model says: <tspan font-style="italic">“${before} …”</tspan></text>
+<text x="${left}" y="42">Medians of ${DRAWN} answers. Before tuning the model says of ${written(truthOf(asked[0]!)).slice(0, 7)}: <tspan font-style="italic">“${before} …”</tspan></text>
 ${[...levels, ...quarters, ...curves, ...legend].join('\n')}
 </svg>
 `;
