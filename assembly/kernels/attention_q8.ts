@@ -11,7 +11,7 @@
 import { SIMD } from '../lanes';
 import { abs, add, div, entry, get, mul, put, splat, sub, whereLess } from '../vector';
 import { Item, LANES, QUERIES, SHRINK, WEIGHTS, outputs, stepsOf, transpose } from './attention_item';
-import { BLOCK, COLUMNS, SCALE_DIMS, keyPairs, scaleBytes, scaleRow, valueTile } from './kv';
+import { BLOCK, COLUMNS, KEY_SCALES, SCALE_DIMS, VALUE_SCALES, keyGroupBytes, keyPairs } from './kv';
 
 /** 1.5 * 2^23 (added, it leaves the nearest integer in the low bits); the smallest largest value. */
 const ROUND: f32 = 12582912, SMALLEST: f32 = 7.888609052210118e-31; // 2^-100
@@ -83,12 +83,12 @@ function putPair<T>(to: usize, first: T, second: T): void {
 
 /** The scores of a quad's first `rows` rows with a block's first `keys` keys, rounded up to whole tiles. */
 export function scoreQuad(item: Item, quad: usize, rows: i32, block: usize, keys: i32): void {
-  const headDim = item.headDim, pairs = keyPairs(headDim);
-  let tile = block + 2 * scaleBytes(headDim), scales = block;
-  for (let key = 0; key < keys; key += COLUMNS, tile += <usize>pairs * LANES, scales += COLUMNS << 2) {
+  const headDim = item.headDim;
+  for (let key = 0; key < keys; key += COLUMNS) {
     for (let from = 0; from < headDim; from += SCALE_DIMS) {
-      const offset = <usize>(from >> 1) * LANES;
-      multiply(rows, keyPairs(min(SCALE_DIMS, headDim - from)), quad + QUERIES + offset, tile + offset, item.scores, stepsOf(quad, headDim, from), scales + scaleRow(from), from ? ADD : SET);
+      const pairs = keyPairs(min(SCALE_DIMS, headDim - from)), codes = block + KEY_SCALES;
+      multiply(rows, pairs, quad + QUERIES + <usize>(from >> 1) * LANES, codes, item.scores, stepsOf(quad, headDim, from), block, from ? ADD : SET);
+      block = codes + <usize>pairs * LANES;
     }
     transpose(quad + WEIGHTS + <usize>key * LANES, item.scores);
   }
@@ -96,12 +96,13 @@ export function scoreQuad(item: Item, quad: usize, rows: i32, block: usize, keys
 
 /** Adds a block's first `keys` values, times the quad's weights. `whole`: every row sees them all. */
 export function addQuad(item: Item, quad: usize, rows: i32, block: usize, keys: i32, whole: bool): void {
-  const headDim = item.headDim, scales = block + scaleBytes(headDim), pairs = (keys + 1) >> 1;
-  const tiles = block + 2 * scaleBytes(headDim) + <usize>(keyPairs(headDim) * BLOCK * 2);
+  const headDim = item.headDim, pairs = (keys + 1) >> 1;
+  let values = block + <usize>(BLOCK / COLUMNS) * keyGroupBytes(headDim);
   for (let from = 0; from < headDim; from += SCALE_DIMS) {
-    encode(item.codes, item.step, quad + WEIGHTS, keys, scales + scaleRow(from), !whole);
-    for (let dim = from; dim < min(from + SCALE_DIMS, headDim); dim += COLUMNS) {
-      multiply(rows, pairs, item.codes, tiles + valueTile(dim / COLUMNS), quad + outputs(headDim) + <usize>dim * LANES, item.step, quad + SHRINK, SHRUNK);
+    encode(item.codes, item.step, quad + WEIGHTS, keys, values, !whole);
+    values += VALUE_SCALES;
+    for (let dim = from; dim < min(from + SCALE_DIMS, headDim); dim += COLUMNS, values += <usize>(BLOCK * COLUMNS)) {
+      multiply(rows, pairs, item.codes, values, quad + outputs(headDim) + <usize>dim * LANES, item.step, quad + SHRINK, SHRUNK);
     }
   }
 }

@@ -7,9 +7,9 @@ import { codes, largestLane, rounder, storeScale } from './quantize';
  *
  * f32:   keys    [BLOCK/8 groups of tokens][headDim][8 tokens]         scores of 8 tokens come out in lanes
  *        values  [headDim/8 groups of dims, rounded up][BLOCK][8 dims]  dims past headDim are 0
- * q8_0:  key scales f32 [headDim/32 rounded up][BLOCK], value scales likewise, then int8 codes in pairs:
- *        keys    [BLOCK/8 groups of tokens][headDim/2 pairs of dims, rounded up][8 tokens][2 dims]
- *        values  [headDim/8 groups of dims, rounded up][BLOCK/2 pairs of tokens][8 dims][2 tokens]
+ * q8_0:  keys    [BLOCK/8 groups of tokens][headDim/32 runs of dims, rounded up]: scales f32 [8 tokens], codes int8 [16 pairs of dims][8 tokens][2 dims]
+ *        values  [headDim/32 runs of dims, rounded up]: scales f32 [BLOCK], codes int8 [4 groups of dims][BLOCK/2 pairs of tokens][8 dims][2 tokens]
+ *        The last run has as many pairs and groups as it needs. All is read front to back, so that the machine fetches ahead.
  *        A scale serves up to 32 dims of one token; scale and codes follow the rule of quantize.ts.
  */
 export const BLOCK: i32 = 32;
@@ -46,33 +46,23 @@ export function headBytes(context: i32, headDim: i32, quantised: bool): usize {
 
 export function blockBytes(headDim: i32, quantised: bool): usize {
   if (!quantised) return <usize>(BLOCK * (headDim + paddedDim(headDim))) << 2;
-  return 2 * scaleBytes(headDim) + <usize>(BLOCK * (2 * keyPairs(headDim) + paddedDim(headDim)));
+  return <usize>(BLOCK / COLUMNS) * keyGroupBytes(headDim) + <usize>runs(headDim) * VALUE_SCALES + <usize>(BLOCK * paddedDim(headDim));
 }
 
-/** Bytes of a block's key scales, and of its value scales. */
+/** Bytes of a run's scales of 8 keys, and of BLOCK values. */
+export const KEY_SCALES: usize = <usize>COLUMNS << 2, VALUE_SCALES: usize = <usize>BLOCK << 2;
+
+/** Bytes of 8 quantised keys. */
 // @ts-ignore: decorator
 @inline
-export function scaleBytes(headDim: i32): usize {
-  return <usize>(((headDim + SCALE_DIMS - 1) / SCALE_DIMS) * BLOCK) << 2;
+export function keyGroupBytes(headDim: i32): usize {
+  return <usize>runs(headDim) * KEY_SCALES + <usize>(keyPairs(headDim) * 2 * COLUMNS);
 }
 
-/** Elements from the start of a block's keys to key tile `group` (f32), and of its values to value tile `group`. */
 // @ts-ignore: decorator
 @inline
-export function keyTile(group: i32, headDim: i32): usize {
-  return <usize>(group * headDim * COLUMNS);
-}
-// @ts-ignore: decorator
-@inline
-export function valueTile(group: i32): usize {
-  return <usize>(group * BLOCK * COLUMNS);
-}
-
-/** Bytes from a scale array's start to the scales of the 32 dims that `dim` belongs to. */
-// @ts-ignore: decorator
-@inline
-export function scaleRow(dim: i32): usize {
-  return <usize>((dim / SCALE_DIMS) * BLOCK) << 2;
+function runs(headDim: i32): i32 {
+  return (headDim + SCALE_DIMS - 1) / SCALE_DIMS;
 }
 
 /**
@@ -113,7 +103,7 @@ function rowOf(x: usize, token: i32, stride: i32, head: i32, headDim: i32): usiz
 }
 
 function storeFloats(block: usize, slot: i32, k: usize, v: usize, headDim: i32): void {
-  const keys = block + ((keyTile(slot / COLUMNS, headDim) + <usize>(slot % COLUMNS)) << 2);
+  const keys = block + (<usize>(slot / COLUMNS * headDim * COLUMNS + slot % COLUMNS) << 2);
   const values = block + (<usize>(BLOCK * headDim + slot * COLUMNS) << 2);
   let dim: usize = 0;
   if (SIMD) {
@@ -138,13 +128,14 @@ function floatOffset(dim: usize): usize {
 }
 
 function storeCodes(block: usize, slot: i32, k: usize, v: usize, headDim: i32): void {
-  const keyScales = block + (<usize>slot << 2), valueScales = keyScales + scaleBytes(headDim), tiles = block + 2 * scaleBytes(headDim);
-  const keys = tiles + <usize>((slot / COLUMNS * keyPairs(headDim) * COLUMNS + slot % COLUMNS) * 2);
-  const values = tiles + <usize>(keyPairs(headDim) * BLOCK * 2 + (slot >> 1) * COLUMNS * 2 + (slot & 1));
+  const column = <usize>(slot % COLUMNS);
+  let keys = block + <usize>(slot / COLUMNS) * keyGroupBytes(headDim), values = block + <usize>(BLOCK / COLUMNS) * keyGroupBytes(headDim);
   for (let from = 0; from < headDim; from += SCALE_DIMS) {
     const count = min(SCALE_DIMS, headDim - from), at = <usize>from << 2;
-    storeKeyCodes(keys + <usize>(from * COLUMNS), k + at, count, storeScale(keyScales + scaleRow(from), largestBits(k + at, count)));
-    storeValueCodes(values + <usize>(from * BLOCK), v + at, count, storeScale(valueScales + scaleRow(from), largestBits(v + at, count)));
+    storeKeyCodes(keys + KEY_SCALES + 2 * column, k + at, count, storeScale(keys + (column << 2), largestBits(k + at, count)));
+    storeValueCodes(values + VALUE_SCALES + <usize>((slot >> 1) * 2 * COLUMNS + (slot & 1)), v + at, count, storeScale(values + (<usize>slot << 2), largestBits(v + at, count)));
+    keys += KEY_SCALES + <usize>(SCALE_DIMS * COLUMNS);
+    values += VALUE_SCALES + <usize>(SCALE_DIMS * BLOCK);
   }
 }
 
