@@ -10,10 +10,12 @@ const ARRIVAL_WORDS = 32;
 export const controlBytes = (threads: number): number => (CONTROL.arrivals + threads * ARRIVAL_WORDS) * 4;
 
 /**
- * Looks at another thread before sleeping: 0.3 ms at 0.3 ns each. Shares of a step differ by microseconds (at 20,000 looks
- * threads fell asleep between steps, and waking up takes longer than most steps); who is late by more was put aside by the system.
+ * Looks at another thread before sleeping, 0.3 ns each: at most 0.3 ms. Shares of a step differ by microseconds (always at 20,000
+ * looks, threads fell asleep between steps, and waking up takes longer than most steps). But who waits for a thread that has no
+ * processor had better give it his own: once all looks were in vain, the next 256 meetings, about a token's, have few.
  */
-const SPINS = 1 << 20;
+const LOOKS = { few: 20_000, many: 1 << 20 };
+const MEETINGS_WITH_FEW = 256;
 
 export interface Control {
   readonly words: Int32Array;
@@ -31,28 +33,32 @@ export function controlAt(memory: WebAssembly.Memory, address: number, threads: 
   };
 }
 
-/** How a thread sleeps: whether it may, and what is to be done after every `patienceMs` of it; `overdue` may throw to give up. */
-export interface Sleep {
+/** How a thread waits: meetings for which it keeps to few looks, whether it may sleep, and what is to be done after every `patienceMs` of it; `overdue` may throw to give up. */
+export interface Waiting {
+  withFew: number;
   readonly canWait: boolean;
   readonly patienceMs: number;
   overdue(waitedMs: number): void;
 }
 
 /** Waits until every thread has come to the barrier. */
-export function meetAt({ exports }: Kernels, control: Control, thread: number, sleep: Sleep): void {
+export function meetAt({ exports }: Kernels, control: Control, thread: number, waiting: Waiting): void {
   const { words, address, threads } = control;
-  const missing = exports.barrier(address + CONTROL.arrivals * 4, address + CONTROL.sleepers * 4, thread, threads, SPINS);
+  const looks = waiting.withFew > 0 ? LOOKS.few : LOOKS.many;
+  if (waiting.withFew > 0) waiting.withFew--;
+  const missing = exports.barrier(address + CONTROL.arrivals * 4, address + CONTROL.sleepers * 4, thread, threads, looks);
   if (missing < 0) return;
+  if (looks === LOOKS.many) waiting.withFew = MEETINGS_WITH_FEW;
   const meeting = words[arrivalOf(thread)]!;
   Atomics.add(words, CONTROL.sleepers, 1);
-  for (let other = missing; other < threads; other++) sleepUntil(words, arrivalOf(other), meeting, sleep);
+  for (let other = missing; other < threads; other++) sleepUntil(words, arrivalOf(other), meeting, waiting);
   Atomics.sub(words, CONTROL.sleepers, 1);
 }
 
 const arrivalOf = (thread: number): number => CONTROL.arrivals + thread * ARRIVAL_WORDS;
 
 /** Sleeps until the thread that counts in words[at] has come to `meeting`. */
-function sleepUntil(words: Int32Array, at: number, meeting: number, { canWait, patienceMs, overdue }: Sleep): void {
+function sleepUntil(words: Int32Array, at: number, meeting: number, { canWait, patienceMs, overdue }: Waiting): void {
   const start = performance.now();
   let next = start + patienceMs;
   for (let seen = Atomics.load(words, at); ((seen - meeting) | 0) < 0; seen = Atomics.load(words, at)) {

@@ -1,6 +1,6 @@
 import { StonechatError } from '../errors.js';
 import type { Host, WorkerHandle } from '../host/host.js';
-import { CONTROL, type Control, controlAt, controlBytes, meetAt, type Sleep } from './control.js';
+import { CONTROL, type Control, controlAt, controlBytes, meetAt, type Waiting } from './control.js';
 import type { Kernels } from './instance.js';
 import { bindSteps, type BoundStep, SLOT_COUNT, type Step, walk } from './steps.js';
 import type { WorkerReply, WorkerTask } from './worker.js';
@@ -40,7 +40,7 @@ const failure = (found: string, cause?: unknown) =>
 class ThreadPool implements Pool {
   private broken: StonechatError | undefined;
   private readonly bound: BoundStep[];
-  private readonly sleep: Sleep;
+  private readonly waiting: Waiting;
 
   constructor(
     private readonly kernels: Kernels,
@@ -49,7 +49,7 @@ class ThreadPool implements Pool {
     canWait: boolean,
     steps: readonly Step[],
   ) {
-    this.sleep = { canWait, patienceMs: PATIENCE_MS, overdue: (waitedMs) => this.checkAlive(waitedMs) };
+    this.waiting = { withFew: 0, canWait, patienceMs: PATIENCE_MS, overdue: (waitedMs) => this.checkAlive(waitedMs) };
     this.bound = bindSteps(steps, kernels.exports);
     for (const worker of workers) worker.onFailure((reason) => (this.broken ??= failure(`one that died: ${String(reason)}`, reason)));
   }
@@ -82,7 +82,7 @@ class ThreadPool implements Pool {
     for (const worker of this.workers) worker.terminate();
   }
 
-  private readonly meet = (): void => meetAt(this.kernels, this.control, 0, this.sleep);
+  private readonly meet = (): void => meetAt(this.kernels, this.control, 0, this.waiting);
 
   private checkAlive(waitedMs: number): void {
     const failed = Atomics.load(this.control.words, CONTROL.failed);

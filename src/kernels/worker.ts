@@ -1,4 +1,4 @@
-import { CONTROL, type Control, controlAt, meetAt } from './control.js';
+import { CONTROL, type Control, controlAt, meetAt, type Waiting } from './control.js';
 import { type Build, instantiateKernels, instantiateExtended } from './instance.js';
 import { bindSteps, type Step, walk } from './steps.js';
 
@@ -17,18 +17,21 @@ export interface WorkerTask {
 export type WorkerReply = { type: 'ready' } | { type: 'failed'; message: string };
 
 const IDLE_PATIENCE_MS = 1000;
-/** A worker stays awake for so long after a run: the next token comes sooner, unless the consumer takes its time. */
+/** A worker stays awake for so long after a run: the next token comes sooner, unless the consumer takes its time, as it then did last time. */
 const AWAKE_MS = 0.5;
-const LOOKS = 64;
+const LOOKS_PER_CLOCK = 64;
 
-/** Waits until the run counter leaves `seen`, or the pool is stopped: first awake, then asleep. */
-function awaitRun({ words }: Control, seen: number): void {
-  for (const end = performance.now() + AWAKE_MS; performance.now() < end; ) {
-    for (let i = 0; i < LOOKS; i++) if (Atomics.load(words, CONTROL.run) !== seen) return;
+/** Waits until the run counter leaves `seen`, or the pool is stopped: first awake, if `awake`, then asleep. Returns whether it came soon. */
+function awaitRun({ words }: Control, seen: number, awake: boolean): boolean {
+  const start = performance.now();
+  const awakeUntil = awake ? start + AWAKE_MS : start;
+  while (performance.now() < awakeUntil) {
+    for (let i = 0; i < LOOKS_PER_CLOCK; i++) if (Atomics.load(words, CONTROL.run) !== seen) return true;
   }
   while (Atomics.load(words, CONTROL.run) === seen && !Atomics.load(words, CONTROL.stop)) {
     Atomics.wait(words, CONTROL.run, seen, IDLE_PATIENCE_MS);
   }
+  return performance.now() - start < AWAKE_MS;
 }
 
 /** Walks the plan each time the caller starts a run. Returns when the pool stops or another thread has failed. */
@@ -41,12 +44,13 @@ function serve(task: WorkerTask, ready: () => void): void {
   const overdue = () => {
     if (over()) throw new Error('the pool was stopped');
   };
-  const sleep = { canWait: true, patienceMs: IDLE_PATIENCE_MS, overdue };
-  const meet = () => meetAt(kernels, control, task.thread, sleep);
+  const waiting: Waiting = { withFew: 0, canWait: true, patienceMs: IDLE_PATIENCE_MS, overdue };
+  const meet = () => meetAt(kernels, control, task.thread, waiting);
   let seen = Atomics.load(control.words, CONTROL.run);
+  let awake = true;
   ready();
   for (;;) {
-    awaitRun(control, seen);
+    awake = awaitRun(control, seen, awake);
     if (over()) return;
     seen = Atomics.load(control.words, CONTROL.run);
     walk(bound, control.slots, task.thread, task.threads, meet);
