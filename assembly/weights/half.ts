@@ -45,8 +45,13 @@ const SHORT_MASK: usize = memory.data<u32>([0x80000000 | 0x0FFFE000, 0x0F800000,
   return v128.or(value, v128.and(special, v128.load32_splat(SHORT_MASK, 12)));
 }
 
-/** Rows 0..3 or 4..7 of a pair vector of bf16 as f32x4. */
+/** Rows 0..3 or 4..7 of a pair vector of bf16 as f32x4. `mask`: upperMask. */
 // @ts-ignore: decorator
-@inline export function bfloats(pairs: v128, half: i32): v128 {
-  return half ? v128.and(pairs, i32x4.splat(0xFFFF0000)) : i32x4.shl(pairs, 16);
+@inline export function bfloats(pairs: v128, half: i32, mask: v128): v128 {
+  return half ? v128.and(pairs, mask) : i32x4.shl(pairs, 16);
 }
+
+/** The upper half of each lane; from memory like shortMask. */
+// @ts-ignore: decorator
+@inline export function upperMask(): v128 { return v128.load32_splat(UPPER_MASK); }
+const UPPER_MASK: usize = memory.data<u32>([0xFFFF0000]);

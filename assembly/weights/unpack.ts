@@ -5,7 +5,7 @@
  */
 import { SIMD } from '../lanes';
 import { chunkCodes, codeAt, maskOf } from './codes';
-import { REBIAS, bfloats, halfToFloat, halves, pairOffset, shortFloats, shortMask } from './half';
+import { REBIAS, bfloats, halfToFloat, halves, pairOffset, shortFloats, shortMask, upperMask } from './half';
 import { minima, minimumAt, scaleAt, scales, sixteenthAt, sixteenths, smallScales } from './scales';
 import {
   BFloat16, BLOCK, Float32, GROUP, HALF_HEADER, Half, Q6_K, codeBytes, hasMinimum, headerBytes, highBits, is, offset, subs, superBytes, supers,
@@ -60,7 +60,7 @@ class Finite {}
 
 // @ts-ignore: decorator
 @inline function unpackPairs<S>(panel: usize, pairs: usize, k: i32): void {
-  const mask = shortMask();
+  const mask = is<S, BFloat16>() ? upperMask() : shortMask();
   for (let column = 0; column < k; column++) {
     const pair = v128.load(pairs);
     v128.store(panel, pairFloats<S>(pair, 0, mask));
@@ -73,7 +73,7 @@ class Finite {}
 // @ts-ignore: decorator
 @inline function pairFloats<S>(pair: v128, half: i32, mask: v128): v128 {
   if (is<S, Finite>()) return f32x4.mul(shortFloats(pair, half, mask), f32x4.splat(REBIAS));
-  return is<S, Half>() ? halves(pair, half) : bfloats(pair, half);
+  return is<S, Half>() ? halves(pair, half) : bfloats(pair, half, mask);
 }
 
 /** Rows 4 * half.. of one block. */
