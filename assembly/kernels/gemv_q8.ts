@@ -33,8 +33,8 @@ import { addTerm } from './tiles_q8';
 }
 
 /**
- * All types but q6_K. Sums b: of the low parts of split activations. The loops over four chunks keep the compilers from
- * finishing one sum before the next, with all that was read kept until then.
+ * All types but q6_K. Sums b: of the low parts of split activations. The loop over four chunks keeps the compilers from
+ * finishing one sum before the next, with all that was read kept until then; five bits, most of whose work is taking codes out, are better without.
  */
 export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): void {
   const m = maskOf<W>(0), n = maskOf<W>(1), o = maskOf<W>(2), even = v128.load64_splat(EVEN_BYTES), ones = v128.load64_splat(ONES);
@@ -46,23 +46,22 @@ export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): voi
       const pairs = v128.load32_splat(x, 8);
       let a0 = bias<W, D>() ? start<D>(pairs, offsets) : i32x4.splat(0), a1 = a0, b0 = i32x4.splat(0), b1 = b0;
       let code = at, from = isSplit<W, D>() ? split : x + Q8_CODES;
-      for (let i = 0; i < 4; i++) {
-        const c0 = chunkCodes<W>(code, 0, m, n, o), c1 = chunkCodes<W>(code + 16, 0, m, n, o);
-        a0 = dotBytes<W, D>(a0, c0, from, even); a1 = dotBytes<W, D>(a1, c1, from, even);
-        if (highBits<W>() % 4 == 0) {
+      if (highBits<W>() == 1) {
+        a0 = dotFour<W, D>(dotFour<W, D>(a0, at, 0, from, m, n, o, even), at, 4, from + 4 * chunkStep<D>(), m, n, o, even);
+        a1 = dotFour<W, D>(dotFour<W, D>(a1, at + 16, 0, from, m, n, o, even), at + 16, 4, from + 4 * chunkStep<D>(), m, n, o, even);
+      } else {
+        for (let i = 0; i < 4; i++) {
+          const c0 = chunkCodes<W>(code, 0, m, n, o), c1 = chunkCodes<W>(code + 16, 0, m, n, o);
           const d0 = chunkCodes<W>(code, 4, m, n, o), d1 = chunkCodes<W>(code + 16, 4, m, n, o);
+          a0 = dotBytes<W, D>(a0, c0, from, even); a1 = dotBytes<W, D>(a1, c1, from, even);
           a0 = dotBytes<W, D>(a0, d0, from + 4 * chunkStep<D>(), even); a1 = dotBytes<W, D>(a1, d1, from + 4 * chunkStep<D>(), even);
           if (isSplit<W, D>()) {
             const u = v128.load32_splat(from, 32), v = v128.load32_splat(from, 48);
             b0 = dot<D>(dot<D>(b0, c0, u), d0, v); b1 = dot<D>(dot<D>(b1, c1, u), d1, v);
           }
+          code += 32;
+          from += chunkStep<D>();
         }
-        code += 32;
-        from += chunkStep<D>();
-      }
-      if (highBits<W>() == 1) {
-        a0 = dotFour<W, D>(a0, at, 4, from, m, n, o, even);
-        a1 = dotFour<W, D>(a1, at + 16, 4, from, m, n, o, even);
       }
       const small = smallScales<W>(group, sub), d = v128.load32_splat(x), dSum = hasMinimum<W>() ? v128.load32_splat(x, 4) : d;
       sum0 = addTerm<W>(sum0, combine<W, D>(a0, b0, pairs, offsets, ones), scales<W>(group, small, 0), minima<W>(group, small, 0), d, dSum);
