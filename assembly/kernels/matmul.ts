@@ -115,29 +115,27 @@ function scaleActivations(scaled: usize, x: usize, k: i32): bool {
 
 /** One token, 16 rows straight from packed floats: four independent sums hide the latency of the additions. */
 function multiplyTwoGroups<W, S>(y: usize, x: usize, w: usize, k: i32): void {
-  const mask = is<W, BFloat16>() ? upperMask() : shortMask(), end = w + groupBytes<W>(k);
+  const mask = is<W, BFloat16>() ? upperMask() : shortMask();
   let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
   let a = is<W, Half>() ? w + HALF_HEADER : w, b = a + groupBytes<W>(k);
-  for (; a < end; a += columnBytes<W>()) {
-    const value = v128.load32_splat(x);
-    a0 = addProduct<Separate>(a0, value, floats<S>(a, 0, mask)); a1 = addProduct<Separate>(a1, value, floats<S>(a, 1, mask));
-    b0 = addProduct<Separate>(b0, value, floats<S>(b, 0, mask)); b1 = addProduct<Separate>(b1, value, floats<S>(b, 1, mask));
+  for (let column = 0; column < k; column++) {
+    const value = v128.load32_splat(x), rawA = v128.load(a), rawB = v128.load(b);
+    a0 = addProduct<Separate>(a0, value, floats<S>(rawA, a, 0, mask)); a1 = addProduct<Separate>(a1, value, floats<S>(rawA, a, 1, mask));
+    b0 = addProduct<Separate>(b0, value, floats<S>(rawB, b, 0, mask)); b1 = addProduct<Separate>(b1, value, floats<S>(rawB, b, 1, mask));
     x += 4;
-    b += columnBytes<W>();
+    a += is<W, Float32>() ? 32 : 16;
+    b += is<W, Float32>() ? 32 : 16;
   }
   storeRow(y, a0, a1);
   storeRow(y + 32, b0, b1);
 }
 
+/** Rows 0..3 or 4..7 of the column at `at`, whose first 16 bytes are `raw`. */
 // @ts-ignore: decorator
-@inline function columnBytes<W>(): usize { return is<W, Float32>() ? 32 : 16; }
-
-/** Rows 0..3 or 4..7 of the column at `at`. Scaled: two bytes earlier the lower half of a lane lies where the upper one does. */
-// @ts-ignore: decorator
-@inline function floats<S>(at: usize, half: i32, mask: v128): v128 {
-  if (is<S, Float32>()) return v128.load(half ? at + 16 : at);
-  if (is<S, Scaled>()) return shortFloats(v128.load(half ? at : at - 2), 1, mask);
-  return is<S, Half>() ? halves(v128.load(at), half) : bfloats(v128.load(at), half, mask);
+@inline function floats<S>(raw: v128, at: usize, half: i32, mask: v128): v128 {
+  if (is<S, Float32>()) return half ? v128.load(at, 16) : raw;
+  if (is<S, Scaled>()) return shortFloats(raw, half, mask);
+  return is<S, Half>() ? halves(raw, half) : bfloats(raw, half, mask);
 }
 
 /** matmul_f32_*: f32 activations; the exact mode of quantised weights. */
