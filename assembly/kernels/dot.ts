@@ -75,6 +75,18 @@ const BIASES: usize = memory.data<u32>([8 * 0x10001, 16 * 0x10001, 32 * 0x10001,
   return i32x4.relaxed_dot_i8x16_i7x16_add_s(x, codes, sum);
 }
 
+/** codes . x before it is added, where that is another operation. */
+// @ts-ignore: decorator
+@inline export function product<D>(codes: v128, x: v128): v128 {
+  if (is<D, Words>()) return i32x4.dot_i16x8_s(x, codes);
+  return is<D, Narrow>() && RELAXED ? i16x8.relaxed_dot_i8x16_i7x16_s(x, codes) : x;
+}
+
+// @ts-ignore: decorator
+@inline export function addProduct<D>(sum: v128, product: v128): v128 {
+  return is<D, Narrow>() ? i16x8.add(sum, product) : i32x4.add(sum, product);
+}
+
 /** 1 in every i16 lane, from memory like the masks in codes.ts. */
 export const ONES: usize = memory.data<u64>([0x0001000100010001]);
 

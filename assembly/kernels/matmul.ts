@@ -13,10 +13,11 @@ import {
 } from '../weights/types';
 import { unpackFloats } from '../weights/unpack';
 import { DEPTH, GEMM_BYTES, blockRows, multiplyPanel, packRows, panelOf } from './gemm';
+import { MATMUL_Q8_BYTES } from './matmul_q8';
 import { Fused, Separate, addProduct } from './tile';
 
 /** Bytes of scratch for one thread: a block of the product, or a panel of 8 rows in f32 (integer panels are smaller). */
-export function matmul_scratch_bytes(k: i32): usize { return max((<usize>k << 5) + 64, GEMM_BYTES); }
+export function matmul_scratch_bytes(k: i32): usize { return max((<usize>k << 5) + 64, max(GEMM_BYTES, MATMUL_Q8_BYTES)); }
 
 /** Fewer tokens than a tile has rows: one after another. */
 const FEW: i32 = 4;

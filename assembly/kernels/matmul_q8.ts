@@ -18,15 +18,21 @@ import {
   Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, BLOCK, codeBytes, groupBytes, hasMinimum, headerBytes, is, offset, subs, superBytes, supers,
 } from '../weights/types';
 import { Direct, NARROW, Narrow, SIGNED, Signed, Words, bias, inParts, isBiased, isSplit, probe } from './dot';
+import { fourBlock, layFours } from './fours_q8';
 import { multiplyOne, multiplyOneInParts } from './gemv_q8';
 import { unpackCodes } from './panel_q8';
-import { Q8_BLOCK, Q8_CODES, q8_row_bytes, q8_words } from './quantize';
-import { blockStep, multiplyTile } from './tiles_q8';
+import { Q8_BLOCK, Q8_CODES, q8_row_bytes } from './quantize';
+import { multiplyTile } from './tiles_q8';
 
 /** Columns of one panel: with the activations of four tokens it stays in a first-level cache. */
 const PANEL_COLUMNS: i32 = 1024;
-/** Where the panel begins in scratch: after a tile's kept parts. */
+/** Tokens laid out at a time: they stay in a second-level cache while the rows of w go by. */
+const TOKENS: i32 = 64;
+/** Where the panel begins in scratch, after a tile's kept parts, and the tokens. */
 const PANEL: usize = 128;
+const FOURS: usize = PANEL + PANEL_COLUMNS / BLOCK * 576;
+/** Scratch of one thread. */
+export const MATMUL_Q8_BYTES: usize = FOURS + PANEL_COLUMNS / BLOCK * (TOKENS / 4) * 320;
 
 /** Picks the dot that this machine does best; all give the same integers. */
 // @ts-ignore: decorator
@@ -40,48 +46,55 @@ const PANEL: usize = 128;
 
 function multiplyGroups<W, D>(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
   const yBytes = <usize>yStride << 2, xBytes = q8_row_bytes(k), tiled = SIMD ? m & ~3 : 0;
-  for (let group = firstGroup; group < endGroup; group++) {
-    const packed = w + <usize>group * groupBytes<W>(k), to = y + (<usize>group << 5);
-    if (tiled) {
-      if (isSplit<W, D>()) multiplyTiles<W, Words>(to, xq, packed, scratch, tiled, k, yBytes);
-      else multiplyTiles<W, D>(to, xq, packed, scratch, tiled, k, yBytes);
-    }
+  y += <usize>firstGroup << 5;
+  w += <usize>firstGroup * groupBytes<W>(k);
+  const groups = endGroup - firstGroup;
+  if (SIMD) for (let token = 0; token < tiled; token += TOKENS) {
+    const to = y + <usize>token * yBytes, from = xq + <usize>token * xBytes, tokens = min(TOKENS, tiled - token);
+    if (isSplit<W, D>()) multiplyTiles<W, Words>(to, from, w, scratch, tokens, k, yBytes, groups);
+    else multiplyTiles<W, D>(to, from, w, scratch, tokens, k, yBytes, groups);
+  }
+  if (tiled == m) return;
+  for (let group = 0; group < groups; group++, w += groupBytes<W>(k), y += 32) {
     for (let token = <usize>tiled; token < <usize>m; token++) {
-      if (SIMD && is<W, Q6_K>()) multiplyOneInParts<W, D>(to + token * yBytes, xq + token * xBytes, packed, k);
-      else if (SIMD) multiplyOne<W, D>(to + token * yBytes, xq + token * xBytes, packed, k);
-      else multiplyOneByValue<W>(to + token * yBytes, xq + token * xBytes, packed, k);
+      if (SIMD && is<W, Q6_K>()) multiplyOneInParts<W, D>(y + token * yBytes, xq + token * xBytes, w, k);
+      else if (SIMD) multiplyOne<W, D>(y + token * yBytes, xq + token * xBytes, w, k);
+      else multiplyOneByValue<W>(y + token * yBytes, xq + token * xBytes, w, k);
     }
   }
 }
 
-/** Tokens in fours, a panel of columns at a time. */
-function multiplyTiles<W, D>(y: usize, xq: usize, group: usize, scratch: usize, m: i32, k: i32, yBytes: usize): void {
-  const xBytes = q8_row_bytes(k);
-  for (let token: usize = 0; token < <usize>m; token++) {
-    v128.store(y + token * yBytes, i32x4.splat(0));
-    v128.store(y + token * yBytes, i32x4.splat(0), 16);
-  }
+/** Up to 64 tokens in fours, a panel of columns of all rows at a time. */
+function multiplyTiles<W, D>(y: usize, xq: usize, w: usize, scratch: usize, tokens: i32, k: i32, yBytes: usize, groups: i32): void {
   for (let first = 0; first < k; first += PANEL_COLUMNS) {
-    const columns = min(PANEL_COLUMNS, k - first), block = <usize>(first / BLOCK);
-    unpackCodes<W, D>(scratch + PANEL, group + block / subs<W>() * superBytes<W>(), columns);
-    let to = y, x = (is<D, Words>() ? q8_words(xq, k) : xq) + block * blockStep<D>();
-    for (let token = 0; token < m; token += 4) {
-      multiplyStandIn<W, D>(to, x, scratch, columns, yBytes, xBytes);
-      to += yBytes << 2;
-      x += xBytes << 2;
+    const columns = min(PANEL_COLUMNS, k - first), fourBytes = <usize>(columns / BLOCK) * fourBlock<D>();
+    layFours<D>(scratch + FOURS, xq, tokens, k, first, columns);
+    let to = y, packed = w + <usize>(first / BLOCK) / subs<W>() * superBytes<W>();
+    for (let group = groups; group > 0; group--, to += 32, packed += groupBytes<W>(k)) {
+      if (first == 0) clear(to, tokens, yBytes);
+      unpackCodes<W, D>(scratch + PANEL, packed, columns);
+      let row = to, x = scratch + FOURS;
+      for (let token = 0; token < tokens; token += 4, row += yBytes << 2, x += fourBytes) multiplyStandIn<W, D>(row, x, scratch, columns, yBytes);
     }
+  }
+}
+
+function clear(y: usize, tokens: i32, yBytes: usize): void {
+  for (; tokens > 0; tokens--, y += yBytes) {
+    v128.store(y, i32x4.splat(0));
+    v128.store(y, i32x4.splat(0), 16);
   }
 }
 
 /** Types that differ in their bias alone share a tile; once unpacked, signed codes need no dot of their own. */
 // @ts-ignore: decorator
-@inline function multiplyStandIn<W, D>(y: usize, x: usize, scratch: usize, columns: i32, yBytes: usize, xBytes: usize): void {
+@inline function multiplyStandIn<W, D>(y: usize, x: usize, scratch: usize, columns: i32, yBytes: usize): void {
   const blocks = columns / BLOCK, panel = scratch + PANEL, offset = bias<W, D>();
-  if (inParts<W, D>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes, xBytes, offset);
-  else if (isBiased<W, D>()) multiplyTile<Q5_1, D>(y, x, panel, scratch, blocks, yBytes, xBytes, offset);
-  else if (hasMinimum<W>()) multiplyTile<Q4_1, D>(y, x, panel, scratch, blocks, yBytes, xBytes, offset);
-  else if (is<D, Signed>()) multiplyTile<Q4_0, Direct>(y, x, panel, scratch, blocks, yBytes, xBytes, offset);
-  else multiplyTile<Q4_0, D>(y, x, panel, scratch, blocks, yBytes, xBytes, offset);
+  if (inParts<W, D>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes, offset);
+  else if (isBiased<W, D>()) multiplyTile<Q5_1, D>(y, x, panel, scratch, blocks, yBytes, offset);
+  else if (hasMinimum<W>()) multiplyTile<Q4_1, D>(y, x, panel, scratch, blocks, yBytes, offset);
+  else if (is<D, Signed>()) multiplyTile<Q4_0, Direct>(y, x, panel, scratch, blocks, yBytes, offset);
+  else multiplyTile<Q4_0, D>(y, x, panel, scratch, blocks, yBytes, offset);
 }
 
 function multiplyOneByValue<W>(y: usize, x: usize, group: usize, k: i32): void {
