@@ -92,16 +92,16 @@ function biasOf(entries: readonly string[]): Record<number, number> | undefined 
   return Object.fromEntries(pairs);
 }
 
-/** What suits the package's own model, which is small: words a tenth as likely as the best one or less are never taken. */
-const OWN_MIN_P = 0.1;
+/** What suits the package's own model, which is small: nothing a tenth as likely as the best or less, and what was said often is said less. */
+const OWN: GenerateOptions = { minP: 0.1, frequencyPenalty: 0.15 };
 
 /** Options of generate() from the command line. */
 export function answerOptions(args: Arguments): GenerateOptions {
   const numbers = SAMPLING.filter(({ name }) => name !== 'seed').map(({ name }) => [camel(name), args.number(name)]);
-  const stop = args.texts('stop');
+  const stop = args.texts('stop'), sampled = numbers.filter(([, value]) => value !== undefined);
   return {
-    ...(Object.fromEntries(numbers) as GenerateOptions),
-    minP: args.number('min-p') ?? (args.has('model') ? undefined : OWN_MIN_P),
+    ...(!args.has('model') && args.number('temperature') !== 0 && OWN),
+    ...(Object.fromEntries(sampled) as GenerateOptions),
     maxTokens: args.number('max-tokens'),
     seed: args.integer('seed'),
     logitBias: biasOf(args.texts('bias')),

@@ -49,7 +49,7 @@ export const SAMPLING: readonly OptionSpec[] = [
   option('typical-p', 'P', 'Locally typical sampling.'),
   option('repetition-penalty', 'X', 'Make the latest tokens less likely: divide by X. 1 is off.'),
   option('presence-penalty', 'X', 'Subtract X once from tokens that occurred.'),
-  option('frequency-penalty', 'X', 'Subtract X for every occurrence.'),
+  option('frequency-penalty', 'X', 'Subtract X for every occurrence. Default: 0; 0.15 with the story model of the package.'),
   option('penalty-window', 'N', 'How many of the latest tokens the penalties look at. Default 64; -1 all.'),
   option('seed', 'N', 'The same seed gives the same text, on every machine. Default: random.', { short: 's' }),
 ];
