@@ -16,7 +16,7 @@ import { DEPTH, GEMM_BYTES, blockRows, multiplyPanel, packRows, panelOf } from '
 import { MATMUL_Q8_BYTES } from './matmul_q8';
 import { Fused, Separate, addProduct } from './tile';
 
-/** Bytes of scratch for one thread: a block of the product, or a panel of 8 rows in f32 (integer panels are smaller). */
+/** Bytes of scratch for one thread: a panel of 8 rows in f32, a block of the f32 product, or an integer panel and its tokens. */
 export function matmul_scratch_bytes(k: i32): usize { return max((<usize>k << 5) + 64, max(GEMM_BYTES, MATMUL_Q8_BYTES)); }
 
 /** Fewer tokens than a tile has rows: one after another. */

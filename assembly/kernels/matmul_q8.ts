@@ -28,7 +28,7 @@ import { multiplyTile } from './tiles_q8';
 const PANEL_COLUMNS: i32 = 1024;
 /** Tokens laid out at a time: they stay in a second-level cache while the rows of w go by. */
 const TOKENS: i32 = 64;
-/** Where the panel begins in scratch, after a tile's kept parts, and the tokens. */
+/** Where the panel begins in scratch, after a tile's kept parts, and the tokens; 576 and 320: the largest panelBlock and fourBlock (Words). */
 const PANEL: usize = 128;
 const FOURS: usize = PANEL + PANEL_COLUMNS / BLOCK * 576;
 /** Scratch of one thread. */

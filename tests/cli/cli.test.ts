@@ -19,6 +19,18 @@ describe.skipIf(!isBuilt)(`without --model${unbuilt}`, () => {
     expect(lines(data.out).at(-1)).toMatchObject({ tokens: 40, seed: 1 });
   });
 
+  test.concurrent('it is sampled as suits it, unless told otherwise; greedy is greedy', async () => {
+    const told = async (...more: string[]) => (await run(['Once upon a time', '--seed', '3', '--max-tokens', '120', ...more])).out;
+    const named = ['-m', 'models/default.gguf'], [own, same, plain, off, greedy, namedGreedy] = await Promise.all([
+      told(), told(...named, '--min-p', '0.1', '--frequency-penalty', '0.15'), told(...named), told('--min-p', '0', '--frequency-penalty', '0'),
+      told('--temperature', '0'), told(...named, '--temperature', '0'),
+    ]);
+    expect(own).toBe(same);
+    expect(off).toBe(plain);
+    expect(own).not.toBe(plain);
+    expect(greedy).toBe(namedGreedy);
+  });
+
   test.concurrent.each([[['next', 'Once upon a']], [['tokenize', 'a']], [['inspect']], [['logits', '--ids', '1']], [['trust', 'Once', '--max-tokens', '5']]])('%j takes it too', async (args) => {
     expect(await run(args)).toMatchObject({ code: 0, error: '', out: expect.stringContaining('\n') });
   });
