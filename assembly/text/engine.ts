@@ -67,6 +67,10 @@ export const HASH_BASE: u32 = 0x01000193;
 /** Looking further than this behind the end of a piece never decides where it ends. */
 export const LOOK_AHEAD: usize = 8;
 
+// Types of tokens that text can form (`tokenizer.ggml.token_type`)
+export const NORMAL: u8 = 1;
+export const UNUSED: u8 = 5;
+
 // Engine.flags
 export const IGNORE_MERGES: u32 = 1; // a word that is a token is that token
 export const SPACE_MARK: u32 = 2; // U+2581 is written as a space in blob and text

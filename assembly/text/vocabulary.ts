@@ -1,4 +1,4 @@
-import { Engine, HASH_BASE, NONE } from './engine';
+import { Engine, HASH_BASE, NONE, NORMAL, SPACE_MARK, UNUSED } from './engine';
 
 /** Hash of bytes [p, end): a polynomial, so that `spanHash` gives any part of a word from two prefixes. */
 export function hashBytes(p: usize, end: usize): u32 {
@@ -79,52 +79,80 @@ export function findPair(e: Engine, left: u32, right: u32): usize {
   }
 }
 
-/** End of the string at `p` of a list divided by `separator`: the three bytes of a character that no string holds. */
-function stringEnd(p: usize, end: usize, separator: u32): usize {
-  while (p < end && (load<u32>(p) & 0xffffff) != separator) p++;
-  return p;
-}
+/** Bytes of the length in front of each string of a list: GGUF's, 64 bits, of which no string needs more than 32. */
+const PREFIX: usize = 8;
 
 /**
  * Writes the bytes that the string [p, end) stands for at `to` (never ahead of `p`) and returns their end.
- * `alphabet`: 384 u16, the byte of each character of GPT-2's byte alphabet or 0xffff; 0: bytes as they are.
+ * `alphabet`: 384 u16, the byte of each character of GPT-2's byte alphabet or 0xffff; 0: bytes as they are, or U+2581 as a space (SPACE_MARK).
  * A string with a character outside the alphabet is taken as it is.
  */
-function unwrap(p: usize, end: usize, to: usize, alphabet: usize): usize {
-  let plain = alphabet == 0;
-  for (let q = p; q < end && !plain; ) {
-    const byte = <u32>load<u8>(q);
-    const code = byte < 0x80 ? byte : byte < 0xc6 ? ((byte & 31) << 6) | (load<u8>(q, 1) & 63) : 383;
-    plain = load<u16>(alphabet + ((<usize>code) << 1)) == 0xffff;
-    q += byte < 0x80 ? 1 : 2;
-  }
-  if (plain) {
-    memory.copy(to, p, end - p);
-    return to + (end - p);
-  }
+function unwrap(e: Engine, p: usize, end: usize, to: usize, alphabet: usize): usize {
+  if (alphabet && inAlphabet(p, end, alphabet)) return unwrapLetters(p, end, to, alphabet);
+  if (e.flags & SPACE_MARK) return unwrapMarks(p, end, to);
+  memory.copy(to, p, end - p);
+  return to + (end - p);
+}
+
+// @ts-ignore: decorator
+@inline
+function letterByte(p: usize, byte: u32, alphabet: usize): u32 {
+  const code = byte < 0x80 ? byte : byte < 0xc6 ? ((byte & 31) << 6) | (load<u8>(p, 1) & 63) : 383;
+  return load<u16>(alphabet + ((<usize>code) << 1));
+}
+
+function inAlphabet(p: usize, end: usize, alphabet: usize): bool {
   while (p < end) {
     const byte = <u32>load<u8>(p);
-    const code = byte < 0x80 ? byte : ((byte & 31) << 6) | (load<u8>(p, 1) & 63);
-    store<u8>(to++, load<u8>(alphabet + ((<usize>code) << 1)));
+    if (letterByte(p, byte, alphabet) == 0xffff) return false;
+    p += byte < 0x80 ? 1 : 2;
+  }
+  return true;
+}
+
+function unwrapLetters(p: usize, end: usize, to: usize, alphabet: usize): usize {
+  while (p < end) {
+    const byte = <u32>load<u8>(p);
+    store<u8>(to++, letterByte(p, byte, alphabet));
     p += byte < 0x80 ? 1 : 2;
   }
   return to;
 }
 
-/** Reads `tokens` strings of a divided list in place: fills `starts`, leaves the bytes at `blob`. Returns how many it found. */
-export function text_tokens(engine: usize, list: usize, listEnd: usize, separator: u32, alphabet: usize): u32 {
+function unwrapMarks(p: usize, end: usize, to: usize): usize {
+  while (p < end) {
+    const mark = p + 3 <= end && (load<u32>(p) & 0xffffff) == 0x8196e2;
+    store<u8>(to++, mark ? 0x20 : load<u8>(p));
+    p += mark ? 3 : 1;
+  }
+  return to;
+}
+
+/**
+ * Reads a list of `Engine.tokens` strings in place: fills `starts`, leaves at `blob` the bytes of those that text can form,
+ * which are of type normal and unused. `types`: u8 each, GGUF's numbers.
+ */
+export function text_tokens(engine: usize, list: usize, types: usize, alphabet: usize): void {
   const e = changetype<Engine>(engine);
   e.blob = list;
   let to = list;
-  let count: u32 = 0;
-  for (let p = list; p <= listEnd; count++) {
-    const end = stringEnd(p, listEnd, separator);
-    if (count < e.tokens) store<u32>(e.starts + ((<usize>count) << 2), <u32>(to - list));
-    to = unwrap(p, end, to, alphabet);
-    p = end + 3;
+  let p = list;
+  for (let id: u32 = 0; id < e.tokens; id++) {
+    const end = p + PREFIX + <usize>load<u32>(p);
+    const type = load<u8>(types + id);
+    store<u32>(e.starts + ((<usize>id) << 2), <u32>(to - list));
+    if (type == NORMAL || type == UNUSED) to = unwrap(e, p + PREFIX, end, to, alphabet);
+    p = end;
   }
   store<u32>(e.starts + ((<usize>e.tokens) << 2), <u32>(to - list));
-  return count;
+}
+
+/** Bytes of the longest token, at least 1. */
+export function text_longest(engine: usize): u32 {
+  const e = changetype<Engine>(engine);
+  let longest: u32 = 1;
+  for (let at = e.starts, end = at + ((<usize>e.tokens) << 2); at < end; at += 4) longest = max(longest, load<u32>(at, 4) - load<u32>(at));
+  return longest;
 }
 
 /** Fills the token table (zeroed, with more slots than tokens), the filter (zeroed) and the powers. Of equal tokens the first counts. */
@@ -161,43 +189,41 @@ export function text_find(engine: usize, p: usize, length: usize): u32 {
 }
 
 /**
- * Reads a divided list of merges into `pairs` (all NONE). A merge is "left right" (`joined`), or two strings.
+ * Reads a list of merges into `pairs` (all NONE). A merge is "left right" (`joined`), or two strings.
  * Ranks count from 0. Merges whose parts or product are no tokens are left out.
- * Returns the number of merges read; Engine.need is the number left out.
  */
-export function text_merges(engine: usize, list: usize, listEnd: usize, separator: u32, alphabet: usize, joined: bool): u32 {
+export function text_merges(engine: usize, list: usize, merges: u32, joined: bool, alphabet: usize): void {
   const e = changetype<Engine>(engine);
-  let rank: u32 = 0;
-  e.need = 0;
-  for (let p = list; p <= listEnd; rank++) {
-    let end = stringEnd(p, listEnd, separator);
-    let middle = end;
-    let second = end + 3;
+  let next = list;
+  for (let rank: u32 = 0; rank < merges; rank++) {
+    const p = next + PREFIX;
+    let middle = p + <usize>load<u32>(next);
+    let second = middle;
     if (joined) {
-      for (middle = p + 1; middle < end && load<u8>(middle) != 0x20; ) middle++;
+      next = middle;
+      for (middle = p + 1; middle < next && load<u8>(middle) != 0x20; ) middle++;
       second = middle + 1;
-    } else end = second <= listEnd ? stringEnd(second, listEnd, separator) : second;
-    if (second > end) e.need++;
-    else if (!addMerge(e, p, middle, second, end, alphabet, rank)) e.need++;
-    p = end + 3;
+    } else {
+      second = middle + PREFIX;
+      next = second + <usize>load<u32>(middle);
+    }
+    if (second <= next) addMerge(e, p, middle, second, next, alphabet, rank);
   }
-  return rank;
 }
 
-function addMerge(e: Engine, p: usize, middle: usize, second: usize, end: usize, alphabet: usize, rank: u32): bool {
-  const leftEnd = unwrap(p, middle, p, alphabet);
-  const productEnd = unwrap(second, end, leftEnd, alphabet);
+function addMerge(e: Engine, p: usize, middle: usize, second: usize, end: usize, alphabet: usize, rank: u32): void {
+  const leftEnd = unwrap(e, p, middle, p, alphabet);
+  const productEnd = unwrap(e, second, end, leftEnd, alphabet);
   const left = findBytes(e, p, leftEnd);
   const right = findBytes(e, leftEnd, productEnd);
   const product = findBytes(e, p, productEnd);
-  if (left == NONE || right == NONE || product == NONE) return false;
+  if (left == NONE || right == NONE || product == NONE) return;
   const slot = findPair(e, left, right);
-  if (load<u32>(slot) != NONE) return true;
+  if (load<u32>(slot) != NONE) return;
   store<u32>(slot, left);
   store<u32>(slot, right, 4);
   store<u32>(slot, rank, 8);
   store<u32>(slot, product, 12);
-  return true;
 }
 
 /** Fills Engine.bytePairs, 65,536 pairs of words, from the tables; `scratch` is room for two bytes. */

@@ -1,5 +1,6 @@
 import { LAYOUTS, tensorBytes } from './dtypes.js';
 import { badOption, show } from './refuse.js';
+import { StringList } from './strings.js';
 import type { DType, MetadataArray, MetadataValue, ScalarType } from './types.js';
 
 const ALIGNMENT = 32;
@@ -120,6 +121,11 @@ function writeItem(sink: Sink, value: string | boolean): void {
 }
 
 function writeArray(sink: Sink, values: MetadataArray): void {
+  if (values instanceof StringList) {
+    sink.number('u32', VALUE_TYPES.string);
+    sink.number('u64', values.length);
+    return sink.put(values.block);
+  }
   const numbers = ARRAY_TYPES.get(values.constructor.name);
   const first: unknown = values[0];
   const kind = numbers ?? (typeof first === 'object' ? 'array' : typeof first === 'boolean' ? 'bool' : 'string');

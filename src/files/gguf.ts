@@ -2,7 +2,7 @@ import { dtypeOfId, LAYOUTS, tensorBytes } from './dtypes.js';
 import { Cursor, type Head } from './head.js';
 import { createModelFile, type PlacedTensor } from './model-file.js';
 import { badFile, quote, unsupported } from './refuse.js';
-import { readString, readStrings } from './strings.js';
+import { readString, StringList } from './strings.js';
 import type { ByteSource, MetadataArray, MetadataValue, ModelFile, ScalarType } from './types.js';
 
 /** "GGUF" as a little-endian number. */
@@ -113,7 +113,7 @@ function readArray(cursor: Cursor, key: string, depth: number): MetadataArray {
   }
   const count = cursor.count(bytesEach, `entries of ${quote(key)}`);
   cursor.position = cursor.claim(count * bytesEach); // the bytes must be at hand before anything of that size is allocated
-  if (type === STRING) return readStrings(cursor, count);
+  if (type === STRING) return StringList.read(cursor, count);
   if (type === BOOL) return Array.from(cursor.bytes(count), (byte) => byte !== 0);
   if (type === ARRAY) return Array.from({ length: count }, () => readArray(cursor, key, depth + 1));
   // A copy, since the bytes lie at any alignment.

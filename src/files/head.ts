@@ -1,5 +1,5 @@
 import { badFile, truncated } from './refuse.js';
-import type { ByteSource } from './types.js';
+import type { ByteSource } from '../host/host.js';
 
 /** First read. Holds the whole header of most models without a big vocabulary. */
 const FIRST_BYTES = 1 << 18;
@@ -112,7 +112,7 @@ export class Cursor {
     return count;
   }
 
-  /** Passes over a string (64-bit length, bytes) and returns its length. Runs once per token: no DataView, no bigint. */
+  /** Passes over a string (64-bit length, bytes) and returns where it ends. Runs once per token: no DataView, no bigint. */
   passString(): number {
     const { bytes } = this.head;
     const p = this.position;
@@ -120,7 +120,7 @@ export class Cursor {
     const short = bytes[p + 4] === 0 && bytes[p + 5] === 0 && bytes[p + 6] === 0 && bytes[p + 7] === 0;
     if (short && p + 8 + length <= bytes.length) this.position = p + 8 + length;
     else this.claim(this.count(1, 'string bytes')); // says what is wrong, or asks for more bytes
-    return length;
+    return this.position;
   }
 
   private beyond(count: number, what = `${count} bytes at byte ${this.position}`) {

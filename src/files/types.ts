@@ -1,3 +1,5 @@
+import type { StringList } from './strings.js';
+
 export type { ByteSource } from '../host/host.js';
 
 /** Tensor element types, by their ggml names in lower case (k-quants keep their capital K). */
@@ -19,9 +21,9 @@ export type ScalarType = 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32' | 'f32' | '
 
 /** 64-bit integers arrive as number where that is exact, else as bigint. */
 export type MetadataValue = string | number | bigint | boolean | MetadataArray;
-/** Numeric arrays arrive as typed arrays; strings as string[]; nested arrays as arrays of those. */
+/** Numeric arrays arrive as typed arrays; strings as a StringList (an array of strings will do for writing); nested arrays as arrays of those. */
 export type MetadataArray =
-  | readonly string[] | readonly boolean[] | Float32Array | Float64Array | Int32Array | Uint32Array | Int8Array | Uint8Array
+  | StringList | readonly string[] | readonly boolean[] | Float32Array | Float64Array | Int32Array | Uint32Array | Int8Array | Uint8Array
   | Int16Array | Uint16Array | BigInt64Array | BigUint64Array | readonly MetadataArray[];
 
 /**

@@ -41,8 +41,9 @@ export class Hyperparameters {
 
   private check(key: string, value: MetadataValue | undefined, good: (x: number) => boolean, expected: string): number {
     // Some converters write one value per layer; equal entries are as good as one.
-    const list = typeof value === 'object' && value.length > 0 && [...value].every((x) => x === value[0]) ? value[0] : value;
-    const number = typeof list === 'bigint' ? Number(list) : list;
+    const list = typeof value === 'object' ? [...value] : [];
+    const one = list.length > 0 && list.every((x) => x === list[0]) ? list[0] : value;
+    const number = typeof one === 'bigint' ? Number(one) : one;
     if (typeof number === 'number' && good(number)) return number;
     throw new StonechatError({
       code: typeof value === 'object' ? 'unsupported' : 'bad-file',

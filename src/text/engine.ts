@@ -1,5 +1,5 @@
 import { instantiateKernels, onOwnMemory, type Kernels } from '../kernels/instance.js';
-import { StonechatError } from '../errors.js';
+import { StringList } from '../files/strings.js';
 import { LETTER_BYTES } from './alphabet.js';
 import type { Ids } from './ids.js';
 import { powerOfTwo, STATUS, TextMemory, type Room } from './memory.js';
@@ -11,9 +11,6 @@ export type KernelSource = Pick<Kernels, 'module' | 'build'>;
 
 const FLAG = { ignoreMerges: 1, spaceMark: 2, fuseUnknown: 4 };
 const NONE = 0xffffffff;
-/** What may stand between the strings of a list handed to the kernels: one that no string holds (Baichuan has a token U+FFFF). */
-const SEPARATORS = ['\uffff', '\ufffe', '\ufdd0', '\ufdd1', '\ufdef'];
-
 const OUT_BYTES = 1 << 18;
 const SPANS = 1 << 16;
 const CACHE_SLOTS = 1 << 17;
@@ -38,7 +35,7 @@ export class MergeEngine extends TextMemory {
     this.set('flags', (model.ignoreMerges ? FLAG.ignoreMerges : 0) | (model.writing === 'marked' ? FLAG.spaceMark : 0) | (model.fuseUnknown ? FLAG.fuseUnknown : 0));
     this.buildCache();
     this.buildVocabulary(spec, model);
-    if (model.merges) this.buildMerges(model);
+    if (model.merges) this.buildMerges(model.merges, model);
     else if (model.ranks) this.set('ranks', this.place(new Uint8Array(model.ranks.buffer, model.ranks.byteOffset, model.ranks.byteLength)));
     this.buildSymbols(spec, model);
   }
@@ -105,26 +102,18 @@ export class MergeEngine extends TextMemory {
   }
 
   private buildVocabulary({ tokens, types }: TokenizerSpec, model: MergeModel): void {
-    const count = tokens.length;
-    const starts = this.reserve((count + 1) * 4).address;
-    this.set('tokens', count);
+    const starts = this.reserve((tokens.length + 1) * 4).address;
+    this.set('tokens', tokens.length);
     this.set('starts', starts);
     if (model.tokenBytes) {
       this.set('blob', this.place(model.tokenBytes.blob));
       this.words.set(model.tokenBytes.starts, starts >> 2);
-    } else {
-      const formed = tokens.map((token, id) => (types[id] === TOKEN.normal || types[id] === TOKEN.unused ? token : ''));
-      const list = this.writeList(formed, model.writing === 'marked');
-      const found = this.kernels.exports.text_tokens(this.engine, list.address, list.end, list.separator, this.alphabet(model));
-      if (found !== count) throw unwritable(found, count);
-    }
-    this.indexVocabulary(count, starts);
+    } else this.kernels.exports.text_tokens(this.engine, this.place(tokens.block), this.place(types), this.alphabet(model));
+    this.indexVocabulary(tokens.length);
   }
 
-  private indexVocabulary(count: number, starts: number): void {
-    let longest = 1;
-    const from = starts >> 2;
-    for (let id = 0; id < count; id++) longest = Math.max(longest, this.words[from + id + 1]! - this.words[from + id]!);
+  private indexVocabulary(count: number): void {
+    const longest = this.kernels.exports.text_longest(this.engine);
     const slots = powerOfTwo(count * 2);
     this.set('maxLength', longest);
     this.set('powers', this.reserve((longest + 1) * 4).address);
@@ -135,20 +124,17 @@ export class MergeEngine extends TextMemory {
     this.kernels.exports.text_index(this.engine);
   }
 
-  private buildMerges(model: MergeModel): void {
-    const merges = model.merges!;
-    const joined = typeof merges[0] !== 'object';
+  private buildMerges(merges: Merges, model: MergeModel): void {
     const slots = powerOfTwo(merges.length * 2);
     const pairs = this.reserve(slots * 16);
     this.octets.fill(0xff, pairs.address, pairs.address + pairs.bytes);
     this.set('pairs', pairs.address);
     this.set('pairMask', slots - 1);
-    if (!merges.length) return;
-    const marked = model.writing === 'marked';
-    const list = this.writeList(mergeStrings(merges, joined && marked), marked);
-    const found = this.kernels.exports.text_merges(this.engine, list.address, list.end, list.separator, this.alphabet(model), joined && !marked);
-    this.arena.release(list.address, list.bytes);
-    if (found !== merges.length) throw unwritable(found, merges.length);
+    const joined = merges instanceof StringList;
+    const { block } = joined ? merges : StringList.from(merges.flat());
+    const address = this.place(block);
+    this.kernels.exports.text_merges(this.engine, address, merges.length, joined, this.alphabet(model));
+    this.free({ address, bytes: block.length });
   }
 
   private alphabet({ writing }: MergeModel): number {
@@ -157,9 +143,7 @@ export class MergeEngine extends TextMemory {
 
   private buildSymbols({ tokens, types, unk }: TokenizerSpec, model: MergeModel): void {
     const fallback = model.byteIds?.slice() ?? new Uint32Array(256).fill(NONE);
-    tokens.forEach((token, id) => {
-      if (types[id] === TOKEN.byte && !model.byteIds) fallback[Number.parseInt(token.slice(3, 5), 16) & 255] = id;
-    });
+    if (!model.byteIds) for (let id = 0; id < types.length; id++) if (types[id] === TOKEN.byte) fallback[byteOf(tokens.at(id)!)] = id;
     this.set('fallback', this.place(new Uint8Array(fallback.buffer)));
     this.set('unknown', unk ?? NONE);
     if (model.symbols !== 'bytes') return;
@@ -184,28 +168,6 @@ export class MergeEngine extends TextMemory {
     this.set('arenaEnd', arena.address + arena.bytes);
   }
 
-  /** Strings as one block of UTF-8 with separators; `marked`: U+2581 becomes a space. */
-  private writeList(strings: readonly string[], marked: boolean): Room & { end: number; separator: number } {
-    const character = SEPARATORS.find((candidate) => !strings.some((string) => string.includes(candidate))) ?? SEPARATORS[0]!;
-    const [first, second, third] = utf8.encode(character);
-    const text = strings.join(character);
-    const list = this.reserve(text.length * 3);
-    const end = list.address + this.writeText(text, list.address, list.bytes).written;
-    return { ...list, end: marked ? this.unmark(list.address, end) : end, separator: first! | (second! << 8) | (third! << 16) };
-  }
-
-  /** U+2581 (e2 96 81) to a space; returns the new end. */
-  private unmark(address: number, end: number): number {
-    const { octets } = this;
-    let to = address;
-    for (let from = address; from < end; from++) {
-      const mark = octets[from] === 0xe2 && octets[from + 1] === 0x96 && octets[from + 2] === 0x81;
-      octets[to++] = mark ? 0x20 : octets[from]!;
-      if (mark) from += 2;
-    }
-    return to;
-  }
-
   private growScratch(need: number): void {
     const old = { address: this.get('scratch'), bytes: this.get('scratchBytes') };
     const scratch = old.bytes ? this.exchange(old, need) : this.reserve(Math.max(need, 1 << 16));
@@ -214,17 +176,5 @@ export class MergeEngine extends TextMemory {
   }
 }
 
-/** "left right" stays one string, except where marks are about to become spaces too. */
-function mergeStrings(merges: Merges, halve: boolean): readonly string[] {
-  if (typeof merges[0] === 'object') return (merges as readonly (readonly string[])[]).flat();
-  const joined = merges as readonly string[];
-  return halve ? joined.flatMap((merge) => merge.split(' ')) : joined;
-}
-
-const unwritable = (found: number, count: number) =>
-  new StonechatError({
-    code: 'bad-file',
-    expected: `${count} vocabulary entries or merges, each of its own`,
-    found: `text that reads as ${found}`,
-    remedy: 'The tokenizer file is damaged; download it again.',
-  });
+/** The byte of a token `<0xNN>`. */
+const byteOf = (token: string): number => Number.parseInt(token.slice(3, 5), 16) & 255;

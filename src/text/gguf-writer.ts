@@ -1,4 +1,5 @@
 import { unsupported } from '../files/refuse.js';
+import { StringList } from '../files/strings.js';
 import type { MetadataValue } from '../files/types.js';
 import { spacesMarked } from './huggingface-writer.js';
 import { familyOf, preName } from './patterns.js';
@@ -30,13 +31,13 @@ function padded(spec: TokenizerSpec, rows: number): TokenizerSpec {
   const missing = Math.max(0, rows - spec.tokens.length);
   const types = new Uint8Array(spec.tokens.length + missing).fill(TOKEN.unused);
   types.set(spec.types);
-  return missing === 0 ? spec : { ...spec, tokens: [...spec.tokens, ...Array.from({ length: missing }, () => '')], types };
+  return missing === 0 ? spec : { ...spec, tokens: StringList.from([...spec.tokens, ...Array.from({ length: missing }, () => '')]), types };
 }
 
 /** Ids without a token get a name of their own, as llama.cpp's converter has it. */
-const named = (tokens: readonly string[]): string[] => tokens.map((token, id) => token || `[PAD${id}]`);
+const named = (tokens: Iterable<string>): string[] => Array.from(tokens, (token, id) => token || `[PAD${id}]`);
 const typesOf = ({ tokens, types, unk }: TokenizerSpec): Int32Array =>
-  Int32Array.from(types, (type, id) => (!tokens[id] ? TOKEN.unused : id === unk && type === TOKEN.control ? TOKEN.unknown : type));
+  Int32Array.from(types, (type, id) => (tokens.first(id) < 0 ? TOKEN.unused : id === unk && type === TOKEN.control ? TOKEN.unknown : type));
 
 function byteLevel(spec: TokenizerSpec, { merges, ignoreMerges }: MergeModel): Entries {
   const family = familyOf(spec.split.scanner);
@@ -47,14 +48,14 @@ function byteLevel(spec: TokenizerSpec, { merges, ignoreMerges }: MergeModel): E
     ['tokenizer.ggml.pre', pre],
     ['tokenizer.ggml.tokens', named(spec.tokens)],
     ['tokenizer.ggml.token_type', typesOf(spec)],
-    ['tokenizer.ggml.merges', (merges as readonly (string | readonly [string, string])[]).map((merge) => (typeof merge === 'string' ? merge : merge.join(' ')))],
+    ['tokenizer.ggml.merges', Array.from<string | readonly string[], string>(merges, (merge) => (typeof merge === 'string' ? merge : merge.join(' ')))],
   ];
 }
 
 /** SentencePiece's way: of two neighbours that form a token, those whose token has the highest score merge first. */
 function marked(spec: TokenizerSpec, { merges, ranks }: MergeModel): Entries {
   const tokens = spacesMarked(spec);
-  const order = merges && new Map((merges as readonly (string | readonly [string, string])[]).map((merge, i) => [typeof merge === 'string' ? merge.replace(' ', '') : merge.join(''), i] as const).reverse());
+  const order = merges && new Map(Array.from<string | readonly string[], [string, number]>(merges, (merge, i) => [typeof merge === 'string' ? merge.replace(' ', '') : merge.join(''), i]).reverse());
   const last = order?.size ?? 0;
   const rankOf = (token: string, id: number) => (order ? (order.get(token) ?? last) : (ranks?.[id] ?? id));
   return [

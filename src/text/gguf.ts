@@ -1,9 +1,10 @@
 import { StonechatError } from '../errors.js';
+import { StringList } from '../files/strings.js';
 import type { MetadataValue } from '../files/types.js';
 import { charsmap } from './charsmap.js';
 import { bertNormaliser, BERT_PUNCTUATION, mergeSpaces, SPACES } from './normalise.js';
 import { familySplitter, preTokenizer } from './patterns.js';
-import { isStopName } from './special.js';
+import { isStopName, STOP_STARTS } from './special.js';
 import { TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
 import { cut, WHOLE, type Splitter } from './split.js';
 import { markedSplitter, ranksOfScores } from './sentencepiece.js';
@@ -28,13 +29,12 @@ export function specFromGguf(metadata: Metadata): TokenizerSpec {
 
 /** What all kinds share: tokens, their types and scores, ids by name. */
 class Vocabulary {
-  readonly tokens: readonly string[];
+  readonly tokens: StringList;
   readonly types: Uint8Array;
 
   constructor(readonly metadata: Metadata) {
-    const tokens = metadata.get('tokenizer.ggml.tokens');
-    if (!Array.isArray(tokens) || !tokens.length || typeof tokens[0] !== 'string') throw damaged('a list of tokens', 'none');
-    this.tokens = tokens as readonly string[];
+    this.tokens = this.strings('tokens') ?? StringList.from([]);
+    if (!this.tokens.length) throw damaged('a list of tokens', 'none');
     this.types = this.readTypes();
   }
 
@@ -67,11 +67,11 @@ class Vocabulary {
     return new Float32Array(scores).subarray(0, this.tokens.length);
   }
 
-  merges(): readonly string[] | undefined {
-    const merges = this.metadata.get('tokenizer.ggml.merges');
-    if (merges === undefined) return undefined;
-    if (!Array.isArray(merges) || (merges.length && typeof merges[0] !== 'string')) throw damaged('a list of merges', typeof merges);
-    return merges as readonly string[];
+  strings(key: string): StringList | undefined {
+    const value = this.metadata.get(`tokenizer.ggml.${key}`);
+    if (value === undefined || value instanceof StringList) return value;
+    if (!Array.isArray(value) || value.some((item) => typeof item !== 'string')) throw damaged(`strings in ${key}`, typeof value);
+    return StringList.from(value as readonly string[]);
   }
 
   /** Control, unknown and user-defined tokens. Phi-3's swallow the white space behind them. */
@@ -81,7 +81,7 @@ class Vocabulary {
     for (let id = 0; id < this.tokens.length; id++) {
       const type = this.types[id]!;
       if (type !== TOKEN.control && type !== TOKEN.unknown && type !== TOKEN.userDefined) continue;
-      const content = this.tokens[id]!;
+      const content = this.tokens.at(id)!;
       const rstrip = phi3 && !['<unk>', '<s>', '<|endoftext|>'].includes(content);
       found.push({ id, content, special: type !== TOKEN.userDefined, lstrip: false, rstrip, singleWord: false, normalized: false });
     }
@@ -114,18 +114,23 @@ class Vocabulary {
     const given = this.numbers('token_type');
     if (given && given.length < this.tokens.length) throw damaged(`${this.tokens.length} token types`, String(given.length));
     const types = new Uint8Array(this.tokens.length);
-    for (let id = 0; id < types.length; id++) types[id] = this.typeOf(this.tokens[id]!, given?.[id]);
+    for (let id = 0; id < types.length; id++) {
+      const type = given?.[id] ?? TOKEN.normal;
+      // The first letter tells of almost all tokens that they have no name of their own.
+      if (STOP_STARTS.has(this.tokens.first(id))) types[id] = typeOfNamed(this.tokens.at(id)!, given?.[id]);
+      else types[id] = type >= 1 && type <= 6 && type !== TOKEN.byte ? type : TOKEN.normal;
+    }
     return types;
   }
+}
 
-  private typeOf(token: string, given: number | undefined): number {
-    if (typeof token !== 'string') throw damaged('tokens as strings', typeof token);
-    const type = given ?? (/^<0x[0-9A-F]{2}>$/.test(token) ? TOKEN.byte : TOKEN.normal);
-    // Converters sometimes leave end tokens as normal ones; llama.cpp makes them control tokens too.
-    if (type !== TOKEN.control && isStopName(token) && token !== '</s>') return TOKEN.control;
-    if (type === TOKEN.byte && !/^<0x[0-9A-Fa-f]{2}>$/.test(token)) return TOKEN.normal;
-    return type >= 1 && type <= 6 ? type : TOKEN.normal;
-  }
+/** The type of a token that begins as byte tokens and those that end a text do. */
+function typeOfNamed(token: string, given: number | undefined): number {
+  const type = given ?? (/^<0x[0-9A-F]{2}>$/.test(token) ? TOKEN.byte : TOKEN.normal);
+  // Converters sometimes leave end tokens as normal ones; llama.cpp makes them control tokens too.
+  if (type !== TOKEN.control && isStopName(token) && token !== '</s>') return TOKEN.control;
+  if (type === TOKEN.byte && !/^<0x[0-9A-Fa-f]{2}>$/.test(token)) return TOKEN.normal;
+  return type >= 1 && type <= 6 ? type : TOKEN.normal;
 }
 
 function llama(vocabulary: Vocabulary): TokenizerSpec {
@@ -146,7 +151,7 @@ function llama(vocabulary: Vocabulary): TokenizerSpec {
 function gpt2(vocabulary: Vocabulary, model: string): TokenizerSpec {
   const pre = preTokenizer(model === 'gemma4' ? 'gemma4' : vocabulary.text('ggml.pre'));
   const common = vocabulary.common({});
-  const merges = vocabulary.merges();
+  const merges = vocabulary.strings('merges');
   // Kimi K2 has ranks only: the ids.
   if (!merges && vocabulary.text('ggml.pre') !== 'kimi-k2') throw damaged('tokenizer.ggml.merges', 'none');
   return {
@@ -210,7 +215,7 @@ function rwkv(vocabulary: Vocabulary): TokenizerSpec {
     normalise: [],
     prefix: { when: 'never' },
     split: WHOLE,
-    model: { model: 'greedy', tokenBytes: common.tokens.map(unescapeRwkv) },
+    model: { model: 'greedy', tokenBytes: common.tokens.toArray().map(unescapeRwkv) },
     dropLeadingSpace: false,
   };
 }

@@ -1,4 +1,5 @@
 import { unsupported } from '../files/refuse.js';
+import type { StringList } from '../files/strings.js';
 import { familyOf, familyPatterns, type FamilyName } from './patterns.js';
 import { TOKEN, type MergeModel, type Merges, type TokenizerSpec } from './spec.js';
 
@@ -25,7 +26,7 @@ export function huggingFaceTokenizer(spec: TokenizerSpec): TokenizerFiles {
 }
 
 function configOf({ tokens, bos, eos, unk, before, after, chatTemplate }: TokenizerSpec): Json {
-  const name = (id: number | undefined) => (id === undefined ? undefined : tokens[id]);
+  const name = (id: number | undefined) => (id === undefined ? undefined : tokens.at(id));
   return {
     tokenizer_class: 'PreTrainedTokenizerFast', bos_token: name(bos), eos_token: name(eos), unk_token: name(unk),
     add_bos_token: before.length > 0, add_eos_token: after.length > 0, clean_up_tokenization_spaces: false, chat_template: chatTemplate,
@@ -66,20 +67,20 @@ function markedParts({ prefix, dropLeadingSpace }: TokenizerSpec): Json {
 }
 
 /** Ids around a text; null where there are none. */
-export function templateJson(before: readonly number[], after: readonly number[], tokens: readonly string[]): Json | null {
+export function templateJson(before: readonly number[], after: readonly number[], tokens: StringList | readonly string[]): Json | null {
   if (before.length + after.length === 0) return null;
-  const special = (type: number) => (id: number) => ({ SpecialToken: { id: tokens[id], type_id: type } });
+  const special = (type: number) => (id: number) => ({ SpecialToken: { id: tokens.at(id), type_id: type } });
   const around = (name: string, type: number) => [...before.map(special(type)), { Sequence: { id: name, type_id: type } }, ...after.map(special(type))];
-  const named = [...new Set([...before, ...after])].map((id) => [tokens[id]!, { id: tokens[id], ids: [id], tokens: [tokens[id]] }] as const);
+  const named = [...new Set([...before, ...after])].map((id) => [tokens.at(id)!, { id: tokens.at(id), ids: [id], tokens: [tokens.at(id)] }] as const);
   return { type: 'TemplateProcessing', single: around('A', 0), pair: [...around('A', 0), ...around('B', 1)], special_tokens: Object.fromEntries(named) };
 }
 
 function mergeJson(spec: TokenizerSpec, { writing, merges, ignoreMerges, fuseUnknown }: MergeModel): Json {
   const marked = writing !== 'alphabet';
-  const tokens = marked ? spacesMarked(spec) : spec.tokens;
+  const tokens = marked ? spacesMarked(spec) : spec.tokens.toArray();
   const fallback = spec.types.includes(TOKEN.byte);
   return {
-    type: 'BPE', dropout: null, unk_token: spec.unk === undefined ? null : spec.tokens[spec.unk], continuing_subword_prefix: null, end_of_word_suffix: null,
+    type: 'BPE', dropout: null, unk_token: spec.unk === undefined ? null : spec.tokens.at(spec.unk), continuing_subword_prefix: null, end_of_word_suffix: null,
     fuse_unk: fuseUnknown, byte_fallback: fallback, ignore_merges: ignoreMerges,
     vocab: Object.fromEntries(tokens.flatMap((token, id) => (token === '' || isPadding(token, spec.types[id]!) ? [] : [[token, id]]))),
     merges: written(merges ?? mergesOf(spec, tokens)),
@@ -91,11 +92,11 @@ const isPadding = (token: string, type: number): boolean => type === TOKEN.unuse
 
 /** llama2.c writes a space as a space. */
 export const spacesMarked = ({ tokens, types, model }: TokenizerSpec): readonly string[] =>
-  model.model === 'merge' && model.writing === 'plain' ? tokens.map((token, id) => (types[id] === TOKEN.normal ? token.replaceAll(' ', '\u2581') : token)) : tokens;
+  model.model === 'merge' && model.writing === 'plain' ? Array.from(tokens, (token, id) => (types[id] === TOKEN.normal ? token.replaceAll(' ', '\u2581') : token)) : tokens.toArray();
 
 /** "left right", which older readers know too; pairs only where a token holds a space. */
 function written(merges: Merges): readonly unknown[] {
-  const pairs = merges as readonly (string | readonly [string, string])[];
+  const pairs: readonly (string | readonly [string, string])[] = [...merges];
   const plain = pairs.every((merge) => typeof merge === 'string' || !merge.some((part) => part.includes(' ')));
   return plain ? pairs.map((merge) => (typeof merge === 'string' ? merge : merge.join(' '))) : pairs;
 }

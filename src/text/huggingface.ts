@@ -1,3 +1,4 @@
+import { StringList } from '../files/strings.js';
 import { BYTE_LETTERS } from './alphabet.js';
 import { Json } from './json.js';
 import { emptyPipeline, readDecoder, readNormalizer, readPreTokenizer, splitterOf, type Pipeline } from './pipeline.js';
@@ -28,8 +29,9 @@ export function specFromHuggingFace(json: Json, companions: Companions = {}): To
   const decoder = readDecoder(json.get('decoder'));
   if (decoder.byteLevel && kind === 'BPE') pipe.byteLevel = true;
   const added = addedTokens(json.get('added_tokens'));
-  const { tokens, types, scores } = readVocabulary(model, kind, added);
-  const names = new Names(companions, tokens, types);
+  const { texts, types, scores } = readVocabulary(model, kind, added);
+  const tokens = StringList.from(texts);
+  const names = new Names(companions, texts, types);
   const around = readTemplate(json.get('post_processor')) ?? names.around();
   const unk = kind === 'Unigram' ? (model.get('unk_id').exists ? model.get('unk_id').id() : undefined) : names.id(model.get('unk_token').text(kind === 'WordPiece' ? '[UNK]' : ''));
   const common = { tokens, types, added, normalise: pipe.normalise, prefix: pipe.prefix, ...around, ...names.ids(around), ...(unk === undefined ? {} : { unk }) };
@@ -61,27 +63,27 @@ function addedTokens(list: Json): AddedToken[] {
   }));
 }
 
-function readVocabulary(model: Json, kind: Kind, added: readonly AddedToken[]): { tokens: string[]; types: Uint8Array; scores?: Float64Array } {
-  const tokens: string[] = [];
+function readVocabulary(model: Json, kind: Kind, added: readonly AddedToken[]): { texts: string[]; types: Uint8Array; scores?: Float64Array } {
+  const texts: string[] = [];
   const scores: number[] = [];
   const vocab = model.get('vocab');
   if (kind === 'Unigram') {
     vocab.rawList().forEach((entry, id) => {
       if (!Array.isArray(entry) || typeof entry[0] !== 'string' || typeof entry[1] !== 'number') throw vocab.wrong(`[token, score] in place ${id}`);
-      tokens.push(entry[0]);
+      texts.push(entry[0]);
       scores.push(entry[1]);
     });
   } else {
     for (const [token, id] of vocab.rawEntries()) {
       if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id > 1 << 22) throw vocab.wrong(`an id for ${JSON.stringify(token)}`);
-      tokens[id] = token;
+      texts[id] = token;
     }
   }
-  for (const { id, content } of added) tokens[id] = content;
-  for (let id = 0; id < tokens.length; id++) tokens[id] ??= '';
-  if (!tokens.length) throw vocab.wrong('a vocabulary');
-  const types = tokenTypes(tokens, model, added);
-  return kind === 'Unigram' ? { tokens, types, scores: Float64Array.from(tokens, (_, id) => scores[id] ?? 0) } : { tokens, types };
+  for (const { id, content } of added) texts[id] = content;
+  for (let id = 0; id < texts.length; id++) texts[id] ??= '';
+  if (!texts.length) throw vocab.wrong('a vocabulary');
+  const types = tokenTypes(texts, model, added);
+  return kind === 'Unigram' ? { texts, types, scores: Float64Array.from(texts, (_, id) => scores[id] ?? 0) } : { texts, types };
 }
 
 function tokenTypes(tokens: readonly string[], model: Json, added: readonly AddedToken[]): Uint8Array {
@@ -91,7 +93,7 @@ function tokenTypes(tokens: readonly string[], model: Json, added: readonly Adde
   return types;
 }
 
-function bpe(model: Json, pipe: Pipeline, tokens: readonly string[], types: Uint8Array): { split: Splitter; model: MergeModel } {
+function bpe(model: Json, pipe: Pipeline, tokens: StringList, types: Uint8Array): { split: Splitter; model: MergeModel } {
   for (const key of ['continuing_subword_prefix', 'end_of_word_suffix']) {
     if (model.get(key).text('')) throw model.get(key).unsupported('no affixes');
   }
@@ -117,7 +119,7 @@ function readMerges(json: Json): Merges {
     const good = pairs ? Array.isArray(merge) && merge.length === 2 && merge.every((part) => typeof part === 'string') : typeof merge === 'string';
     if (!good) throw json.wrong(`merge ${i} as ${pairs ? 'a pair' : 'text'}`);
   });
-  return merges as Merges;
+  return pairs ? (merges as [string, string][]) : StringList.from(merges as string[]);
 }
 
 function wordPiece(model: Json): WordPieceModel {

@@ -1,4 +1,5 @@
 import { StonechatError } from '../errors.js';
+import { StringList } from '../files/strings.js';
 import { ranksOfScores } from './sentencepiece.js';
 import { TOKEN, type TokenizerSpec } from './spec.js';
 import { SCAN, WHOLE } from './split.js';
@@ -18,7 +19,7 @@ export function specFromLlama2c(bytes: Uint8Array): TokenizerSpec {
   const crossing = tokens.some((token, id) => types[id] === TOKEN.normal && /[^ ] /.test(token));
   return {
     kind: 'spm',
-    tokens: names,
+    tokens: StringList.from(names),
     types,
     added: names.slice(0, 3).map((content, id) => ({ id, content, special: true, lstrip: false, rstrip: false, singleWord: false, normalized: false })),
     normalise: [],

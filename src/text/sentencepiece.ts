@@ -1,4 +1,5 @@
 import { StonechatError } from '../errors.js';
+import { StringList } from '../files/strings.js';
 import { charsmap } from './charsmap.js';
 import { mergeSpaces } from './normalise.js';
 import { TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
@@ -6,34 +7,41 @@ import { SCAN, WHOLE, type Splitter } from './split.js';
 
 /** Ranks of scores: 0 for the highest; equal scores share a rank. Plain loops: a callback for each of 100,000 tokens is what loading would wait for. */
 export function ranksOfScores(scores: Float32Array): Uint32Array {
-  const values = scores.slice();
-  const order = new Uint32Array(values.length);
-  let inOrder = true; // as most vocabularies are
-  for (let id = 0; id < values.length; id++) {
-    if (Number.isNaN(values[id])) values[id] = -Infinity;
-    order[id] = id;
-    inOrder &&= id === 0 || values[id]! <= values[id - 1]!;
+  const ranks = new Uint32Array(scores.length);
+  for (let id = 1, rank = 0; id < scores.length; id++) {
+    if (!(scores[id]! <= scores[id - 1]!)) return sortedRanks(scores.map((score) => (Number.isNaN(score) ? -Infinity : score)));
+    if (scores[id] !== scores[id - 1]) rank++;
+    ranks[id] = rank;
   }
-  if (!inOrder) order.sort((a, b) => values[b]! - values[a]! || a - b);
-  const ranks = new Uint32Array(values.length);
+  return ranks; // most vocabularies are in order
+}
+
+function sortedRanks(scores: Float32Array): Uint32Array {
+  const order = Uint32Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
+  const ranks = new Uint32Array(scores.length);
   for (let i = 1, rank = 0; i < order.length; i++) {
-    if (values[order[i]!] !== values[order[i - 1]!]) rank++;
+    if (scores[order[i]!] !== scores[order[i - 1]!]) rank++;
     ranks[order[i]!] = rank;
   }
   return ranks;
 }
 
-const isSpace = (unit: number): boolean => unit === 0x2581 || unit === 0x20;
-
-function crosses(token: string): boolean {
-  for (let i = 1; i < token.length; i++) if (isSpace(token.charCodeAt(i)) && !isSpace(token.charCodeAt(i - 1))) return true;
+/** Is there a space, or U+2581 (e2 96 81), behind something else among the bytes [from, to)? */
+function crosses(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from, after = false; i < to; i++) {
+    const mark = bytes[i] === 0xe2 && bytes[i + 1] === 0x96 && bytes[i + 2] === 0x81;
+    const space = mark || bytes[i] === 0x20;
+    if (space && after) return true;
+    after = !space;
+    if (mark) i += 2;
+  }
   return false;
 }
 
 /** Words can be merged one by one when no token goes on behind a space mark that follows something else. */
-export function markedSplitter(tokens: readonly string[], types: Uint8Array): Splitter {
+export function markedSplitter(tokens: StringList, types: Uint8Array): Splitter {
   let crossing = false;
-  for (let id = 0; id < tokens.length && !crossing; id++) crossing = types[id] === TOKEN.normal && crosses(tokens[id]!);
+  for (let id = 0; id < tokens.length && !crossing; id++) crossing = types[id] === TOKEN.normal && crosses(tokens.block, tokens.starts[id]!, tokens.endOf(id));
   return crossing ? WHOLE : { steps: [], scanner: { number: SCAN.spaces, flags: 0 } };
 }
 
@@ -47,7 +55,7 @@ export function specFromSentencePiece(bytes: Uint8Array): TokenizerSpec {
   const { pieces, modelType, normalizer } = proto;
   const valid = (id: number) => (id >= 0 && id < pieces.length ? id : undefined);
   const [unk, bos, eos] = [valid(proto.unk), valid(proto.bos), valid(proto.eos)];
-  const tokens = pieces.map(({ text }) => text);
+  const tokens = StringList.from(pieces.map(({ text }) => text));
   const types = Uint8Array.from(pieces, ({ text, type }) => (type === TOKEN.byte && !/^<0x[0-9A-Fa-f]{2}>$/.test(text) ? TOKEN.normal : type));
   const scores = Float32Array.from(pieces, ({ score }) => score);
   const unigram = modelType === 1;
@@ -57,7 +65,7 @@ export function specFromSentencePiece(bytes: Uint8Array): TokenizerSpec {
     kind: unigram ? 'unigram' : 'spm',
     tokens,
     types,
-    added: addedPieces(tokens, types),
+    added: addedPieces(pieces, types),
     normalise: [...(normalizer.map.length ? [charsmap(normalizer.map)] : []), ...(normalizer.merge ? [mergeSpaces] : [])],
     ...(unigram
       ? unigramParts(scores, types, normalizer.prefix)
@@ -83,8 +91,8 @@ function unigramParts(scores: Float32Array, types: Uint8Array, prefix: boolean) 
   };
 }
 
-function addedPieces(tokens: readonly string[], types: Uint8Array): AddedToken[] {
-  return tokens.flatMap((token, id) => {
+function addedPieces(pieces: ModelProto['pieces'], types: Uint8Array): AddedToken[] {
+  return pieces.flatMap(({ text: token }, id) => {
     const type = types[id];
     if (type !== TOKEN.control && type !== TOKEN.unknown && type !== TOKEN.userDefined) return [];
     const content = type === TOKEN.userDefined ? token.replaceAll('\u2581', ' ') : token;

@@ -1,3 +1,4 @@
+import type { StringList } from '../files/strings.js';
 import type { Splitter } from './split.js';
 
 /** Kinds of token, by their numbers in GGUF's `tokenizer.ggml.token_type`. */
@@ -18,7 +19,7 @@ export interface AddedToken {
   normalized: boolean;
 }
 
-export type Merges = readonly string[] | readonly (readonly [string, string])[];
+export type Merges = StringList | readonly (readonly [string, string])[];
 
 /** Byte pair encoding, in WebAssembly. */
 export interface MergeModel {
@@ -69,7 +70,7 @@ export interface GreedyModel {
 export interface TokenizerSpec {
   kind: string;
   /** As the vocabulary writes them; '' where an id has none. */
-  tokens: readonly string[];
+  tokens: StringList;
   /** TOKEN of each id. */
   types: Uint8Array;
   added: readonly AddedToken[];

@@ -51,9 +51,9 @@ export const STOP_NAMES: ReadonlySet<string> = new Set([
   '<｜end▁of▁sentence｜>', '[e~[', '<|eos|>', '<|end_of_turn|>',
 ]);
 
-/** A look at the first letter spares almost all tokens of a vocabulary the hash of their name. */
-const STOP_STARTS: ReadonlySet<number> = new Set([...STOP_NAMES].map((name) => name.charCodeAt(0)));
-export const isStopName = (token: string): boolean => STOP_STARTS.has(token.charCodeAt(0)) && STOP_NAMES.has(token);
+/** The letters they begin with, all ASCII: `<` among them, with which byte tokens begin too. */
+export const STOP_STARTS: ReadonlySet<number> = new Set([...STOP_NAMES].map((name) => name.charCodeAt(0)));
+export const isStopName = (token: string): boolean => STOP_NAMES.has(token);
 
 /** Ids with a usual end name among the special tokens. Of gpt-oss and Solar, `<|end|>` only ends a message. */
 export function namedStops(added: readonly AddedToken[]): number[] {

@@ -1,4 +1,5 @@
 import { StonechatError } from '../errors.js';
+import { StringList } from '../files/strings.js';
 import { familySplitter, type FamilyName } from './patterns.js';
 import { TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
 
@@ -54,7 +55,7 @@ export function specFromTiktoken(name: string, bytes: Uint8Array): TokenizerSpec
   const bos = encoding.bos === undefined ? undefined : encoding.special[encoding.bos];
   return {
     kind: 'tiktoken',
-    tokens,
+    tokens: StringList.from(tokens),
     types,
     added: addedTokens(encoding.special),
     normalise: [],

@@ -33,7 +33,8 @@ class SpecTokenizer implements Tokenizer {
   readonly stopIds: ReadonlySet<number>;
   readonly chatTemplate: string | undefined;
   private readonly model: Model;
-  private readonly special: Uint8Array;
+  /** Is it a special one? */
+  private readonly added: ReadonlyMap<number, boolean>;
   private readonly contents: ReadonlyMap<number, string>;
   private readonly finders = new Map<string, TokenFinder>();
   private idsByToken: Map<string, number> | undefined;
@@ -46,8 +47,7 @@ class SpecTokenizer implements Tokenizer {
     this.unk = spec.unk;
     this.chatTemplate = spec.chatTemplate;
     this.contents = new Map(spec.added.map(({ id, content }) => [id, content]));
-    this.special = spec.types.map((type) => (type === TOKEN.control || type === TOKEN.unknown ? 1 : 0));
-    for (const { id, special } of spec.added) this.special[id] = special ? 1 : 0;
+    this.added = new Map(spec.added.map(({ id, special }) => [id, special]));
     const named = namedStops(spec.added);
     this.stopIds = new Set([...(spec.eos === undefined ? [] : [spec.eos]), ...(spec.stop ?? []), ...named]);
     this.model = spec.model.model === 'merge' ? mergeModel(spec, spec.model, kernels) : scriptModel(spec);
@@ -91,7 +91,8 @@ class SpecTokenizer implements Tokenizer {
   id(token: string): number | undefined {
     if (!this.idsByToken) {
       this.idsByToken = new Map();
-      for (let id = this.size - 1; id >= 0; id--) this.idsByToken.set(this.written(id), id);
+      const written = this.spec.tokens.toArray();
+      for (let id = this.size - 1; id >= 0; id--) this.idsByToken.set(written[id] || this.written(id), id);
       for (const [id, content] of this.contents) this.idsByToken.set(content, id);
       this.idsByToken.delete('');
     }
@@ -108,13 +109,14 @@ class SpecTokenizer implements Tokenizer {
     const content = this.contents.get(id);
     if (content !== undefined) return utf8.encode(content);
     const type = this.spec.types[id];
-    const token = this.spec.tokens[id]!;
-    if (type === TOKEN.byte) return Uint8Array.of(Number.parseInt(token.slice(3, 5), 16));
-    return type === TOKEN.normal || type === TOKEN.unused ? this.model.bytes(id) : utf8.encode(token);
+    if (type === TOKEN.normal || type === TOKEN.unused) return this.model.bytes(id);
+    const token = this.spec.tokens.at(id)!;
+    return type === TOKEN.byte ? Uint8Array.of(Number.parseInt(token.slice(3, 5), 16)) : utf8.encode(token);
   }
 
   isSpecial(id: number): boolean {
-    return this.special[id] === 1;
+    const type = this.spec.types[id];
+    return this.added.get(id) ?? (type === TOKEN.control || type === TOKEN.unknown);
   }
 
   stream({ special = false, previous = [] }: { special?: boolean; previous?: Iterable<number> } = {}): TextStream {
@@ -138,7 +140,8 @@ class SpecTokenizer implements Tokenizer {
   /** The vocabulary's own writing; vocabularies of bytes are shown in GPT-2's alphabet. */
   private written(id: number): string {
     const { model, tokens } = this.spec;
-    return tokens[id] || model.model !== 'merge' || model.writing !== 'bytes' ? tokens[id]! : bytesToLetters(this.model.bytes(id));
+    const token = tokens.at(id)!;
+    return token || model.model !== 'merge' || model.writing !== 'bytes' ? token : bytesToLetters(this.model.bytes(id));
   }
 
   private visible(id: number, special: boolean): boolean {
@@ -204,7 +207,8 @@ function scriptModel(spec: TokenizerSpec): Model {
   const encoder = model.model === 'unigram' ? new UnigramEncoder(spec, model) : model.model === 'wordpiece' ? new WordPieceEncoder(spec, model) : new GreedyEncoder(spec, model);
   const bytes = (id: number): Uint8Array => {
     if (model.model === 'greedy') return model.tokenBytes[id]!;
-    return utf8.encode(model.model === 'unigram' ? tokens[id]!.replaceAll(MARK, ' ') : wordText(tokens[id]!, model));
+    const token = tokens.at(id)!;
+    return utf8.encode(model.model === 'unigram' ? token.replaceAll(MARK, ' ') : wordText(token, model));
   };
   return {
     encode: (text, first, ids) => splitText(split.steps, text, first).forEach((piece) => encoder.encode(piece, ids)),

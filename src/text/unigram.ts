@@ -17,7 +17,7 @@ export class UnigramEncoder {
     this.scores = Float64Array.from(model.scores);
     this.unknown = unk ?? 0;
     let least = Infinity;
-    tokens.forEach((token, id) => {
+    tokens.toArray().forEach((token, id) => {
       const type = types[id];
       if (type === TOKEN.byte) this.byteIds[Number.parseInt(token.slice(3, 5), 16)] = id;
       if (type === TOKEN.normal) least = Math.min(least, this.scores[id]!);

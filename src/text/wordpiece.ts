@@ -12,7 +12,7 @@ export class WordPieceEncoder {
   constructor({ tokens, types, unk }: TokenizerSpec, { mark, marks, longestWord }: WordPieceModel) {
     this.unknown = unk ?? 0;
     this.longestWord = longestWord;
-    tokens.forEach((token, id) => {
+    tokens.toArray().forEach((token, id) => {
       if (types[id] !== TOKEN.normal) return;
       const marked = token.startsWith(mark) && token.length > mark.length;
       const table = marked === (marks === 'start') ? this.starts : this.rest;

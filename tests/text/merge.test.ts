@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BYTE_LETTERS, bytesToLetters } from '../../src/text/alphabet.js';
+import { StringList } from '../../src/files/strings.js';
 import { createTokenizer } from '../../src/text/index.js';
 import { TOKEN, type MergeModel, type TokenizerSpec } from '../../src/text/spec.js';
 import { SCAN, WHOLE } from '../../src/text/split.js';
@@ -14,7 +15,7 @@ const builds = buildsHere();
 
 function specOf(tokens: readonly string[], model: Partial<MergeModel>, more: Partial<TokenizerSpec> = {}): TokenizerSpec {
   return {
-    kind: 'bpe', tokens, types: Uint8Array.from(tokens, (token) => (/^<0x..>$/.test(token) ? TOKEN.byte : TOKEN.normal)), added: [], normalise: [], prefix: { when: 'never' }, split: WHOLE,
+    kind: 'bpe', tokens: StringList.from(tokens), types: Uint8Array.from(tokens, (token) => (/^<0x..>$/.test(token) ? TOKEN.byte : TOKEN.normal)), added: [], normalise: [], prefix: { when: 'never' }, split: WHOLE,
     model: { model: 'merge', symbols: 'bytes', writing: 'alphabet', ignoreMerges: false, fuseUnknown: false, ...model },
     before: [], after: [], dropLeadingSpace: false, ...more,
   };
@@ -46,8 +47,8 @@ describe('merging equals the plain reference', () => {
   test.each(builds)('a list of merges over bytes (%s)', (build) => {
     for (let seed = 1; seed <= FUZZ; seed++) {
       const { tokens, merges } = randomMerges(seed, 3 + (seed % 40));
-      const given = seed % 2 ? merges : merges.map((pair) => pair.join(' '));
-      const tokenizer = createTokenizer(specOf(tokens, { merges: given as MergeModel['merges'] }), kernelsOf(build));
+      const given = seed % 2 ? merges : StringList.from(merges.map((pair) => pair.join(' ')));
+      const tokenizer = createTokenizer(specOf(tokens, { merges: given }), kernelsOf(build));
       const rules = byList(merges);
       for (const length of [0, 1, 2, 7, 39, 40, 41, 42, 150]) {
         const text = randomWord(seed * 31 + length, length, 'abc ');

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { StringList } from '../../src/files/strings.js';
 import { MergeEngine } from '../../src/text/engine.js';
 import { familySplitter, knownScanner, preTokenizer, preTokenizerNames, type FamilyName } from '../../src/text/patterns.js';
 import { compilePattern } from '../../src/text/regex.js';
@@ -9,7 +10,7 @@ import { randomText } from './support/random-text.js';
 
 const model: MergeModel = { model: 'merge', symbols: 'bytes', writing: 'plain', merges: [], ignoreMerges: false, fuseUnknown: false };
 const spec: TokenizerSpec = {
-  kind: 'bpe', tokens: ['a'], types: Uint8Array.of(1), added: [], normalise: [], prefix: { when: 'never' }, split: WHOLE, model,
+  kind: 'bpe', tokens: StringList.from(['a']), types: Uint8Array.of(1), added: [], normalise: [], prefix: { when: 'never' }, split: WHOLE, model,
   before: [], after: [], dropLeadingSpace: false,
 };
 const FUZZ = Number(process.env.STONECHAT_FUZZ ?? 1500);

@@ -1,5 +1,6 @@
 import { StonechatError } from '../../errors.js';
-import type { MetadataValue, ModelFile, TensorInfo } from '../../files/types.js';
+import { StringList } from '../../files/strings.js';
+import type { MetadataArray, MetadataValue, ModelFile, TensorInfo } from '../../files/types.js';
 import type { Estimate } from '../../generate/types.js';
 import { countLayers, isTied, layerRows } from '../../models/parameters.js';
 import { tokenizerFromModel } from '../../text/index.js';
@@ -42,8 +43,13 @@ const contentsOf = (file: ModelFile, full: boolean) => ({
   tensors: [...file.tensors.values()].map(({ name, type, shape, bytes: size }) => ({ name, type, shape, bytes: size })),
 });
 
-const isArray = (value: MetadataValue): value is Extract<MetadataValue, { length: number }> & object => typeof value === 'object';
-const shortened = (value: ArrayLike<unknown>) => (value.length <= ITEMS_SHOWN ? value : { length: value.length, first: Array.from({ length: ITEMS_SHOWN }, (_, i) => value[i]) });
+const isArray = (value: MetadataValue): value is MetadataArray => typeof value === 'object';
+const shortened = (value: MetadataArray) => (value.length <= ITEMS_SHOWN ? value : { length: value.length, first: itemsOf(value, ITEMS_SHOWN) });
+
+function itemsOf(values: MetadataArray, most: number): MetadataValue[] {
+  const length = Math.min(values.length, most);
+  return Array.from({ length }, (_, i) => (values instanceof StringList ? values.at(i)! : values[i]!));
+}
 
 const partOf = (name: string): string => /^blk\.(\d+)\./.exec(name)?.[1] ?? (/^(token|position|token_types?)_embd/.test(name) ? 'embedding' : 'head');
 
@@ -92,7 +98,7 @@ const memoryOf = async (args: Arguments, source: NamedModel, file: ModelFile): P
 function show(value: MetadataValue, full: boolean): string {
   if (typeof value === 'string') return value.length > TEXT_SHOWN && !full ? `${JSON.stringify(value.slice(0, TEXT_SHOWN))}… (${several(value.length, 'character')})` : JSON.stringify(value);
   if (!isArray(value)) return String(value);
-  const shown = Array.from({ length: full ? value.length : Math.min(value.length, ITEMS_SHOWN) }, (_, i) => show(value[i] as MetadataValue, full));
+  const shown = itemsOf(value, full ? Infinity : ITEMS_SHOWN).map((item) => show(item, full));
   return `[${shown.join(', ')}${shown.length < value.length ? `, … ${count(value.length)} in all` : ''}]`;
 }
 
