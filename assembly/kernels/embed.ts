@@ -1,4 +1,4 @@
-import { BFloat16, Float32, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupBytes } from '../weights/types';
+import { BFloat16, Float32, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupAt } from '../weights/types';
 import { valueAt } from '../weights/unpack';
 
 /** out[i] = row ids[i] (i32) of packed w, dequantised, for i = first..end. Rows of out are outStride elements apart. */
@@ -6,7 +6,7 @@ import { valueAt } from '../weights/unpack';
 @inline function embed<W>(out: usize, ids: usize, w: usize, k: i32, outStride: i32, first: i32, end: i32): void {
   for (let i = first; i < end; i++) {
     const id = load<u32>(ids + (<usize>i << 2)), to = out + (<usize>i * <usize>outStride << 2);
-    const group = w + <usize>(id >> 3) * groupBytes<W>(k);
+    const group = groupAt<W>(w, id >> 3, k);
     for (let column: usize = 0; column < <usize>k; column++) store<f32>(to + (column << 2), valueAt<W>(group, id & 7, column));
   }
 }

@@ -7,17 +7,20 @@
  *   sum = 0; for k ascending: sum = sum + x[k] * w[k]     each operation rounded to f32, w[k] dequantised as in unpack.ts.
  */
 import { SIMD } from '../lanes';
-import { REBIAS, bfloats, halves, shortFloats, shortMask, upperMask } from '../weights/half';
+import { NORMAL_REBIAS, bfloats, shortFloats, shortMask, upperMask } from '../weights/half';
 import {
-  BFloat16, Float32, HALF_HEADER, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupBytes, is, isFloat,
+  BFloat16, Float32, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, floatHeader, groupAt, groupBytes, is, isPaired,
 } from '../weights/types';
 import { unpackFloats } from '../weights/unpack';
 import { DEPTH, GEMM_BYTES, blockRows, multiplyPanel, packRows, panelOf } from './gemm';
 import { MATMUL_Q8_BYTES } from './matmul_q8';
 import { Fused, Separate, addProduct } from './tile';
 
-/** Bytes of scratch for one thread: a panel of 8 rows in f32, a block of the f32 product, or an integer panel and its tokens. */
-export function matmul_scratch_bytes(k: i32): usize { return max((<usize>k << 5) + 64, max(GEMM_BYTES, MATMUL_Q8_BYTES)); }
+/** Bytes of scratch for one thread: a panel of 8 rows and a token in f32, a block of the f32 product, or an integer panel and its tokens. */
+export function matmul_scratch_bytes(k: i32): usize { return max(<usize>k * 36 + 64, max(GEMM_BYTES, MATMUL_Q8_BYTES)); }
+
+/** Bytes of f32 weights that may well be in a cache: the next take one group at a time, one stream of memory instead of two (half as fast). */
+const CACHED: usize = 256 << 10;
 
 /** Fewer tokens than a tile has rows: one after another. */
 const FEW: i32 = 4;
@@ -25,50 +28,54 @@ const FEW: i32 = 4;
 // @ts-ignore: decorator
 @inline function matmul<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   const yBytes = <usize>yStride << 2, xBytes = <usize>xStride << 2;
-  y += <usize>firstGroup << 5;
-  w += <usize>firstGroup * groupBytes<W>(k);
-  const groups = endGroup - firstGroup;
-  if (m < FEW) multiplyFew<W>(y, x, w, scratch, m, k, yBytes, xBytes, groups);
-  else multiplyBlocks<W, Separate>(y, x, w, scratch, m, k, yBytes, xBytes, groups);
+  if (m < FEW) multiplyFew<W>(y, x, w, scratch, m, k, yBytes, xBytes, firstGroup, endGroup);
+  else multiplyBlocks<W, Separate>(y, x, w, scratch, m, k, yBytes, xBytes, firstGroup, endGroup);
 }
 
 /** `F`: how tile.ts multiplies. */
-function multiplyBlocks<W, F>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yBytes: usize, xBytes: usize, groups: i32): void {
+function multiplyBlocks<W, F>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yBytes: usize, xBytes: usize, firstGroup: i32, endGroup: i32): void {
   const block = blockRows<F>(m);
   for (let column = 0; column < k; column += DEPTH) {
     const depth = min(DEPTH, k - column);
     for (let token = 0; token < m; token += block) {
       const rows = min(block, m - token);
       packRows<F>(scratch, x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
-      for (let group: usize = 0; group < <usize>groups; group++) {
-        const packed = w + group * groupBytes<W>(k);
+      for (let group = firstGroup; group < endGroup; group++) {
+        const packed = groupAt<W>(w, group, k);
         if (!is<W, Float32>()) unpackFloats<W>(panelOf(scratch), packed, column, column + depth);
         const panel = is<W, Float32>() ? packed + (<usize>column << 5) : panelOf(scratch);
-        multiplyPanel<F>(y + <usize>token * yBytes + (group << 5), panel, scratch, rows, depth, yBytes, column == 0);
+        multiplyPanel<F>(y + <usize>token * yBytes + (<usize>group << 5), panel, scratch, rows, depth, yBytes, column == 0);
       }
     }
   }
 }
 
-function multiplyFew<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yBytes: usize, xBytes: usize, groups: i32): void {
-  let group = 0;
-  if (SIMD && m == 1 && isFloat<W>()) {
-    const scaled = is<W, Half>() && scaleActivations(scratch, x, k);
-    for (; group + 2 <= groups; group += 2) {
-      if (scaled && load<u32>(w) + load<u32>(w + groupBytes<W>(k)) == 0) multiplyTwoGroups<W, Scaled>(y, scratch, w, k);
-      else multiplyTwoGroups<W, W>(y, x, w, k);
-      y += 64;
-      w += 2 * groupBytes<W>(k);
+function multiplyFew<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yBytes: usize, xBytes: usize, firstGroup: i32, endGroup: i32): void {
+  let group = firstGroup;
+  if (SIMD && m == 1 && (isPaired<W>() || is<W, Float32>() && <usize>(endGroup - firstGroup) * groupBytes<W>(k) <= CACHED)) {
+    if (isPaired<W>() && group & 1) multiplyGroup<W>(y, x, w, scratch, m, k, yBytes, xBytes, group++);
+    const values = is<W, Half>() ? scratch + (<usize>k << 5) : x, exact = !is<W, Half>() || scaleActivations(values, x, k);
+    for (; group + 2 <= endGroup; group += 2) {
+      const a = groupAt<W>(w, group, k), b = groupAt<W>(w, group + 1, k);
+      if (exact && !(is<W, Half>() && load<u32>(a) | load<u32>(b))) {
+        multiplyTwoGroups<W>(y + (<usize>group << 5), values, a + floatHeader<W>(), b + floatHeader<W>(), k);
+      } else {
+        multiplyGroup<W>(y, x, w, scratch, m, k, yBytes, xBytes, group);
+        multiplyGroup<W>(y, x, w, scratch, m, k, yBytes, xBytes, group + 1);
+      }
     }
   }
-  for (; group < groups; group++) {
-    if (!is<W, Float32>()) unpackFloats<W>(scratch, w, 0, k);
-    for (let token: usize = 0; token < <usize>m; token++) {
-      if (SIMD) multiplyOne(y + token * yBytes, x + token * xBytes, is<W, Float32>() ? w : scratch, k);
-      else multiplyOneByValue(y + token * yBytes, x + token * xBytes, is<W, Float32>() ? w : scratch, k);
-    }
-    y += 32;
-    w += groupBytes<W>(k);
+  for (; group < endGroup; group++) multiplyGroup<W>(y, x, w, scratch, m, k, yBytes, xBytes, group);
+}
+
+/** A few tokens x 8 rows. */
+function multiplyGroup<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yBytes: usize, xBytes: usize, group: i32): void {
+  const packed = groupAt<W>(w, group, k), panel = is<W, Float32>() ? packed : scratch;
+  if (!is<W, Float32>()) unpackFloats<W>(panel, packed, 0, k);
+  y += <usize>group << 5;
+  for (let token: usize = 0; token < <usize>m; token++) {
+    if (SIMD) multiplyOne(y + token * yBytes, x + token * xBytes, panel, k);
+    else multiplyOneByValue(y + token * yBytes, x + token * xBytes, panel, k);
   }
 }
 
@@ -100,32 +107,33 @@ function multiplyOneByValue(y: usize, x: usize, panel: usize, k: i32): void {
   }
 }
 
-/** f16 weights taken 2^112 too small, against activations as much too large: exactly the same products. */
-class Scaled {}
-
-/** scaled = x * 2^112; false where that is not exact because some finite |x| >= 2^15. */
+/**
+ * scaled = x * NORMAL_REBIAS: f16 weights are taken as much too small, exactly the same products. False where some |x| is too
+ * large for it or no number.
+ */
 function scaleActivations(scaled: usize, x: usize, k: i32): bool {
-  let largest: f32 = 0;
+  let largest: u32 = 0;
   for (let column: usize = 0; column < <usize>k; column++) {
     const value = load<f32>(x + (column << 2));
-    largest = max(largest, abs(value));
-    store<f32>(scaled + (column << 2), value * REBIAS);
+    largest = max(largest, reinterpret<u32>(abs(value)));
+    store<f32>(scaled + (column << 2), value * NORMAL_REBIAS);
   }
-  return largest < 32768;
+  return largest < TOO_LARGE;
 }
+/** The bits of 2^25. */
+const TOO_LARGE: u32 = 127 + 25 << 23;
 
-/** One token, 16 rows straight from packed floats: four independent sums hide the latency of the additions. */
-function multiplyTwoGroups<W, S>(y: usize, x: usize, w: usize, k: i32): void {
+/** One token, 16 rows straight from the columns of two groups at a and b: four independent sums hide the latency of the additions. */
+function multiplyTwoGroups<W>(y: usize, x: usize, a: usize, b: usize, k: i32): void {
   const mask = is<W, BFloat16>() ? upperMask() : shortMask();
   let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
-  let a = is<W, Half>() ? w + HALF_HEADER : w, b = a + groupBytes<W>(k);
   for (let column = 0; column < k; column++) {
     const value = v128.load32_splat(x), rawA = v128.load(a), rawB = v128.load(b);
-    a0 = addProduct<Separate>(a0, value, floats<S>(rawA, a, 0, mask)); a1 = addProduct<Separate>(a1, value, floats<S>(rawA, a, 1, mask));
-    b0 = addProduct<Separate>(b0, value, floats<S>(rawB, b, 0, mask)); b1 = addProduct<Separate>(b1, value, floats<S>(rawB, b, 1, mask));
+    a0 = addProduct<Separate>(a0, value, floats<W>(rawA, a, 0, mask)); a1 = addProduct<Separate>(a1, value, floats<W>(rawA, a, 1, mask));
+    b0 = addProduct<Separate>(b0, value, floats<W>(rawB, b, 0, mask)); b1 = addProduct<Separate>(b1, value, floats<W>(rawB, b, 1, mask));
     x += 4;
-    a += is<W, Float32>() ? 32 : 16;
-    b += is<W, Float32>() ? 32 : 16;
+    a += 32;
+    b += 32;
   }
   storeRow(y, a0, a1);
   storeRow(y + 32, b0, b1);
@@ -133,10 +141,9 @@ function multiplyTwoGroups<W, S>(y: usize, x: usize, w: usize, k: i32): void {
 
 /** Rows 0..3 or 4..7 of the column at `at`, whose first 16 bytes are `raw`. */
 // @ts-ignore: decorator
-@inline function floats<S>(raw: v128, at: usize, half: i32, mask: v128): v128 {
-  if (is<S, Float32>()) return half ? v128.load(at, 16) : raw;
-  if (is<S, Scaled>()) return shortFloats(raw, half, mask);
-  return is<S, Half>() ? halves(raw, half) : bfloats(raw, half, mask);
+@inline function floats<W>(raw: v128, at: usize, half: i32, mask: v128): v128 {
+  if (is<W, Float32>()) return half ? v128.load(at, 16) : raw;
+  return is<W, Half>() ? shortFloats(raw, half, mask) : bfloats(raw, half, mask);
 }
 
 /** matmul_f32_*: f32 activations; the exact mode of quantised weights. */
@@ -145,8 +152,7 @@ export function matmul_f32_f32(y: usize, x: usize, w: usize, scratch: usize, m: 
 }
 /** As matmul_f32_f32, with Fused of tile.ts: for training, where the user prefers speed to the same bits everywhere. */
 export function matmul_f32_f32_fused(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
-  const first = <usize>firstGroup << 5;
-  multiplyBlocks<Float32, Fused>(y + first, x, w + first * <usize>k, scratch, m, k, <usize>yStride << 2, <usize>xStride << 2, endGroup - firstGroup);
+  multiplyBlocks<Float32, Fused>(y, x, w, scratch, m, k, <usize>yStride << 2, <usize>xStride << 2, firstGroup, endGroup);
 }
 export function matmul_f32_f16(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Half>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);

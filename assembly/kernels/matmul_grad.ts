@@ -12,7 +12,7 @@
 import { SIMD } from '../lanes';
 import { storeTransposed } from '../weights/transpose';
 import {
-  BFloat16, BLOCK, Float32, GROUP, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupBytes, is, subs,
+  BFloat16, BLOCK, Float32, GROUP, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupAt, is, subs,
 } from '../weights/types';
 import { unpackFloats } from '../weights/unpack';
 import { DEPTH, GEMM_BYTES, PANEL_BYTES, blockRows, copyEight, multiplyPanel, packColumns, packRows, panelOf } from './gemm';
@@ -41,7 +41,7 @@ export function matmul_grad_x_items(k: i32): i32 { return (k + BLOCK - 1) / BLOC
     const depth = min(DEPTH, n - row), fresh = row == 0 && !accumulate;
     for (let column = first * BLOCK; column < endColumn;) {
       const next = min(endColumn, column - column % CHUNK + CHUNK);
-      packPanels<W>(panels, panelOf(scratch), w + <usize>(row / GROUP) * groupBytes<W>(k), (depth + GROUP - 1) / GROUP, k, column, next);
+      packPanels<W>(panels, panelOf(scratch), w, row / GROUP, (row + depth + GROUP - 1) / GROUP, k, column, next);
       for (let token = 0; token < m; token += block) {
         const rows = min(block, m - token);
         packRows<F>(scratch, dy + <usize>token * dyBytes + (<usize>row << 2), rows, depth, dyBytes);
@@ -54,10 +54,11 @@ export function matmul_grad_x_items(k: i32): i32 { return (k + BLOCK - 1) / BLOC
   }
 }
 
-/** Columns first … end of some groups of rows, turned over to panels [row][8 columns]. `unpacked`: room for DEPTH columns of a group in f32. */
-function packPanels<W>(panels: usize, unpacked: usize, packed: usize, groups: i32, k: i32, first: i32, end: i32): void {
+/** Columns first … end of groups group … endGroup, turned over to panels [row][8 columns]. `unpacked`: room for DEPTH columns of a group in f32. */
+function packPanels<W>(panels: usize, unpacked: usize, w: usize, group: i32, endGroup: i32, k: i32, first: i32, end: i32): void {
   const whole = BLOCK * <i32>subs<W>();
-  for (let group = 0; group < groups; group++, panels += PANEL_ROWS, packed += groupBytes<W>(k)) {
+  for (; group < endGroup; group++, panels += PANEL_ROWS) {
+    const packed = groupAt<W>(w, group, k);
     for (let column = first; column < end;) {
       const next = min(end, column - column % DEPTH + DEPTH);
       const from = column - column % whole;

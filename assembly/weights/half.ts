@@ -4,12 +4,46 @@
  * f16 bits moved down by 3 (sign apart) are an f32 whose exponent is short by 112, so one exact multiplication by
  * 2^112 converts normals and subnormals alike; an exponent of all ones is set to f32's own.
  *
+ * Weights of f16 are packed without subnormals, which processors multiply slowly: five bits of exponent with a bias of 25 hold all
+ * of them as normal numbers, and everything below 128. A group with a larger value, an infinity or NaN stays f16.
+ *
  * Packed pairs: a u32 holds row r in its low and row r + 4 in its high half; four of them make a column of 8 rows.
  */
-export const REBIAS: f32 = 5192296858534827628530496329220096.0; // 2^112
+const REBIAS: f32 = 5192296858534827628530496329220096.0; // 2^112
 const MAGNITUDE: u32 = 0x0FFFE000;
 const EXPONENT: u32 = 0x0F800000;
 const INFINITE: u32 = 0x7F800000;
+
+/** What the exponent is short by in bits of bias 25. */
+export const NORMAL_REBIAS: f32 = 5070602400912917605986812821504.0; // 2^102
+
+/** The first f16 bits, sign apart, that are too large for a bias of 25: of 128. */
+export const NORMAL_END: u32 = 0x5800;
+
+/** The f32 of bits of bias 25. */
+export function normalToFloat(bits: u32): f32 {
+  return reinterpret<f32>((bits & 0x8000) << 16 | (bits << 13) & MAGNITUDE) * NORMAL_REBIAS;
+}
+
+/** f16 bits below NORMAL_END with a bias of 25. */
+export function toNormal(bits: u32): u32 {
+  const short = reinterpret<u32>(reinterpret<f32>((bits << 13) & MAGNITUDE) * TO_NORMAL);
+  return bits & 0x8000 | short >> 13;
+}
+
+/** A pair vector of f16 bits below NORMAL_END with a bias of 25. */
+// @ts-ignore: decorator
+@inline export function toNormals(pairs: v128): v128 {
+  return v128.or(i32x4.shr_u(upperNormals(pairs, 0), 16), upperNormals(pairs, 1));
+}
+const TO_NORMAL: f32 = 1024;
+
+/** Rows 0..3 or 4..7 in the upper halves. */
+// @ts-ignore: decorator
+@inline function upperNormals(pairs: v128, half: i32): v128 {
+  const short = f32x4.mul(shortFloats(pairs, half, shortMask()), f32x4.splat(TO_NORMAL));
+  return v128.or(i32x4.shl(short, 3), v128.and(short, i32x4.splat(0x80000000)));
+}
 
 /** The f32 of f16 bits. */
 export function halfToFloat(bits: u32): f32 {

@@ -4,29 +4,26 @@
  */
 import { SIMD } from '../lanes';
 import { putCode, storeChunks } from './codes';
-import { halfToFloat, pairOffset } from './half';
+import { NORMAL_END, halfToFloat, pairOffset, toNormal, toNormals } from './half';
 import { low, high, even, odd, storeTransposed } from './transpose';
 import {
-  BFloat16, BLOCK, Float32, GROUP, HALF_HEADER, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
-  codeBytes, fileBytes, groupBytes, hasHalfPairs, hasMinimum, headerBytes, highBits, is, isFloat, isK, subs, superBytes, supers,
+  BFloat16, BLOCK, Float32, GROUP, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
+  codeBytes, fileBytes, floatHeader, groupAt, hasHalfPairs, hasMinimum, headerBytes, highBits, is, isFloat, isK, isPaired, packedBytes, subs, superBytes, supers,
 } from './types';
 
-/** Packs n rows of k columns, whole groups of 8 rows one after another. */
+/** Packs n rows of k columns, group by group; of pairs both. */
 // @ts-ignore: decorator
 @inline function repack<W>(dst: usize, src: usize, n: i32, k: i32): void {
   const rowBytes = is<W, Float32>() ? <usize>k << 2 : isFloat<W>() ? <usize>k << 1 : <usize>supers<W>(k) * fileBytes<W>();
-  for (let row = 0; row < n; row += GROUP) {
-    const rows = min(GROUP, n - row);
-    if (is<W, Float32>()) packWords(dst, src, rows, k, rowBytes);
-    else if (isFloat<W>()) packPairs<W>(dst, src, rows, k, rowBytes);
-    else packBlocks<W>(dst, src, rows, k, rowBytes);
-    dst += groupBytes<W>(k);
+  const end = isPaired<W>() ? (n + 2 * GROUP - 1) / (2 * GROUP) * (2 * GROUP) : n;
+  for (let row = 0; row < end; row += GROUP) {
+    const to = groupAt<W>(dst, row / GROUP, k), rows = max(0, min(GROUP, n - row));
+    if (is<W, Float32>()) packWords(to, src, rows, k, rowBytes);
+    else if (isFloat<W>()) packPairs<W>(to, src, rows, k, rowBytes);
+    else packBlocks<W>(to, src, rows, k, rowBytes);
     src += rowBytes << 3;
   }
 }
-
-// @ts-ignore: decorator
-@inline function packedBytes<W>(n: i32, k: i32): usize { return <usize>((n + GROUP - 1) / GROUP) * groupBytes<W>(k); }
 
 // Floats
 
@@ -57,53 +54,59 @@ function packWords(dst: usize, src: usize, rows: i32, k: i32, rowBytes: usize): 
 }
 
 function packPairs<W>(dst: usize, src: usize, rows: i32, k: i32, rowBytes: usize): void {
+  const normal = is<W, Half>() && !anyFrom(src, rows * k, NORMAL_END);
   if (is<W, Half>()) {
-    v128Zero(dst);
-    store<u32>(dst, anySpecial(src, rows * k));
-    dst += HALF_HEADER;
+    store<u64>(dst, normal ? 0 : 1);
+    store<u64>(dst, 0, 8);
+    dst += floatHeader<W>();
   }
+  if (normal) packColumns<Normal>(dst, src, rows, k, rowBytes);
+  else packColumns<W>(dst, src, rows, k, rowBytes);
+}
+
+/** f16 to be packed with a bias of 25. */
+class Normal {}
+
+/** Columns of a group, 32 bytes apart. */
+function packColumns<S>(dst: usize, src: usize, rows: i32, k: i32, rowBytes: usize): void {
   let done = 0;
   if (SIMD) {
     for (; done + 8 <= k; done += 8) {
-      const at = src + (<usize>done << 1), to = dst + (<usize>done << 4);
+      const at = src + (<usize>done << 1), to = dst + (<usize>done << 5);
       const a = loadRow(at, 0, rows, rowBytes), e = loadRow(at, 4, rows, rowBytes);
       const b = loadRow(at, 1, rows, rowBytes), f = loadRow(at, 5, rows, rowBytes);
       const c = loadRow(at, 2, rows, rowBytes), g = loadRow(at, 6, rows, rowBytes);
       const d = loadRow(at, 3, rows, rowBytes), h = loadRow(at, 7, rows, rowBytes);
-      storeTransposed(to, 16, pairLow(a, e), pairLow(b, f), pairLow(c, g), pairLow(d, h));
-      storeTransposed(to + 64, 16, pairHigh(a, e), pairHigh(b, f), pairHigh(c, g), pairHigh(d, h));
+      storeTransposed(to, 32, pairLow<S>(a, e), pairLow<S>(b, f), pairLow<S>(c, g), pairLow<S>(d, h));
+      storeTransposed(to + 128, 32, pairHigh<S>(a, e), pairHigh<S>(b, f), pairHigh<S>(c, g), pairHigh<S>(d, h));
     }
   }
   for (; done < k; done++) {
     for (let row = 0; row < GROUP; row++) {
-      const at = src + <usize>row * rowBytes + (<usize>done << 1);
-      store<u16>(dst + (<usize>done << 4) + pairOffset(row), row < rows ? load<u16>(at) : 0);
+      const bits = row < rows ? <u32>load<u16>(src + <usize>row * rowBytes + (<usize>done << 1)) : 0;
+      store<u16>(dst + (<usize>done << 5) + pairOffset(row), is<S, Normal>() ? toNormal(bits) : bits);
     }
   }
 }
 
 // @ts-ignore: decorator
-@inline function pairLow(a: v128, b: v128): v128 { return v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+@inline function pairLow<S>(a: v128, b: v128): v128 { return kept<S>(v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11)); }
 // @ts-ignore: decorator
-@inline function pairHigh(a: v128, b: v128): v128 { return v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
-
+@inline function pairHigh<S>(a: v128, b: v128): v128 { return kept<S>(v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15)); }
 // @ts-ignore: decorator
-@inline function v128Zero(address: usize): void {
-  store<u64>(address, 0);
-  store<u64>(address, 0, 8);
-}
+@inline function kept<S>(pairs: v128): v128 { return is<S, Normal>() ? toNormals(pairs) : pairs; }
 
-/** Whether any of `count` f16 values is infinite or NaN. */
-function anySpecial(src: usize, count: i32): u32 {
+/** Whether any of `count` f16 values has bits, sign apart, of `first` or above. */
+function anyFrom(src: usize, count: i32, first: u32): bool {
   let done = 0;
   if (SIMD) {
-    const exponent = i16x8.splat(0x7C00);
-    let found = i16x8.splat(0);
-    for (; done + 8 <= count; done += 8) found = v128.or(found, i16x8.eq(v128.and(v128.load(src + (<usize>done << 1)), exponent), exponent));
-    if (v128.any_true(found)) return 1;
+    const magnitude = i16x8.splat(0x7FFF);
+    let largest = i16x8.splat(0);
+    for (; done + 8 <= count; done += 8) largest = i16x8.max_s(largest, v128.and(v128.load(src + (<usize>done << 1)), magnitude));
+    if (v128.any_true(i16x8.ge_s(largest, i16x8.splat(<i16>first)))) return true;
   }
-  for (; done < count; done++) if ((load<u16>(src + (<usize>done << 1)) & 0x7C00) == 0x7C00) return 1;
-  return 0;
+  for (; done < count; done++) if (<u32>(load<u16>(src + (<usize>done << 1)) & 0x7FFF) >= first) return true;
+  return false;
 }
 
 // Blocks

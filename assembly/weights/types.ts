@@ -2,8 +2,9 @@
  * The weight types and the shapes of their packed form. A tag class stands for each type; every question about a
  * tag is answered at compile time, so one generic body serves all types.
  *
- * Packed form: rows in groups of GROUP = 8. A float group is k-major. A quantised group is a run of superblocks,
- * each `subs` blocks of 32 columns: a header of scales, then the unsigned codes of the blocks (codes.ts, scales.ts).
+ * Packed form: rows in groups of GROUP = 8. A float group is k-major; of the 16-bit floats two groups lie side by side, 16 bytes
+ * each of every 32 (one token takes both at once, and two streams of memory would be slower than one). A quantised group is a run
+ * of superblocks, each `subs` blocks of 32 columns: a header of scales, then the unsigned codes of the blocks (codes.ts, scales.ts).
  */
 export class Float32 {}
 export class Half {}
@@ -28,6 +29,10 @@ export const BLOCK: i32 = 32;
 /** Floats are stored per column, without blocks. */
 // @ts-ignore: decorator
 @inline export function isFloat<W>(): bool { return is<W, Float32>() || is<W, Half>() || is<W, BFloat16>(); }
+
+/** Two groups lie side by side. */
+// @ts-ignore: decorator
+@inline export function isPaired<W>(): bool { return is<W, Half>() || is<W, BFloat16>(); }
 
 /** Value = scale x code + minimum. The others are symmetric: scale x (code - offset). */
 // @ts-ignore: decorator
@@ -81,14 +86,25 @@ export const BLOCK: i32 = 32;
 // @ts-ignore: decorator
 @inline export function supers<W>(k: i32): i32 { return k / (BLOCK * <i32>subs<W>()); }
 
-/** Bytes at the head of an f16 group: u32, not 0 if any value is infinite or NaN; padding. */
-export const HALF_HEADER: usize = 16;
+/** Bytes at the head of an f16 group, like a column: u32, how its values are kept (half.ts); nothing else. */
+// @ts-ignore: decorator
+@inline export function floatHeader<W>(): usize { return is<W, Half>() ? 32 : 0; }
 
-/** Bytes of 8 packed rows of k columns. */
+/** Bytes of 8 packed rows of k columns; of 16 where groups are paired. */
 // @ts-ignore: decorator
 @inline export function groupBytes<W>(k: i32): usize {
-  if (is<W, Float32>()) return <usize>k * 32;
-  if (is<W, Half>()) return HALF_HEADER + <usize>k * 16;
-  if (is<W, BFloat16>()) return <usize>k * 16;
-  return <usize>supers<W>(k) * superBytes<W>();
+  return isFloat<W>() ? floatHeader<W>() + <usize>k * 32 : <usize>supers<W>(k) * superBytes<W>();
+}
+
+/** Where a group of packed rows of k columns begins. */
+// @ts-ignore: decorator
+@inline export function groupAt<W>(w: usize, group: i32, k: i32): usize {
+  return isPaired<W>() ? w + <usize>(group >> 1) * groupBytes<W>(k) + (<usize>(group & 1) << 4) : w + <usize>group * groupBytes<W>(k);
+}
+
+/** Bytes of n packed rows of k columns. */
+// @ts-ignore: decorator
+@inline export function packedBytes<W>(n: i32, k: i32): usize {
+  const rows = isPaired<W>() ? 2 * GROUP : GROUP;
+  return <usize>((n + rows - 1) / rows) * groupBytes<W>(k);
 }

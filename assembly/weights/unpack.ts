@@ -5,18 +5,21 @@
  */
 import { SIMD } from '../lanes';
 import { chunkCodes, codeAt, maskOf } from './codes';
-import { REBIAS, bfloats, halfToFloat, halves, pairOffset, shortFloats, shortMask, upperMask } from './half';
+import { NORMAL_REBIAS, bfloats, halfToFloat, halves, normalToFloat, pairOffset, shortFloats, shortMask, upperMask } from './half';
 import { minima, minimumAt, scaleAt, scales, sixteenthAt, sixteenths, smallScales } from './scales';
 import {
-  BFloat16, BLOCK, Float32, GROUP, HALF_HEADER, Half, Q6_K, codeBytes, hasMinimum, headerBytes, highBits, is, offset, subs, superBytes, supers,
+  BFloat16, BLOCK, Float32, GROUP, Half, Q6_K, codeBytes, floatHeader, hasMinimum, headerBytes, highBits, is, isPaired, offset, subs, superBytes, supers,
 } from './types';
 
 /** The value at `row` (0..7), `column` of a packed group. */
 // @ts-ignore: decorator
 @inline export function valueAt<W>(group: usize, row: usize, column: usize): f32 {
   if (is<W, Float32>()) return load<f32>(group + (column << 5) + (row << 2));
-  if (is<W, Half>()) return halfToFloat(load<u16>(group + (column << 4) + pairOffset(row), HALF_HEADER));
-  if (is<W, BFloat16>()) return reinterpret<f32>(<u32>load<u16>(group + (column << 4) + pairOffset(row)) << 16);
+  if (isPaired<W>()) {
+    const bits = <u32>load<u16>(group + floatHeader<W>() + (column << 5) + pairOffset(row));
+    if (is<W, BFloat16>()) return reinterpret<f32>(bits << 16);
+    return load<u32>(group) ? halfToFloat(bits) : normalToFloat(bits);
+  }
   const block = column >> 5, sub = block & (subs<W>() - 1);
   const head = group + block / subs<W>() * superBytes<W>();
   return blockValue<W>(head, sub, row, column & 31);
@@ -37,11 +40,10 @@ export function unpackFloats<W>(panel: usize, group: usize, first: i32, end: i32
       for (let row: usize = 0; row < <usize>GROUP; row++) store<f32>(panel + (row << 2), valueAt<W>(group, row, column));
       panel += 32;
     }
-  } else if (is<W, BFloat16>()) unpackPairs<BFloat16>(panel, group + (<usize>first << 4), end - first);
-  else if (is<W, Half>()) {
-    const pairs = group + HALF_HEADER + (<usize>first << 4);
-    if (load<u32>(group)) unpackPairs<Half>(panel, pairs, end - first);
-    else unpackPairs<Finite>(panel, pairs, end - first);
+  } else if (isPaired<W>()) {
+    const pairs = group + floatHeader<W>() + (<usize>first << 5);
+    if (is<W, Half>() && !load<u32>(group)) unpackPairs<Normal>(panel, pairs, end - first);
+    else unpackPairs<W>(panel, pairs, end - first);
   } else {
     group += <usize>supers<W>(first) * superBytes<W>();
     for (let s = supers<W>(first); s < supers<W>(end); s++) {
@@ -55,8 +57,8 @@ export function unpackFloats<W>(panel: usize, group: usize, first: i32, end: i32
   }
 }
 
-/** f16 without infinities and NaN. */
-class Finite {}
+/** f16 with a bias of 25. */
+class Normal {}
 
 // @ts-ignore: decorator
 @inline function unpackPairs<S>(panel: usize, pairs: usize, k: i32): void {
@@ -65,14 +67,14 @@ class Finite {}
     const pair = v128.load(pairs);
     v128.store(panel, pairFloats<S>(pair, 0, mask));
     v128.store(panel, pairFloats<S>(pair, 1, mask), 16);
-    pairs += 16;
+    pairs += 32;
     panel += 32;
   }
 }
 
 // @ts-ignore: decorator
 @inline function pairFloats<S>(pair: v128, half: i32, mask: v128): v128 {
-  if (is<S, Finite>()) return f32x4.mul(shortFloats(pair, half, mask), f32x4.splat(REBIAS));
+  if (is<S, Normal>()) return f32x4.mul(shortFloats(pair, half, mask), f32x4.splat(NORMAL_REBIAS));
   return is<S, Half>() ? halves(pair, half) : bfloats(pair, half, mask);
 }
 

@@ -1,5 +1,6 @@
 import { DTYPES, type DType } from '../files/types.js';
 import type { Step } from '../kernels/steps.js';
+import { packedBytes } from '../run/weights.js';
 import { type Case, scratch, type Sizes, stepOf } from './cases.js';
 import { floats, weightBytes } from './random.js';
 import type { Region, Space } from './workbench.js';
@@ -10,15 +11,12 @@ const isFloat = (type: DType): type is FloatType => type === 'f32' || type === '
 const GROUP_ROWS = 8;
 const groupsOf = (rows: number): number => Math.ceil(rows / GROUP_ROWS);
 
-const packedBytes = ({ exports }: Space, type: DType, columns: number, rows: number): number =>
-  (exports[`packed_bytes_${type}`](GROUP_ROWS, columns) >>> 0) * groupsOf(rows);
-
 /** A packed matrix of rows x columns, in which the first `distinct` rows come again and again. */
 function placeWeights(space: Space, type: DType, columns: number, rows: number, distinct: number): Region {
   const raw = space.place(weightBytes(type, columns, distinct, 1));
-  const packed = space.allocate(packedBytes(space, type, columns, rows));
+  const packed = space.allocate(packedBytes(space.exports, type)(rows, columns));
   space.exports[`repack_${type}`](packed.address, raw.address, distinct, columns);
-  const bytes = packedBytes(space, type, columns, distinct);
+  const bytes = packedBytes(space.exports, type)(distinct, columns);
   const view = space.view(packed);
   for (let done = bytes; done < packed.bytes; done += bytes) view.copyWithin(done, 0, Math.min(bytes, packed.bytes - done));
   return packed;

@@ -13,14 +13,17 @@ const PIECE_BYTES = 4 << 20;
 const READ_AHEAD_BYTES = { buffered: 16 << 20, direct: 256 << 20 };
 /** Room for raw rows that are in the way of their own packed form. */
 const SCRATCH_BYTES = 256 << 10;
-const GROUP_ROWS = 8;
+/** Rows that every type packs without a remainder. */
+const GROUP_ROWS = 16;
 
 type Size = (rows: number, columns: number) => number;
 type Repack = (destination: number, source: number, rows: number, columns: number) => void;
 
-/** Counted in groups: the kernel's own answer for a whole matrix is a u32. */
-const packedBytes = (exports: KernelExports, type: DType): Size => (rows, columns) =>
-  (exports[`packed_bytes_${type}`](GROUP_ROWS, columns) >>> 0) * Math.ceil(rows / GROUP_ROWS);
+/** Bytes of packed rows, counted in groups: the kernel's own answer for a whole matrix is a u32. */
+export function packedBytes(exports: KernelExports, type: DType): Size {
+  const bytes: Size = (rows, columns) => exports[`packed_bytes_${type}`](rows, columns) >>> 0;
+  return (rows, columns) => bytes(GROUP_ROWS, columns) * Math.floor(rows / GROUP_ROWS) + bytes(rows % GROUP_ROWS, columns);
+}
 const repack = (exports: KernelExports, type: DType): Repack => exports[`repack_${type}`];
 
 const sizeOf = (tensor: TensorInfo): { columns: number; rows: number } => ({
