@@ -58,7 +58,7 @@ function multiplyFew<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k:
     for (; group + 2 <= endGroup; group += 2) {
       const a = groupAt<W>(w, group, k), b = groupAt<W>(w, group + 1, k);
       if (exact && !(is<W, Half>() && load<u32>(a) | load<u32>(b))) {
-        multiplyTwoGroups<W>(y + (<usize>group << 5), values, a + floatHeader<W>(), b + floatHeader<W>(), k);
+        multiplyTwoGroups<W>(y + (<usize>group << 5), values, a + floatHeader<W>(), k);
       } else {
         multiplyGroup<W>(y, x, w, scratch, m, k, yBytes, xBytes, group);
         multiplyGroup<W>(y, x, w, scratch, m, k, yBytes, xBytes, group + 1);
@@ -123,27 +123,31 @@ function scaleActivations(scaled: usize, x: usize, k: i32): bool {
 /** The bits of 2^25. */
 const TOO_LARGE: u32 = 127 + 25 << 23;
 
-/** One token, 16 rows straight from the columns of two groups at a and b: four independent sums hide the latency of the additions. */
-function multiplyTwoGroups<W>(y: usize, x: usize, a: usize, b: usize, k: i32): void {
+/** One token, 16 rows straight from the columns of a group and the next: four independent sums hide the latency of the additions. */
+function multiplyTwoGroups<W>(y: usize, x: usize, columns: usize, k: i32): void {
   const mask = is<W, BFloat16>() ? upperMask() : shortMask();
   let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
-  for (let column = 0; column < k; column++) {
-    const value = v128.load32_splat(x), rawA = v128.load(a), rawB = v128.load(b);
-    a0 = addProduct<Separate>(a0, value, floats<W>(rawA, a, 0, mask)); a1 = addProduct<Separate>(a1, value, floats<W>(rawA, a, 1, mask));
-    b0 = addProduct<Separate>(b0, value, floats<W>(rawB, b, 0, mask)); b1 = addProduct<Separate>(b1, value, floats<W>(rawB, b, 1, mask));
+  let a = is<W, Half>() ? columns - 2 : columns, b = a + groupBytes<W>(k);
+  for (; k > 0; k--) {
+    const value = v128.load32_splat(x);
+    a0 = addProduct<Separate>(a0, value, fourRows<W>(a, 0, mask)); a1 = addProduct<Separate>(a1, value, fourRows<W>(a, 1, mask));
+    b0 = addProduct<Separate>(b0, value, isPaired<W>() ? fourRows<W>(a, 2, mask) : v128.load(b));
+    b1 = addProduct<Separate>(b1, value, isPaired<W>() ? fourRows<W>(a, 3, mask) : v128.load(b, 16));
     x += 4;
     a += 32;
-    b += 32;
+    if (!isPaired<W>()) b += 32;
   }
   storeRow(y, a0, a1);
   storeRow(y + 32, b0, b1);
 }
 
-/** Rows 0..3 or 4..7 of the column at `at`, whose first 16 bytes are `raw`. */
+/** Rows 4 * i.. of the column at `at`; of f16 two bytes before it, so that every value lies in the upper half of its lane. */
 // @ts-ignore: decorator
-@inline function floats<W>(raw: v128, at: usize, half: i32, mask: v128): v128 {
-  if (is<W, Float32>()) return half ? v128.load(at, 16) : raw;
-  return is<W, Half>() ? shortFloats(raw, half, mask) : bfloats(raw, half, mask);
+@inline function fourRows<W>(at: usize, i: i32, mask: v128): v128 {
+  if (is<W, Float32>()) return i ? v128.load(at, 16) : v128.load(at);
+  if (is<W, BFloat16>()) return bfloats(i & 2 ? v128.load(at, 16) : v128.load(at), i & 1, mask);
+  const low = i & 2 ? v128.load(at, 16) : v128.load(at), high = i & 2 ? v128.load(at, 18) : v128.load(at, 2);
+  return v128.and(i32x4.shr_s(i & 1 ? high : low, 3), mask);
 }
 
 /** matmul_f32_*: f32 activations; the exact mode of quantised weights. */

@@ -105,6 +105,23 @@ describe.each(buildsHere())('matmul, %s build', (build) => {
     });
   });
 
+  it('multiplies f16 exactly, whatever lies side by side: subnormals, values of 128 and more, infinities, huge activations', () => {
+    const n = 48, k = 40, bench = load(build);
+    const small = randomRaw('f16', n, k, random(13), () => 0x2c00), halves = new Uint16Array(small.buffer, small.byteOffset, n * k);
+    halves.subarray(0, 4 * k).forEach((half, i, rows) => (rows[i] = half & 0x83ff));
+    [[9, 0x5800], [17, 0x7bff], [26, 0xfc00], [35, 0x7e01], [47, 0x57ff]].forEach(([row, bits]) => (halves[row! * k + 7] = bits!));
+    for (const factor of [1, 2 ** 25, 2 ** 26, 1e38, 1e-40, Infinity]) {
+      const x = randomFloats(k, random(17)).map((value, i) => (i % 5 ? value : value * factor));
+      const y = run(bench, 'f16', 'f32', x, small, { m: 1, n, k });
+      expect([...y], `activations times ${factor}`).toEqual([...matmulInOrder(x, dequantize('f16', small), 1, n, k)]);
+    }
+  });
+
+  it('takes f32 weights that no cache holds one group at a time, to the same bits', () => {
+    const shape = { m: 1, n: 24, k: 8200 }, next = random(19), x = randomFloats(shape.k, next), raw = randomRaw('f32', shape.n, shape.k, next);
+    expect(bits(run(load(build), 'f32', 'f32', x, raw, shape))).toEqual(bits(matmulInOrder(x, dequantize('f32', raw), 1, shape.n, shape.k)));
+  });
+
   it('takes addresses above 2 GiB', () => {
     const shape = { m: 5, n: 16, k: 256 }, next = random(11);
     const x = randomFloats(shape.m * shape.k, next), bench = load(build);
