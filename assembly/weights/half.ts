@@ -68,16 +68,7 @@ export function halfToFloat(bits: u32): f32 {
 /** `mask` for shortFloats: sign and magnitude. From memory, as all constants here: V8 would build them anew at each use, with three instructions. */
 // @ts-ignore: decorator
 @inline export function shortMask(): v128 { return v128.load32_splat(SHORT_MASK); }
-const SHORT_MASK: usize = memory.data<u32>([0x80000000 | 0x0FFFE000, 0x0F800000, 0x77800000, 0x7F800000]);
-
-/** Rows 0..3 or 4..7 of a pair vector of f16 as f32x4. */
-// @ts-ignore: decorator
-@inline export function halves(pairs: v128, half: i32): v128 {
-  const short = shortFloats(pairs, half, shortMask()), exponent = v128.load32_splat(SHORT_MASK, 4);
-  const special = i32x4.eq(v128.and(short, exponent), exponent);
-  const value = f32x4.mul(short, v128.load32_splat(SHORT_MASK, 8));
-  return v128.or(value, v128.and(special, v128.load32_splat(SHORT_MASK, 12)));
-}
+const SHORT_MASK: usize = memory.data<u32>([0x80000000 | 0x0FFFE000]);
 
 /** Rows 0..3 or 4..7 of a pair vector of bf16 as f32x4. `mask`: upperMask. */
 // @ts-ignore: decorator

@@ -8,7 +8,7 @@ import { NORMAL_END, halfToFloat, pairOffset, toNormal, toNormals } from './half
 import { low, high, even, odd, storeTransposed } from './transpose';
 import {
   BFloat16, BLOCK, Float32, GROUP, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
-  codeBytes, fileBytes, floatHeader, groupAt, hasHalfPairs, hasMinimum, headerBytes, highBits, is, isFloat, isK, isPaired, packedBytes, subs, superBytes, supers,
+  codeBytes, fileBytes, floatHeader, groupAt, hasMinimum, headerBytes, highBits, is, isFloat, isK, isPaired, packedBytes, subs, superBytes, supers,
 } from './types';
 
 /** Packs n rows of k columns, group by group; of pairs both. */
@@ -137,17 +137,10 @@ function packBlocks<W>(dst: usize, src: usize, rows: i32, k: i32, rowBytes: usiz
     const present = row < rows ? 0xFFFF : 0;
     const scale = load<u16>(block, is<W, Q6_K>() ? 208 : 0) & present;
     const minimum = hasMinimum<W>() ? load<u16>(block, 2) & present : 0;
-    if (hasHalfPairs<W>()) {
-      store<u16>(head + pairOffset(row), scale);
-      store<u16>(head + pairOffset(row), minimum, 16);
-    } else {
-      store<f32>(head + (row << 2), halfToFloat(scale));
-      if (is<W, Q6_K>()) packSixteenths(head + 32 + row, block + 192);
-      else if (isK<W>()) {
-        store<f32>(head + (row << 2), -halfToFloat(minimum), 32);
-        packBlockScales(head + 64 + row, block + 4);
-      }
-    }
+    store<f32>(head + (row << 2), halfToFloat(scale));
+    if (hasMinimum<W>()) store<f32>(head + (row << 2), isK<W>() ? -halfToFloat(minimum) : halfToFloat(minimum), 32);
+    if (is<W, Q6_K>()) packSixteenths(head + 32 + row, block + 192);
+    else if (isK<W>()) packBlockScales(head + 64 + row, block + 4);
   }
 }
 

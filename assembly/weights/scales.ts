@@ -1,13 +1,11 @@
 /**
  * Scales at the head of a packed superblock, for 8 rows:
- * - q8_0, q4_0, q5_0: f32 scale[8].
- * - q4_1, q5_1: f16 scale[8], f16 minimum[8], both as pairs (half.ts).
+ * - q8_0, q4_0, q5_0: f32 scale[8]; q4_1, q5_1: f32 scale[8], f32 minimum[8]. Twice the file's bytes, and no work for each token.
  * - q4_K, q5_K: f32 d[8], f32 -dmin[8], then per block u8 scale[8], u8 minimum[8]; the block's scale is d x scale and
  *   its minimum -dmin x minimum, rounded to f32 as ggml rounds them.
  * - q6_K: f32 d[8], then per block i8 sixteenth[2][8], one for each 16 columns.
  */
-import { halves, loadHalf, pairOffset } from './half';
-import { Q6_K, hasHalfPairs, hasMinimum, is, isK } from './types';
+import { Q6_K, hasMinimum, is, isK } from './types';
 
 const BLOCK_SCALES: usize = 64;
 export const SIXTEENTHS: usize = 32;
@@ -15,7 +13,6 @@ export const SIXTEENTHS: usize = 32;
 /** Scale of block `sub` at `row`; q6_K: d alone, see sixteenthAt. */
 // @ts-ignore: decorator
 @inline export function scaleAt<W>(head: usize, sub: usize, row: usize): f32 {
-  if (hasHalfPairs<W>()) return loadHalf(head + pairOffset(row));
   const scale = load<f32>(head + (row << 2));
   return isK<W>() && !is<W, Q6_K>() ? scale * <f32>load<u8>(head + (sub << 4) + row, BLOCK_SCALES) : scale;
 }
@@ -23,8 +20,8 @@ export const SIXTEENTHS: usize = 32;
 /** What is added to scale x code, for types with a minimum. */
 // @ts-ignore: decorator
 @inline export function minimumAt<W>(head: usize, sub: usize, row: usize): f32 {
-  if (hasHalfPairs<W>()) return loadHalf(head + pairOffset(row) + 16);
-  return load<f32>(head + (row << 2), 32) * <f32>load<u8>(head + (sub << 4) + row, BLOCK_SCALES + 8);
+  const minimum = load<f32>(head + (row << 2), 32);
+  return isK<W>() ? minimum * <f32>load<u8>(head + (sub << 4) + row, BLOCK_SCALES + 8) : minimum;
 }
 
 /** q6_K: the integer scale of columns 16 * part.. of block `sub`. */
@@ -43,7 +40,6 @@ export const SIXTEENTHS: usize = 32;
 /** Rows 4 * half.. of scaleAt. */
 // @ts-ignore: decorator
 @inline export function scales<W>(head: usize, small: v128, half: i32): v128 {
-  if (hasHalfPairs<W>()) return halves(v128.load(head), half);
   const scale = half ? v128.load(head, 16) : v128.load(head);
   return isK<W>() && !is<W, Q6_K>() ? f32x4.mul(scale, smallFloats(i16x8.extend_low_i8x16_u(small), half)) : scale;
 }
@@ -52,8 +48,8 @@ export const SIXTEENTHS: usize = 32;
 // @ts-ignore: decorator
 @inline export function minima<W>(head: usize, small: v128, half: i32): v128 {
   if (!hasMinimum<W>()) return i32x4.splat(0);
-  if (hasHalfPairs<W>()) return halves(v128.load(head, 16), half);
-  return f32x4.mul(half ? v128.load(head, 48) : v128.load(head, 32), smallFloats(i16x8.extend_high_i8x16_u(small), half));
+  const minimum = half ? v128.load(head, 48) : v128.load(head, 32);
+  return isK<W>() ? f32x4.mul(minimum, smallFloats(i16x8.extend_high_i8x16_u(small), half)) : minimum;
 }
 
 /** Rows 4 * half.. of sixteenthAt, as i32x4. */

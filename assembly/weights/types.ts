@@ -38,10 +38,6 @@ export const BLOCK: i32 = 32;
 // @ts-ignore: decorator
 @inline export function hasMinimum<W>(): bool { return is<W, Q4_1>() || is<W, Q5_1>() || is<W, Q4_K>() || is<W, Q5_K>(); }
 
-/** Legacy types that keep scale and minimum as f16 pairs. */
-// @ts-ignore: decorator
-@inline export function hasHalfPairs<W>(): bool { return is<W, Q4_1>() || is<W, Q5_1>(); }
-
 /** K-quants: superblocks of 256 columns with small integer scales per 32 (q6_K: per 16) columns. */
 // @ts-ignore: decorator
 @inline export function isK<W>(): bool { return is<W, Q4_K>() || is<W, Q5_K>() || is<W, Q6_K>(); }
@@ -66,7 +62,7 @@ export const BLOCK: i32 = 32;
 
 /** Bytes of scales at the head of one packed superblock (scales.ts). */
 // @ts-ignore: decorator
-@inline export function headerBytes<W>(): usize { return !isK<W>() ? 32 : is<W, Q6_K>() ? 160 : 192; }
+@inline export function headerBytes<W>(): usize { return !isK<W>() ? (hasMinimum<W>() ? 64 : 32) : is<W, Q6_K>() ? 160 : 192; }
 
 /** Bytes of the codes of one packed block, 32 columns x 8 rows (codes.ts). */
 // @ts-ignore: decorator

@@ -5,7 +5,7 @@
  */
 import { SIMD } from '../lanes';
 import { chunkCodes, codeAt, maskOf } from './codes';
-import { NORMAL_REBIAS, bfloats, halfToFloat, halves, normalToFloat, pairOffset, shortFloats, shortMask, upperMask } from './half';
+import { NORMAL_REBIAS, bfloats, halfToFloat, normalToFloat, pairOffset, shortFloats, shortMask, upperMask } from './half';
 import { minima, minimumAt, scaleAt, scales, sixteenthAt, sixteenths, smallScales } from './scales';
 import {
   BFloat16, BLOCK, Float32, GROUP, Half, Q6_K, codeBytes, floatHeader, hasMinimum, headerBytes, highBits, is, isPaired, offset, subs, superBytes, supers,
@@ -35,16 +35,13 @@ import {
 
 /** Unpacks columns first..end (whole superblocks) of a group to f32: 8 rows of each, 32 bytes a column. */
 export function unpackFloats<W>(panel: usize, group: usize, first: i32, end: i32): void {
-  if (!SIMD) {
+  if (!SIMD || is<W, Half>() && load<u32>(group)) {
     for (let column = first; column < end; column++) {
       for (let row: usize = 0; row < <usize>GROUP; row++) store<f32>(panel + (row << 2), valueAt<W>(group, row, column));
       panel += 32;
     }
-  } else if (isPaired<W>()) {
-    const pairs = group + floatHeader<W>() + (<usize>first << 5);
-    if (is<W, Half>() && !load<u32>(group)) unpackPairs<Normal>(panel, pairs, end - first);
-    else unpackPairs<W>(panel, pairs, end - first);
-  } else {
+  } else if (isPaired<W>()) unpackPairs<W>(panel, group + floatHeader<W>() + (<usize>first << 5), end - first);
+  else {
     group += <usize>supers<W>(first) * superBytes<W>();
     for (let s = supers<W>(first); s < supers<W>(end); s++) {
       for (let sub: usize = 0; sub < subs<W>(); sub++) {
@@ -57,25 +54,22 @@ export function unpackFloats<W>(panel: usize, group: usize, first: i32, end: i32
   }
 }
 
-/** f16 with a bias of 25. */
-class Normal {}
-
+/** Columns of bf16, or of f16 with a bias of 25. */
 // @ts-ignore: decorator
-@inline function unpackPairs<S>(panel: usize, pairs: usize, k: i32): void {
-  const mask = is<S, BFloat16>() ? upperMask() : shortMask();
+@inline function unpackPairs<W>(panel: usize, pairs: usize, k: i32): void {
+  const mask = is<W, BFloat16>() ? upperMask() : shortMask();
   for (let column = 0; column < k; column++) {
     const pair = v128.load(pairs);
-    v128.store(panel, pairFloats<S>(pair, 0, mask));
-    v128.store(panel, pairFloats<S>(pair, 1, mask), 16);
+    v128.store(panel, pairFloats<W>(pair, 0, mask));
+    v128.store(panel, pairFloats<W>(pair, 1, mask), 16);
     pairs += 32;
     panel += 32;
   }
 }
 
 // @ts-ignore: decorator
-@inline function pairFloats<S>(pair: v128, half: i32, mask: v128): v128 {
-  if (is<S, Normal>()) return f32x4.mul(shortFloats(pair, half, mask), f32x4.splat(NORMAL_REBIAS));
-  return is<S, Half>() ? halves(pair, half) : bfloats(pair, half, mask);
+@inline function pairFloats<W>(pair: v128, half: i32, mask: v128): v128 {
+  return is<W, BFloat16>() ? bfloats(pair, half, mask) : f32x4.mul(shortFloats(pair, half, mask), f32x4.splat(NORMAL_REBIAS));
 }
 
 /** Rows 4 * half.. of one block. */
