@@ -68,7 +68,7 @@ function multiplyGroups<W, D>(y: usize, xq: usize, w: usize, scratch: usize, m: 
 function multiplyTiles<W, D>(y: usize, xq: usize, w: usize, scratch: usize, tokens: i32, k: i32, yBytes: usize, groups: i32): void {
   for (let first = 0; first < k; first += PANEL_COLUMNS) {
     const columns = min(PANEL_COLUMNS, k - first), fourBytes = <usize>(columns / BLOCK) * fourBlock<D>();
-    layFours<D>(scratch + FOURS, xq, tokens, k, first, columns);
+    layFours<D>(scratch + FOURS, xq, tokens, k, first, columns, bias<W, D>(), inParts<W, D>());
     let to = y, packed = w + <usize>(first / BLOCK) / subs<W>() * superBytes<W>();
     for (let group = groups; group > 0; group--, to += 32, packed += groupBytes<W>(k)) {
       if (first == 0) clear(to, tokens, yBytes);
@@ -89,12 +89,12 @@ function clear(y: usize, tokens: i32, yBytes: usize): void {
 /** Types that differ in their bias alone share a tile; once unpacked, signed codes need no dot of their own. */
 // @ts-ignore: decorator
 @inline function multiplyStandIn<W, D>(y: usize, x: usize, scratch: usize, columns: i32, yBytes: usize): void {
-  const blocks = columns / BLOCK, panel = scratch + PANEL, offset = bias<W, D>();
-  if (inParts<W, D>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes, offset);
-  else if (isBiased<W, D>()) multiplyTile<Q5_1, D>(y, x, panel, scratch, blocks, yBytes, offset);
-  else if (hasMinimum<W>()) multiplyTile<Q4_1, D>(y, x, panel, scratch, blocks, yBytes, offset);
-  else if (is<D, Signed>()) multiplyTile<Q4_0, Direct>(y, x, panel, scratch, blocks, yBytes, offset);
-  else multiplyTile<Q4_0, D>(y, x, panel, scratch, blocks, yBytes, offset);
+  const blocks = columns / BLOCK, panel = scratch + PANEL;
+  if (inParts<W, D>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes);
+  else if (isBiased<W, D>()) multiplyTile<Q5_1, D>(y, x, panel, scratch, blocks, yBytes);
+  else if (hasMinimum<W>()) multiplyTile<Q4_1, D>(y, x, panel, scratch, blocks, yBytes);
+  else if (is<D, Signed>()) multiplyTile<Q4_0, Direct>(y, x, panel, scratch, blocks, yBytes);
+  else multiplyTile<Q4_0, D>(y, x, panel, scratch, blocks, yBytes);
 }
 
 function multiplyOneByValue<W>(y: usize, x: usize, group: usize, k: i32): void {

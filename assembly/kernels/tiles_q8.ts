@@ -3,8 +3,8 @@
  * the f32 sums live in y. The order of summation is matmul_q8.ts's.
  */
 import { hasMinimum, is } from '../weights/types';
-import { Narrow, ONES, Words, addProduct, dot, inParts, isBiased, product, scaled, start, widen } from './dot';
-import { FOUR_CODES, FOUR_PAIRS, FOUR_SUMS, FOUR_UPPER, fourBlock } from './fours_q8';
+import { Narrow, ONES, Words, addProduct, dot, inParts, isBiased, product, scaled, widen } from './dot';
+import { FOUR_CODES, FOUR_SECOND, FOUR_START, FOUR_SUMS, fourBlock } from './fours_q8';
 import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
 
 /** sum + scale * (d * f32(isum)) [+ minimum * (d x sum)], for a block of activations. */
@@ -14,19 +14,28 @@ import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
   return f32x4.add(sum, hasMinimum<W>() ? f32x4.add(term, f32x4.mul(minimum, dSum)) : term);
 }
 
-/** What the sums of a part start from; see dot.ts. `x`: a token's word of the block. */
+/** The word of a token (0, 4, 8 or 12 bytes on), by offset: V8 keeps the four addresses for all such loads. */
 // @ts-ignore: decorator
-@inline function startPart<W, D>(x: usize, part: i32, bias: v128): v128 {
-  if (is<D, Words>() || hasMinimum<W>() && !isBiased<W, D>()) return i32x4.splat(0);
-  const pairs = v128.load32_splat(x, FOUR_PAIRS);
-  if (!inParts<W, D>()) return start<D>(pairs, bias);
-  const upper = v128.load32_splat(x, FOUR_UPPER);
-  return start<D>(part ? upper : i16x8.sub(pairs, upper), bias);
+@inline function wordOf(at: usize, token: i32): v128 {
+  if (token == 0) return v128.load32_splat(at);
+  if (token == 4) return v128.load32_splat(at, 4);
+  return token == 8 ? v128.load32_splat(at, 8) : v128.load32_splat(at, 12);
+}
+
+/** Product and sum are two operations. */
+// @ts-ignore: decorator
+@inline function apart<D>(): bool { return is<D, Words>() || is<D, Narrow>(); }
+
+/** The sum after the first step of a part; `at`: what it starts from (fours_q8.ts), if not from 0. */
+// @ts-ignore: decorator
+@inline function begin<W, D>(at: usize, token: i32, codes: v128, x: v128): v128 {
+  if (!is<D, Words>() && (!hasMinimum<W>() || isBiased<W, D>())) return dot<D>(wordOf(at, token), codes, x);
+  return apart<D>() ? product<D>(codes, x) : dot<D>(i32x4.splat(0), codes, x);
 }
 
 /** Adds a block's terms to the row of one token; the sums as left by dots, `kept` what went before them. */
 // @ts-ignore: decorator
-@inline function finish<W, D>(y: usize, sum0: v128, sum1: v128, x: usize, kept: usize, panel: usize, ones: v128, bias: v128): void {
+@inline function finish<W, D>(y: usize, sum0: v128, sum1: v128, x: usize, token: i32, kept: usize, panel: usize, ones: v128, scale0: v128, scale1: v128): void {
   if (inParts<W, D>()) {
     sum0 = i32x4.add(v128.load(kept), scaled<D>(sum0, v128.load(panel, PANEL_HEADER + 32)));
     sum1 = i32x4.add(v128.load(kept, 16), scaled<D>(sum1, v128.load(panel, PANEL_HEADER + 48)));
@@ -35,14 +44,15 @@ import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
     sum1 = widen<D>(sum1, ones);
   }
   if (isBiased<W, D>()) {
-    const back = i32x4.dot_i16x8_s(v128.load32_splat(x, FOUR_PAIRS), bias);
+    const back = wordOf(x + FOUR_SECOND, token);
     sum0 = i32x4.sub(sum0, back);
     sum1 = i32x4.sub(sum1, back);
   }
-  const d = v128.load32_splat(x), dSum = hasMinimum<W>() ? v128.load32_splat(x, FOUR_SUMS) : d;
-  const minimum0 = hasMinimum<W>() ? v128.load(panel, 32) : d, minimum1 = hasMinimum<W>() ? v128.load(panel, 48) : d;
-  v128.store(y, addTerm<W>(v128.load(y), sum0, v128.load(panel), minimum0, d, dSum));
-  v128.store(y, addTerm<W>(v128.load(y, 16), sum1, v128.load(panel, 16), minimum1, d, dSum), 16);
+  const d = wordOf(x, token), dSum = hasMinimum<W>() ? wordOf(x + FOUR_SUMS, token) : d;
+  const minimum0 = hasMinimum<W>() ? v128.load(panel, 32) : d;
+  v128.store(y, addTerm<W>(v128.load(y), sum0, scale0, minimum0, d, dSum));
+  const minimum1 = hasMinimum<W>() ? v128.load(panel, 48) : d;
+  v128.store(y, addTerm<W>(v128.load(y, 16), sum1, scale1, minimum1, d, dSum), 16);
 }
 
 /** Keeps the first part's sums of one token. */
@@ -52,46 +62,49 @@ import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
   v128.store(kept, scaled<D>(sum1, v128.load(panel, PANEL_HEADER + 16)), 16);
 }
 
-/** Whether a product is held back, where product and sum are two operations: see tile.ts. Four steps of a part are too few for it. */
-// @ts-ignore: decorator
-@inline function holds<W, D>(): bool { return is<D, Words>() || is<D, Narrow>() && !inParts<W, D>(); }
-
 /**
  * Adds the products of `blocks` blocks to 4 tokens x 8 rows of y. W may stand for any type with the same minimum, bits
- * above and parts; `offset` is its bias. `kept`: 128 bytes of scratch.
+ * above and parts. `kept`: 128 bytes of scratch. One product is held back: see tile.ts.
  */
-export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize, offset: i32): void {
-  const yb = y + yBytes, yc = yb + yBytes, yd = yc + yBytes, bias = i16x8.splat(<i16>offset);
+export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize): void {
+  const yb = y + yBytes, yc = yb + yBytes, yd = yc + yBytes;
   const steps = inParts<W, D>() ? 4 : panelSteps<D>();
   for (; blocks > 0; blocks--) {
     let codes = panel + panelCodes<W, D>(), q = x + FOUR_CODES, part = 0;
     do {
-      let a0 = startPart<W, D>(x, part, bias), b0 = startPart<W, D>(x + 4, part, bias), c0 = startPart<W, D>(x + 8, part, bias), d0 = startPart<W, D>(x + 12, part, bias);
-      let a1 = a0, b1 = b0, c1 = c0, d1 = d0;
-      const end = q + (<usize>steps << 4);
-      v128.load32_splat(q, 4), v128.load32_splat(q, 8), v128.load32_splat(q, 12);
-      let w0 = v128.load(codes), w1 = v128.load(codes, 16), x0 = v128.load32_splat(q), held = product<D>(w0, x0);
+      const starts = x + FOUR_START + (inParts<W, D>() ? <usize>part << 4 : 0), end = q + (<usize>steps << 4);
+      let w0 = v128.load(codes), w1 = v128.load(codes, 16), x0 = v128.load32_splat(q);
+      let a0 = begin<W, D>(starts, 0, w0, x0), a1 = begin<W, D>(starts, 0, w1, x0);
+      x0 = v128.load32_splat(q, 4);
+      let b0 = begin<W, D>(starts, 4, w0, x0), b1 = begin<W, D>(starts, 4, w1, x0);
+      x0 = v128.load32_splat(q, 8);
+      let c0 = begin<W, D>(starts, 8, w0, x0), c1 = begin<W, D>(starts, 8, w1, x0);
+      x0 = v128.load32_splat(q, 12);
+      let d0 = begin<W, D>(starts, 12, w0, x0), d1 = begin<W, D>(starts, 12, w1, x0);
+      codes += 32, q += 16;
+      w0 = v128.load(codes), w1 = v128.load(codes, 16), x0 = v128.load32_splat(q);
+      let held = product<D>(w0, x0);
       for (;;) {
-        if (!holds<W, D>()) a0 = dot<D>(a0, w0, x0);
+        if (!apart<D>()) a0 = dot<D>(a0, w0, x0);
         a1 = dot<D>(a1, w1, x0);
         x0 = v128.load32_splat(q, 4), b0 = dot<D>(b0, w0, x0), b1 = dot<D>(b1, w1, x0);
         x0 = v128.load32_splat(q, 8), c0 = dot<D>(c0, w0, x0);
-        if (holds<W, D>()) a0 = addProduct<D>(a0, held);
+        if (apart<D>()) a0 = addProduct<D>(a0, held);
         c1 = dot<D>(c1, w1, x0);
         x0 = v128.load32_splat(q, 12), d0 = dot<D>(d0, w0, x0), d1 = dot<D>(d1, w1, x0);
         codes += 32, q += 16;
         if (q >= end) break;
         w0 = v128.load(codes), w1 = v128.load(codes, 16), x0 = v128.load32_splat(q);
-        if (holds<W, D>()) held = product<D>(w0, x0);
+        if (apart<D>()) held = product<D>(w0, x0);
       }
       if (inParts<W, D>() && part == 0) {
         keep<D>(kept, a0, a1, panel); keep<D>(kept + 32, b0, b1, panel); keep<D>(kept + 64, c0, c1, panel); keep<D>(kept + 96, d0, d1, panel);
       } else {
-        const ones = v128.load64_splat(ONES);
-        finish<W, D>(y, a0, a1, x, kept, panel, ones, bias);
-        finish<W, D>(yb, b0, b1, x + 4, kept + 32, panel, ones, bias);
-        finish<W, D>(yc, c0, c1, x + 8, kept + 64, panel, ones, bias);
-        finish<W, D>(yd, d0, d1, x + 12, kept + 96, panel, ones, bias);
+        const ones = v128.load64_splat(ONES), scale0 = v128.load(panel), scale1 = v128.load(panel, 16);
+        finish<W, D>(y, a0, a1, x, 0, kept, panel, ones, scale0, scale1);
+        finish<W, D>(yb, b0, b1, x, 4, kept + 32, panel, ones, scale0, scale1);
+        finish<W, D>(yc, c0, c1, x, 8, kept + 64, panel, ones, scale0, scale1);
+        finish<W, D>(yd, d0, d1, x, 12, kept + 96, panel, ones, scale0, scale1);
       }
     } while (inParts<W, D>() && ++part < 2);
     panel += panelBlock<W, D>();
