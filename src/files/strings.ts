@@ -57,12 +57,6 @@ export class StringList implements Iterable<string> {
     return this.starts[index + 1]! - PREFIX;
   }
 
-  /** The first byte of a string; -1 of an empty one. */
-  first(index: number): number {
-    const start = this.starts[index]!;
-    return start === this.endOf(index) ? -1 : this.block[start]!;
-  }
-
   at(index: number): string | undefined {
     return index < this.length ? lenient.decode(this.block.subarray(this.starts[index], this.endOf(index))) : undefined;
   }

@@ -8,7 +8,7 @@ import { controlBytes, type Pool, singleThread, startPool } from '../kernels/poo
 import { buildGraph } from '../models/index.js';
 import { makePlan, type Plan, type PlacedWeight, ROPE_KIND } from '../plan/plan.js';
 import { PlanRunner } from './run.js';
-import { aborted, loadWeights, type LoadWeightsOptions, placeWeights, weightBytes } from './weights.js';
+import { aborted, loadWeights, type LoadWeightsOptions, placeWeights } from './weights.js';
 
 /** Tokens per evaluate: an abort is honoured within this many tokens of prefill. */
 const MAX_BATCH = 64;
@@ -17,6 +17,8 @@ const DEFAULT_CONTEXT = 4096;
 const HEAP_BYTES = MAX_PAGES * PAGE_BYTES;
 /** Scratch for reading, module data, alignment. */
 const OVERHEAD_BYTES = 8 << 20;
+/** Weights begin at whole cache lines. */
+const ALIGN = 64;
 
 export interface RunnerOptions extends LoadWeightsOptions {
   readonly build: Build;
@@ -36,11 +38,15 @@ export interface MemoryNeed {
   readonly total: number;
 }
 
+/** Where everything goes. */
 interface Layout {
-  readonly graph: Graph;
   readonly context: number;
-  /** Bytes of the plan's buffers. */
-  readonly planBytes: number;
+  readonly weights: ReadonlyMap<string, PlacedWeight>;
+  /** Address of the words that threads meet by. */
+  readonly control: number;
+  readonly plan: Plan;
+  /** Bytes of weights, control and the plan's buffers, which lie side by side. */
+  readonly bytes: number;
   readonly need: MemoryNeed;
 }
 
@@ -58,18 +64,28 @@ function contextOf(graph: Graph, asked: number | undefined): number {
   return graph.rope ? asked : Math.min(asked, graph.trainedContext);
 }
 
-/** Plans without placing anything, to learn the sizes. */
-function layOut(file: ModelFile, exports: Kernels['exports'], options: RunnerOptions): Layout {
-  const graph = buildGraph(file);
+/** The kernels' module, and the graph, which this thread builds while the module is compiled. */
+const prepare = (host: Host, file: ModelFile, { build }: RunnerOptions, shared: boolean): Promise<[WebAssembly.Module, Graph]> =>
+  Promise.all([host.compile(build, shared), soon(() => buildGraph(file))]);
+
+/** Lays a model out from address `first` on. There need be no memory yet. */
+function layOut(file: ModelFile, graph: Graph, exports: Kernels['exports'], options: RunnerOptions, first: number): Layout {
   const context = contextOf(graph, options.contextLength);
-  const weights = placeWeights(file, graph, exports, () => 0);
-  const plan = makePlan(graph, planOptions(exports, weights, context, options, 0));
+  let end = first;
+  const take = (bytes: number) => {
+    const address = end;
+    end += Math.ceil(bytes / ALIGN) * ALIGN;
+    return address;
+  };
+  const weights = placeWeights(file, graph, exports, take);
+  const control = take(controlBytes(options.threads));
+  const plan = makePlan(graph, planOptions(exports, weights, context, options, end));
   const need = {
-    weights: weightBytes(file, graph, exports),
+    weights: control - first,
     kvCache: plan.kvBytesPerLayer * graph.layers,
     scratch: plan.bytes + plan.logitsStride * 4 + OVERHEAD_BYTES,
   };
-  return { graph, context, planBytes: plan.bytes, need: { ...need, total: need.weights + need.kvCache + need.scratch } };
+  return { context, weights, control, plan, bytes: end + plan.bytes - first, need: { ...need, total: need.weights + need.kvCache + need.scratch } };
 }
 
 const planOptions = (exports: Kernels['exports'], weights: ReadonlyMap<string, PlacedWeight>, context: number, options: RunnerOptions, base: number) => ({
@@ -86,15 +102,15 @@ const planOptions = (exports: Kernels['exports'], weights: ReadonlyMap<string, P
 
 /** Linear memory that loading `file` would take. Nothing is read but the header. */
 export async function estimateMemory(host: Host, file: ModelFile, options: RunnerOptions): Promise<MemoryNeed> {
-  const module = await host.compile(options.build, false);
-  return layOut(file, instantiateKernels(module, options.build).exports, options).need;
+  const [module, graph] = await prepare(host, file, options, false);
+  return layOut(file, graph, instantiateKernels(module, options.build).exports, options, 0).need;
 }
 
 export const heapBytes = HEAP_BYTES;
 
 const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
 
-function checkFits({ graph, context, need }: Layout): void {
+function checkFits(graph: Graph, { context, need }: Layout): void {
   if (need.total <= HEAP_BYTES) return;
   const left = HEAP_BYTES - need.weights - need.scratch;
   const tokens = Math.floor(((left / need.kvCache) * context) / 64) * 64;
@@ -120,19 +136,16 @@ export interface LoadedRunner {
 /** Reads a model into a fresh linear memory and starts its threads. */
 export async function loadRunner(host: Host, file: ModelFile, options: RunnerOptions): Promise<LoadedRunner> {
   const shared = options.threads > 1;
-  const module = await host.compile(options.build, shared);
+  const [module, graph] = await prepare(host, file, options, shared);
   const kernels = instantiateKernels(module, options.build, newMemory(1, shared));
-  const layout = layOut(file, kernels.exports, options);
-  checkFits(layout);
-  if (options.signal?.aborted) throw aborted(options.signal);
-  const { graph, context, planBytes, need } = layout;
   const arena = new Arena(kernels.memory);
+  const layout = layOut(file, graph, kernels.exports, options, arena.used);
+  checkFits(graph, layout);
+  if (options.signal?.aborted) throw aborted(options.signal);
+  const { context, weights, control, plan, need } = layout;
   arena.reserve(need.total, 'the model');
-  const weights = placeWeights(file, graph, kernels.exports, (bytes) => arena.allocate(bytes, 'the weights'));
-  const control = arena.allocate(controlBytes(options.threads), 'threads');
-  const base = arena.allocate(planBytes, 'scratch');
-  const plan = makePlan(graph, planOptions(kernels.exports, weights, context, options, base));
-  const starting = shared ? startPool(host, kernels, plan.steps, options.threads, control) : Promise.resolve(singleThread(kernels, plan.steps));
+  arena.allocate(layout.bytes, 'the model');
+  const starting = shared ? startPool(host, kernels, plan.steps, options.threads, control) : soon(() => singleThread(kernels, plan.steps));
   const pool = await whileStarting(starting, (started) => {
     const meanwhile = async () => void (await Promise.all([options.meanwhile?.(), started]));
     return loadWeights(file, weights, graph, kernels, arena, { ...options, meanwhile });
@@ -141,6 +154,9 @@ export async function loadRunner(host: Host, file: ModelFile, options: RunnerOpt
   const runner = new PlanRunner({ graph, kernels, arena, plan, pool, contextLength: context, maxBatch: MAX_BATCH });
   return { runner, arena, graph, plan, need };
 }
+
+/** When the caller has done what it can do at once. */
+const soon = async <T>(work: () => T): Promise<T> => Promise.resolve().then(work);
 
 /** Threads start while the first weights are read, and end should loading fail. */
 async function whileStarting(starting: Promise<Pool>, load: (started: Promise<Pool>) => Promise<void>): Promise<Pool> {

@@ -31,16 +31,6 @@ const sizeOf = (tensor: TensorInfo): { columns: number; rows: number } => ({
   rows: tensor.shape.slice(1).reduce((a, b) => a * b, 1),
 });
 
-/** Bytes of linear memory that the graph's weights take once packed. */
-export function weightBytes(file: ModelFile, graph: Graph, exports: KernelExports): number {
-  const sizes = graph.weights.map(({ name, role }) => {
-    const tensor = file.tensors.get(name)!;
-    const { columns, rows } = sizeOf(tensor);
-    return role === 'matrix' ? packedBytes(exports, tensor.type)(rows, columns) : rowStride(columns) * 4;
-  });
-  return sizes.reduce((sum, bytes) => sum + Math.ceil(bytes / 64) * 64, 0);
-}
-
 /** Places every weight of the graph without reading it: addresses for the plan. */
 export function placeWeights(file: ModelFile, graph: Graph, exports: KernelExports, allocate: (bytes: number) => number): Map<string, PlacedWeight> {
   const placed = graph.weights.map(({ name, role }): [string, PlacedWeight] => {

@@ -37,7 +37,7 @@ function padded(spec: TokenizerSpec, rows: number): TokenizerSpec {
 /** Ids without a token get a name of their own, as llama.cpp's converter has it. */
 const named = (tokens: Iterable<string>): string[] => Array.from(tokens, (token, id) => token || `[PAD${id}]`);
 const typesOf = ({ tokens, types, unk }: TokenizerSpec): Int32Array =>
-  Int32Array.from(types, (type, id) => (tokens.first(id) < 0 ? TOKEN.unused : id === unk && type === TOKEN.control ? TOKEN.unknown : type));
+  Int32Array.from(types, (type, id) => (tokens.starts[id] === tokens.endOf(id) ? TOKEN.unused : id === unk && type === TOKEN.control ? TOKEN.unknown : type));
 
 function byteLevel(spec: TokenizerSpec, { merges, ignoreMerges }: MergeModel): Entries {
   const family = familyOf(spec.split.scanner);

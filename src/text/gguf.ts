@@ -77,15 +77,12 @@ class Vocabulary {
   /** Control, unknown and user-defined tokens. Phi-3's swallow the white space behind them. */
   added(): AddedToken[] {
     const phi3 = /phi-?3/i.test(String(this.metadata.get('general.name') ?? ''));
-    const found: AddedToken[] = [];
-    for (let id = 0; id < this.tokens.length; id++) {
-      const type = this.types[id]!;
-      if (type !== TOKEN.control && type !== TOKEN.unknown && type !== TOKEN.userDefined) continue;
+    const ids = [TOKEN.control, TOKEN.unknown, TOKEN.userDefined].flatMap((type) => placesOf(this.types, type)).sort((a, b) => a - b);
+    return ids.map((id) => {
       const content = this.tokens.at(id)!;
       const rstrip = phi3 && !['<unk>', '<s>', '<|endoftext|>'].includes(content);
-      found.push({ id, content, special: type !== TOKEN.userDefined, lstrip: false, rstrip, singleWord: false, normalized: false });
-    }
-    return found;
+      return { id, content, special: this.types[id] !== TOKEN.userDefined, lstrip: false, rstrip, singleWord: false, normalized: false };
+    });
   }
 
   /** The parts of a spec that do not depend on the model. */
@@ -114,14 +111,21 @@ class Vocabulary {
     const given = this.numbers('token_type');
     if (given && given.length < this.tokens.length) throw damaged(`${this.tokens.length} token types`, String(given.length));
     const types = new Uint8Array(this.tokens.length);
+    const { block, starts } = this.tokens;
     for (let id = 0; id < types.length; id++) {
-      const type = given?.[id] ?? TOKEN.normal;
+      const type = given ? given[id]! : TOKEN.normal;
       // The first letter tells of almost all tokens that they have no name of their own.
-      if (STOP_STARTS.has(this.tokens.first(id))) types[id] = typeOfNamed(this.tokens.at(id)!, given?.[id]);
-      else types[id] = type >= 1 && type <= 6 && type !== TOKEN.byte ? type : TOKEN.normal;
+      if (STOP_STARTS[block[starts[id]!]!]) types[id] = typeOfNamed(this.tokens.at(id)!, given?.[id]);
+      else types[id] = type >= 1 && type <= 5 ? type : TOKEN.normal;
     }
     return types;
   }
+}
+
+function placesOf(types: Uint8Array, type: number): number[] {
+  const places: number[] = [];
+  for (let id = types.indexOf(type); id >= 0; id = types.indexOf(type, id + 1)) places.push(id);
+  return places;
 }
 
 /** The type of a token that begins as byte tokens and those that end a text do. */

@@ -51,8 +51,9 @@ export const STOP_NAMES: ReadonlySet<string> = new Set([
   '<｜end▁of▁sentence｜>', '[e~[', '<|eos|>', '<|end_of_turn|>',
 ]);
 
-/** The letters they begin with, all ASCII: `<` among them, with which byte tokens begin too. */
-export const STOP_STARTS: ReadonlySet<number> = new Set([...STOP_NAMES].map((name) => name.charCodeAt(0)));
+/** 1 for the bytes that they begin with, all ASCII: `<` among them, with which byte tokens begin too. */
+export const STOP_STARTS = new Uint8Array(256);
+for (const name of STOP_NAMES) STOP_STARTS[name.charCodeAt(0)] = 1;
 export const isStopName = (token: string): boolean => STOP_NAMES.has(token);
 
 /** Ids with a usual end name among the special tokens. Of gpt-oss and Solar, `<|end|>` only ends a message. */
