@@ -3,7 +3,7 @@ import { StringList } from '../files/strings.js';
 import { LETTER_BYTES } from './alphabet.js';
 import type { Ids } from './ids.js';
 import { powerOfTwo, STATUS, TextMemory, type Room } from './memory.js';
-import { TOKEN, type MergeModel, type Merges, type TokenizerSpec } from './spec.js';
+import { idsOfType, TOKEN, type MergeModel, type Merges, type TokenizerSpec } from './spec.js';
 import type { Scanner } from './split.js';
 
 /** A compiled kernel module (`Kernels` will do). The twin without shared memory is a little faster here. */
@@ -143,7 +143,7 @@ export class MergeEngine extends TextMemory {
 
   private buildSymbols({ tokens, types, unk }: TokenizerSpec, model: MergeModel): void {
     const fallback = model.byteIds?.slice() ?? new Uint32Array(256).fill(NONE);
-    if (!model.byteIds) for (let id = 0; id < types.length; id++) if (types[id] === TOKEN.byte) fallback[byteOf(tokens.at(id)!)] = id;
+    if (!model.byteIds) for (const id of idsOfType(types, TOKEN.byte)) fallback[byteOf(tokens.at(id)!)] = id;
     this.set('fallback', this.place(new Uint8Array(fallback.buffer)));
     this.set('unknown', unk ?? NONE);
     if (model.symbols !== 'bytes') return;

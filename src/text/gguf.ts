@@ -5,7 +5,7 @@ import { charsmap } from './charsmap.js';
 import { bertNormaliser, BERT_PUNCTUATION, mergeSpaces, SPACES } from './normalise.js';
 import { familySplitter, preTokenizer } from './patterns.js';
 import { isStopName, STOP_STARTS } from './special.js';
-import { TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
+import { idsOfType, TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
 import { cut, WHOLE, type Splitter } from './split.js';
 import { markedSplitter, ranksOfScores } from './sentencepiece.js';
 
@@ -77,7 +77,7 @@ class Vocabulary {
   /** Control, unknown and user-defined tokens. Phi-3's swallow the white space behind them. */
   added(): AddedToken[] {
     const phi3 = /phi-?3/i.test(String(this.metadata.get('general.name') ?? ''));
-    const ids = [TOKEN.control, TOKEN.unknown, TOKEN.userDefined].flatMap((type) => placesOf(this.types, type)).sort((a, b) => a - b);
+    const ids = [TOKEN.control, TOKEN.unknown, TOKEN.userDefined].flatMap((type) => idsOfType(this.types, type)).sort((a, b) => a - b);
     return ids.map((id) => {
       const content = this.tokens.at(id)!;
       const rstrip = phi3 && !['<unk>', '<s>', '<|endoftext|>'].includes(content);
@@ -120,12 +120,6 @@ class Vocabulary {
     }
     return types;
   }
-}
-
-function placesOf(types: Uint8Array, type: number): number[] {
-  const places: number[] = [];
-  for (let id = types.indexOf(type); id >= 0; id = types.indexOf(type, id + 1)) places.push(id);
-  return places;
 }
 
 /** The type of a token that begins as byte tokens and those that end a text do. */

@@ -4,6 +4,13 @@ import type { Splitter } from './split.js';
 /** Kinds of token, by their numbers in GGUF's `tokenizer.ggml.token_type`. */
 export const TOKEN = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
+/** Few of a vocabulary are of a type other than normal: found by the engine's own search. */
+export function idsOfType(types: Uint8Array, type: number): number[] {
+  const ids: number[] = [];
+  for (let id = types.indexOf(type); id >= 0; id = types.indexOf(type, id + 1)) ids.push(id);
+  return ids;
+}
+
 /** A token that is found in the text before the model sees it. */
 export interface AddedToken {
   id: number;
