@@ -33,15 +33,18 @@ import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
   return apart<D>() ? product<D>(codes, x) : dot<D>(i32x4.splat(0), codes, x);
 }
 
-/** Adds a block's terms to the row of one token; the sums as left by dots, `kept` what went before them. */
+/**
+ * Adds a block's terms to the row of one token; the sums as left by dots, `kept` what went before them, the factors those of the last
+ * part or ONES. Factors and scales are loaded once for all tokens, for minima there is no register left.
+ */
 // @ts-ignore: decorator
-@inline function finish<W, D>(y: usize, sum0: v128, sum1: v128, x: usize, token: i32, kept: usize, panel: usize, ones: v128, scale0: v128, scale1: v128): void {
+@inline function finish<W, D>(y: usize, sum0: v128, sum1: v128, x: usize, token: i32, kept: usize, panel: usize, factor0: v128, factor1: v128, scale0: v128, scale1: v128): void {
   if (inParts<W, D>()) {
-    sum0 = i32x4.add(v128.load(kept), scaled<D>(sum0, v128.load(panel, PANEL_HEADER + 32)));
-    sum1 = i32x4.add(v128.load(kept, 16), scaled<D>(sum1, v128.load(panel, PANEL_HEADER + 48)));
+    sum0 = i32x4.add(v128.load(kept), scaled<D>(sum0, factor0));
+    sum1 = i32x4.add(v128.load(kept, 16), scaled<D>(sum1, factor1));
   } else {
-    sum0 = widen<D>(sum0, ones);
-    sum1 = widen<D>(sum1, ones);
+    sum0 = widen<D>(sum0, factor0);
+    sum1 = widen<D>(sum1, factor1);
   }
   if (isBiased<W, D>()) {
     const back = wordOf(x + FOUR_SECOND, token);
@@ -57,9 +60,9 @@ import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
 
 /** Keeps the first part's sums of one token. */
 // @ts-ignore: decorator
-@inline function keep<D>(kept: usize, sum0: v128, sum1: v128, panel: usize): void {
-  v128.store(kept, scaled<D>(sum0, v128.load(panel, PANEL_HEADER)));
-  v128.store(kept, scaled<D>(sum1, v128.load(panel, PANEL_HEADER + 16)), 16);
+@inline function keep<D>(kept: usize, sum0: v128, sum1: v128, factor0: v128, factor1: v128): void {
+  v128.store(kept, scaled<D>(sum0, factor0));
+  v128.store(kept, scaled<D>(sum1, factor1), 16);
 }
 
 /**
@@ -98,13 +101,17 @@ export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize
         if (apart<D>()) held = product<D>(w0, x0);
       }
       if (inParts<W, D>() && part == 0) {
-        keep<D>(kept, a0, a1, panel); keep<D>(kept + 32, b0, b1, panel); keep<D>(kept + 64, c0, c1, panel); keep<D>(kept + 96, d0, d1, panel);
+        const factor0 = v128.load(panel, PANEL_HEADER), factor1 = v128.load(panel, PANEL_HEADER + 16);
+        keep<D>(kept, a0, a1, factor0, factor1); keep<D>(kept + 32, b0, b1, factor0, factor1);
+        keep<D>(kept + 64, c0, c1, factor0, factor1); keep<D>(kept + 96, d0, d1, factor0, factor1);
       } else {
-        const ones = v128.load64_splat(ONES), scale0 = v128.load(panel), scale1 = v128.load(panel, 16);
-        finish<W, D>(y, a0, a1, x, 0, kept, panel, ones, scale0, scale1);
-        finish<W, D>(yb, b0, b1, x, 4, kept + 32, panel, ones, scale0, scale1);
-        finish<W, D>(yc, c0, c1, x, 8, kept + 64, panel, ones, scale0, scale1);
-        finish<W, D>(yd, d0, d1, x, 12, kept + 96, panel, ones, scale0, scale1);
+        const factor0 = inParts<W, D>() ? v128.load(panel, PANEL_HEADER + 32) : v128.load64_splat(ONES);
+        const factor1 = inParts<W, D>() ? v128.load(panel, PANEL_HEADER + 48) : factor0;
+        const scale0 = v128.load(panel), scale1 = v128.load(panel, 16);
+        finish<W, D>(y, a0, a1, x, 0, kept, panel, factor0, factor1, scale0, scale1);
+        finish<W, D>(yb, b0, b1, x, 4, kept + 32, panel, factor0, factor1, scale0, scale1);
+        finish<W, D>(yc, c0, c1, x, 8, kept + 64, panel, factor0, factor1, scale0, scale1);
+        finish<W, D>(yd, d0, d1, x, 12, kept + 96, panel, factor0, factor1, scale0, scale1);
       }
     } while (inParts<W, D>() && ++part < 2);
     panel += panelBlock<W, D>();
