@@ -30,7 +30,8 @@ export interface OpenModelOptions extends OpenOptions {
 export async function openModel(input: ModelInput, options: OpenModelOptions = {}): Promise<ModelFile> {
   if (Array.isArray(input)) return openFiles(input as readonly ModelInputFile[], options);
   if (typeof input === 'string' || input instanceof URL) return openAt(String(input), options);
-  return openFile(toSource(input as Exclude<ModelInput, string | URL | readonly ModelInputFile[]>, options), NOWHERE);
+  const model = await openFile(toSource(input as Exclude<ModelInput, string | URL | readonly ModelInputFile[]>, options), NOWHERE);
+  return isBytes(input) ? { ...model, name: String(model.metadata.get('general.name') ?? model.name) } : model; // bytes have no name of their own
 }
 
 /** A small file read whole, with a way to the files beside it. */
@@ -51,8 +52,10 @@ export async function readSmallFile(input: ModelInput, options: OpenModelOptions
 
 const NOWHERE: Neighbours = { name: 'memory', open: async () => undefined };
 
+const isBytes = (input: unknown): input is Uint8Array | ArrayBuffer => input instanceof Uint8Array || input instanceof ArrayBuffer;
+
 function toSource(input: unknown, options: OpenOptions): ByteSource {
-  if (input instanceof Uint8Array || input instanceof ArrayBuffer) return bufferSource(input);
+  if (isBytes(input)) return bufferSource(input);
   if (input instanceof Blob) return blobSource(input);
   if (input instanceof ReadableStream) return streamSource(input as ReadableStream<Uint8Array>, options);
   if (isByteSource(input)) return input;

@@ -1,6 +1,7 @@
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { StonechatError } from '../errors.js';
 import { badFile, notFound, unavailable } from '../files/refuse.js';
 import { endsAt } from '../files/sources.js';
 import type { ByteSource } from '../files/types.js';
@@ -27,11 +28,11 @@ const toPath = (location: string): string => (/^file:/i.test(location) ? fileURL
 /** A file on disk of any size, read at any offset straight into the caller's memory. */
 export async function openPath(path: string): Promise<ByteSource> {
   const handle = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
-    throw refuse(path, cause);
+    throw unreadable(path, cause);
   });
   try {
     const info = await handle.stat();
-    if (info.isDirectory()) throw badFile('a file', `the folder ${path}`, 'Name a file in it.');
+    if (info.isDirectory()) throw aFolder(path);
     return pathSource(path, handle, info.size);
   } catch (error) {
     await handle.close();
@@ -39,10 +40,14 @@ export async function openPath(path: string): Promise<ByteSource> {
   }
 }
 
-function refuse(path: string, cause: NodeJS.ErrnoException) {
+/** Why a file could not be read. */
+export function unreadable(path: string, cause: NodeJS.ErrnoException): StonechatError {
   if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') return notFound(`a file ${path}`, 'none', 'Check the path; relative ones start at the current folder.', cause);
+  if (cause.code === 'EISDIR') return aFolder(path);
   return unavailable(`${path} to be readable`, cause.message, 'Check the permissions.', cause);
 }
+
+const aFolder = (path: string) => badFile('a file', `the folder ${path}`, 'Name a file in it.');
 
 /** Writes aside, flushes, renames: a reader, or a crash, finds the old file or the new one. @throws StonechatError `unavailable`. */
 export async function saveFile(location: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {

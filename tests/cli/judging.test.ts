@@ -30,10 +30,12 @@ describe.skipIf(!hasData || !isBuilt)(`${titled('judging')}${unbuilt}`, () => {
 
   test('eval says what is missing', async () => {
     writeFileSync(path('bad.jsonl'), '{"sentence_good": "a"}\n');
-    const [nothing, field, file] = await Promise.all([run(['eval', '-m', MODEL]), run(['eval', '-m', MODEL, '--blimp', path('bad.jsonl')]), run(['eval', '-m', MODEL, '--text', '/no/such'])]);
+    const text = (name: string) => run(['eval', '-m', MODEL, '--text', name]);
+    const [nothing, field, file, folder] = await Promise.all([run(['eval', '-m', MODEL]), run(['eval', '-m', MODEL, '--blimp', path('bad.jsonl')]), text('/no/such'), text(path('.'))]);
     expect(nothing).toMatchObject({ code: 2, error: expect.stringContaining('--text FILE') });
     expect(field).toMatchObject({ code: 1, error: expect.stringContaining('sentence_bad') });
-    expect(file).toMatchObject({ code: 1, error: expect.stringContaining('/no/such') });
+    expect(file).toMatchObject({ code: 1, error: expect.stringContaining('Expected a file /no/such, found none.') });
+    expect(folder).toMatchObject({ code: 1, error: expect.stringMatching(/Expected a file, found the folder/) });
   });
 
   test('trust marks the least certain words, and judges a given text', async () => {

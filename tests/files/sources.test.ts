@@ -39,6 +39,14 @@ describe('sources', () => {
     expect((await openModel(file)).name).toBe('x.gguf');
   });
 
+  test('bytes go by the name that the model gives itself', async () => {
+    const named = writeGguf({ 'general.architecture': ['string', 'llama'], 'general.name': ['string', 'Story model'] });
+    expect((await openModel(named)).name).toBe('Story model');
+    expect((await openModel(named.buffer as ArrayBuffer)).name).toBe('Story model');
+    expect((await openModel(writeGguf({ 'general.architecture': ['string', 'llama'] }))).name).toBe('buffer');
+    expect((await openModel(new File([named], 'file.gguf'))).name).toBe('file.gguf');
+  });
+
   test('whatever load() takes can be passed through', () => {
     const passed = (source: Source): ModelInput => source; // checked by the compiler
     expect(passed('x')).toBe('x');

@@ -80,7 +80,7 @@ describe('all weights', () => {
   });
 
   it('of a quantised base are refused, with the remedy', async () => {
-    await expect(finetune(await inWritten('q4_0'), EXAMPLES, quick)).rejects.toMatchObject({ code: 'bad-option', remedy: expect.stringMatching(/lora: true.*dequantize/s) as string });
+    await expect(finetune(await inWritten('q4_0'), EXAMPLES, quick)).rejects.toMatchObject({ code: 'bad-option', found: 'q4_0 in a model by stonechat', remedy: expect.stringMatching(/lora: true.*dequantize/s) as string });
   });
 });
 

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { StonechatError } from '../../errors.js';
 import { openModel } from '../../files/index.js';
 import type { ModelFile } from '../../files/types.js';
 import type { GenerateOptions, LoadOptions, LoraSource, Model } from '../../generate/types.js';
 import type { Build } from '../../host/host.js';
 import { nodeHost } from '../../host/node.js';
+import { unreadable } from '../../host/node-files.js';
 import { createStonechat } from '../load.js';
 import { type Arguments, toNumber } from './arguments.js';
 import { SAMPLING } from './options.js';
@@ -27,11 +27,7 @@ export const modelPaths = (args: Arguments): readonly string[] => args.texts('mo
 
 export async function templateOf(name: string | undefined): Promise<string | undefined> {
   if (name === undefined || name === 'chatml') return name;
-  try {
-    return await readFile(name, 'utf8');
-  } catch (cause) {
-    throw new StonechatError({ code: 'not-found', expected: `a chat template in ${name}`, found: (cause as Error).message, remedy: 'Name a Jinja file, or "chatml".', cause });
-  }
+  return readTextFile(name);
 }
 
 /** Adapters named as FILE or FILE:SCALE. */
@@ -55,13 +51,10 @@ async function loadOptions(args: Arguments): Promise<LoadOptions> {
   return options;
 }
 
-/** @throws StonechatError `not-found` */
+/** @throws StonechatError `not-found`, `bad-file`, `unavailable` */
 export async function readTextFile(path: string): Promise<string> {
-  try {
-    return path === '-' ? await readInput() : await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new StonechatError({ code: 'not-found', expected: `a text in ${path}`, found: (cause as Error).message, remedy: 'Check the path.', cause });
-  }
+  if (path === '-') return readInput();
+  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => Promise.reject(unreadable(path, cause)));
 }
 
 /** The model named on the command line, with a bar while it takes long. */
