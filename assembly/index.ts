@@ -29,5 +29,5 @@ export { argmax_f32 } from './kernels/argmax';
 export { topk_f32 } from './kernels/topk';
 export { logits_stats_f32 } from './kernels/logits_stats';
 export { hash_words } from './kernels/hash';
-export { text_tokens, text_longest, text_index, text_find, text_merges, text_byte_pairs } from './text/vocabulary';
+export { text_tokens, text_longest, text_ranks, text_index, text_find, text_merges, text_byte_pairs } from './text/vocabulary';
 export { text_encode, text_encode_spans, text_split } from './text/encode';

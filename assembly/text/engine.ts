@@ -37,7 +37,7 @@ export class Engine {
   /** Open addressing, 4 words a slot: left id, right id, rank, merged id; left NONE when free. 0: no merge list. */
   pairs: usize;
   pairMask: u32;
-  /** Without a merge list: the rank of each token, by which two neighbours merge when their bytes form it. 0: its id. */
+  /** Without a merge list: the rank of each token, by which two neighbours merge when their bytes form it, the lowest first. 0: its id. */
   ranks: usize;
   /** 256 ids: the symbol of each byte. 0: symbols are characters. */
   bytes: usize;
@@ -78,6 +78,7 @@ export const FUSE_UNKNOWN: u32 = 4; // neighbouring unknown characters give one 
 export const SINGLE_DIGITS: u32 = 8; // \p{N} instead of \p{N}{1,3}
 export const TAIL_SPACES: u32 = 16; // \s+$ before \s*[\r\n]
 export const ISOLATED_DIGITS: u32 = 32; // digits are cut out one by one before the pattern runs
+export const CROSSING: u32 = 64; // a token goes on behind a space that follows something else (text_tokens finds out)
 
 // What text_encode and text_encode_spans return
 export const DONE: i32 = 0;

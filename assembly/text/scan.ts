@@ -1,4 +1,4 @@
-import { Engine, ISOLATED_DIGITS, SINGLE_DIGITS, TAIL_SPACES } from './engine';
+import { CROSSING, Engine, ISOLATED_DIGITS, SINGLE_DIGITS, TAIL_SPACES } from './engine';
 
 /**
  * Hand-written pre-tokenizers over UTF-8, equal to the regular expressions of src/text/patterns.ts (a fuzz holds
@@ -7,7 +7,7 @@ import { Engine, ISOLATED_DIGITS, SINGLE_DIGITS, TAIL_SPACES } from './engine';
 
 // Engine.scanner
 export const SCAN_WHOLE: u32 = 0; // no split at all
-export const SCAN_SPACES: u32 = 1; // before each run of spaces (SentencePiece words)
+export const SCAN_SPACES: u32 = 1; // before each run of spaces (SentencePiece words), or not at all where a token crosses one
 export const SCAN_GPT2: u32 = 2;
 export const SCAN_CL100K: u32 = 3; // also Llama 3 and Qwen 2
 export const SCAN_O200K: u32 = 4;
@@ -274,7 +274,7 @@ export function scan(e: Engine, p: usize, end: usize): usize {
   reached = p;
   switch (e.scanner) {
     case SCAN_SPACES:
-      return scanSpaces(p, end);
+      return e.flags & CROSSING ? (reached = end) : scanSpaces(p, end);
     case SCAN_GPT2:
       return scanGpt2(e, p, end);
     case SCAN_CL100K:

@@ -1,4 +1,4 @@
-import { Engine, HASH_BASE, NONE, NORMAL, SPACE_MARK, UNUSED } from './engine';
+import { CROSSING, Engine, HASH_BASE, NONE, NORMAL, SPACE_MARK, UNUSED } from './engine';
 
 /** Hash of bytes [p, end): a polynomial, so that `spanHash` gives any part of a word from two prefixes. */
 export function hashBytes(p: usize, end: usize): u32 {
@@ -130,7 +130,7 @@ function unwrapMarks(p: usize, end: usize, to: usize): usize {
 
 /**
  * Reads a list of `Engine.tokens` strings in place: fills `starts`, leaves at `blob` the bytes of those that text can form,
- * which are of type normal and unused. `types`: u8 each, GGUF's numbers.
+ * which are of type normal and unused. `types`: u8 each, GGUF's numbers. Sets CROSSING in the flags, where spaces are not letters of an alphabet.
  */
 export function text_tokens(engine: usize, list: usize, types: usize, alphabet: usize): void {
   const e = changetype<Engine>(engine);
@@ -141,10 +141,34 @@ export function text_tokens(engine: usize, list: usize, types: usize, alphabet: 
     const end = p + PREFIX + <usize>load<u32>(p);
     const type = load<u8>(types + id);
     store<u32>(e.starts + ((<usize>id) << 2), <u32>(to - list));
-    if (type == NORMAL || type == UNUSED) to = unwrap(e, p + PREFIX, end, to, alphabet);
+    if (type == NORMAL || type == UNUSED) {
+      const from = to;
+      to = unwrap(e, p + PREFIX, end, to, alphabet);
+      if (!alphabet && crosses(from, to)) e.flags |= CROSSING;
+    }
     p = end;
   }
   store<u32>(e.starts + ((<usize>e.tokens) << 2), <u32>(to - list));
+}
+
+/** Is there a space behind something else? */
+function crosses(p: usize, end: usize): bool {
+  for (let space = true; p < end; p++) {
+    const next = load<u8>(p) == 0x20;
+    if (next && !space) return true;
+    space = next;
+  }
+  return false;
+}
+
+/** Makes ranks of the tokens' scores (f32) at Engine.ranks, in place: the higher the score, the lower the rank. NaN counts as -Infinity. */
+export function text_ranks(engine: usize): void {
+  const e = changetype<Engine>(engine);
+  for (let at = e.ranks, end = at + ((<usize>e.tokens) << 2); at < end; at += 4) {
+    const score = load<f32>(at);
+    const bits = score == score ? reinterpret<u32>(score + 0) : 0xff800000; // -0 is 0
+    store<u32>(at, bits >> 31 ? bits : ~(bits | 0x80000000)); // of negative numbers, bits grow as they fall
+  }
 }
 
 /** Bytes of the longest token, at least 1. */

@@ -36,7 +36,7 @@ export class MergeEngine extends TextMemory {
     this.buildCache();
     this.buildVocabulary(spec, model);
     if (model.merges) this.buildMerges(model.merges, model);
-    else if (model.ranks) this.set('ranks', this.place(new Uint8Array(model.ranks.buffer, model.ranks.byteOffset, model.ranks.byteLength)));
+    else if (model.scores) this.rank(model.scores);
     this.buildSymbols(spec, model);
   }
 
@@ -122,6 +122,11 @@ export class MergeEngine extends TextMemory {
     this.set('filter', this.reserve(slots / 2).address); // 4 bits a slot, 8 or more a token
     this.set('filterMask', slots * 4 - 1);
     this.kernels.exports.text_index(this.engine);
+  }
+
+  private rank({ buffer, byteOffset, byteLength }: Float32Array): void {
+    this.set('ranks', this.place(new Uint8Array(buffer, byteOffset, byteLength)));
+    this.kernels.exports.text_ranks(this.engine);
   }
 
   private buildMerges(merges: Merges, model: MergeModel): void {

@@ -53,16 +53,16 @@ function byteLevel(spec: TokenizerSpec, { merges, ignoreMerges }: MergeModel): E
 }
 
 /** SentencePiece's way: of two neighbours that form a token, those whose token has the highest score merge first. */
-function marked(spec: TokenizerSpec, { merges, ranks }: MergeModel): Entries {
+function marked(spec: TokenizerSpec, { merges, scores }: MergeModel): Entries {
   const tokens = spacesMarked(spec);
   const order = merges && new Map(Array.from<string | readonly string[], [string, number]>(merges, (merge, i) => [typeof merge === 'string' ? merge.replace(' ', '') : merge.join(''), i]).reverse());
   const last = order?.size ?? 0;
-  const rankOf = (token: string, id: number) => (order ? (order.get(token) ?? last) : (ranks?.[id] ?? id));
+  const scoreOf = (token: string, id: number) => (order ? -(order.get(token) ?? last) : (scores?.[id] ?? -id));
   return [
     ['tokenizer.ggml.model', 'llama'],
     ['tokenizer.ggml.pre', 'default'],
     ['tokenizer.ggml.tokens', named(tokens)],
-    ['tokenizer.ggml.scores', Float32Array.from(tokens, (token, id) => (spec.types[id] === TOKEN.normal ? -rankOf(token, id) : 0))],
+    ['tokenizer.ggml.scores', Float32Array.from(tokens, (token, id) => (spec.types[id] === TOKEN.normal ? scoreOf(token, id) : 0))],
     ['tokenizer.ggml.token_type', typesOf(spec)],
   ];
 }

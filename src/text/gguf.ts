@@ -6,8 +6,7 @@ import { bertNormaliser, BERT_PUNCTUATION, mergeSpaces, SPACES } from './normali
 import { familySplitter, preTokenizer } from './patterns.js';
 import { isStopName, STOP_STARTS } from './special.js';
 import { idsOfType, TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
-import { cut, WHOLE, type Splitter } from './split.js';
-import { markedSplitter, ranksOfScores } from './sentencepiece.js';
+import { AT_SPACES, cut, WHOLE, type Splitter } from './split.js';
 
 type Metadata = ReadonlyMap<string, MetadataValue>;
 
@@ -140,8 +139,8 @@ function llama(vocabulary: Vocabulary): TokenizerSpec {
     ...vocabulary.around(common, true, false),
     normalise: [],
     prefix: { when: prefixed ? 'always' : 'never' },
-    split: markedSplitter(common.tokens, common.types),
-    model: { model: 'merge', symbols: 'characters', writing: 'marked', ranks: ranksOfScores(vocabulary.scores()), ignoreMerges: false, fuseUnknown: true },
+    split: AT_SPACES,
+    model: { model: 'merge', symbols: 'characters', writing: 'marked', scores: vocabulary.scores(), ignoreMerges: false, fuseUnknown: true },
     dropLeadingSpace: prefixed,
   };
 }

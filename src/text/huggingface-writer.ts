@@ -102,16 +102,16 @@ function written(merges: Merges): readonly unknown[] {
 }
 
 /**
- * What ranks of tokens mean as merges: every way to make a token of two others, in the order of the tokens' ranks, then of the parts'
+ * What scores of tokens mean as merges: every way to make a token of two others, in the order of the tokens' scores, then of the parts'
  * ids (as `generate_merges` of Hugging Face's converter does).
  */
 function mergesOf({ types, model }: TokenizerSpec, tokens: readonly string[]): [string, string][] {
   if (model.model !== 'merge') return [];
   const ids = new Map(tokens.map((token, id) => [token, id]));
   const usable = (token: string) => types[ids.get(token) ?? -1] === TOKEN.normal || types[ids.get(token) ?? -1] === TOKEN.userDefined;
-  const rank = (id: number) => model.ranks?.[id] ?? id;
+  const score = (id: number) => model.scores?.[id] ?? -id;
   const made = tokens.flatMap((token, id) => (usable(token) && ids.get(token) === id ? splitsOf(token).filter((parts) => parts.every(usable)).map((parts) => ({ id, parts })) : []));
-  made.sort((a, b) => rank(a.id) - rank(b.id) || ids.get(a.parts[0])! - ids.get(b.parts[0])! || ids.get(a.parts[1])! - ids.get(b.parts[1])!);
+  made.sort((a, b) => score(b.id) - score(a.id) || ids.get(a.parts[0])! - ids.get(b.parts[0])! || ids.get(a.parts[1])! - ids.get(b.parts[1])!);
   return made.map(({ parts }) => parts);
 }
 

@@ -4,8 +4,7 @@ import { Json } from './json.js';
 import { emptyPipeline, readDecoder, readNormalizer, readPreTokenizer, splitterOf, type Pipeline } from './pipeline.js';
 import { isStopName, STOP_NAMES } from './special.js';
 import { TOKEN, type AddedToken, type MergeModel, type Merges, type TokenizerSpec, type UnigramModel, type WordPieceModel } from './spec.js';
-import { WHOLE, type Splitter } from './split.js';
-import { markedSplitter } from './sentencepiece.js';
+import { AT_SPACES, WHOLE, type Splitter } from './split.js';
 
 /** Files beside tokenizer.json, parsed, that say more about special tokens. */
 export interface Companions {
@@ -37,7 +36,7 @@ export function specFromHuggingFace(json: Json, companions: Companions = {}): To
   const common = { tokens, types, added, normalise: pipe.normalise, prefix: pipe.prefix, ...around, ...names.ids(around), ...(unk === undefined ? {} : { unk }) };
   const chatTemplate = companions.chatTemplate ?? templateOf(companions.config);
   const rest = { ...common, ...(chatTemplate === undefined ? {} : { chatTemplate }), dropLeadingSpace: decoder.dropLeadingSpace };
-  if (kind === 'BPE') return { kind: 'bpe', ...rest, ...bpe(model, pipe, tokens, types) };
+  if (kind === 'BPE') return { kind: 'bpe', ...rest, ...bpe(model, pipe) };
   if (kind === 'Unigram') return { kind: 'unigram', ...rest, split: { steps: pipe.steps }, model: { model: 'unigram', scores: scores!, byteFallback: model.get('byte_fallback').flag(false) } satisfies UnigramModel };
   return { kind: 'wordpiece', ...rest, split: { steps: pipe.steps }, model: wordPiece(model), dropLeadingSpace: true };
 }
@@ -93,13 +92,13 @@ function tokenTypes(tokens: readonly string[], model: Json, added: readonly Adde
   return types;
 }
 
-function bpe(model: Json, pipe: Pipeline, tokens: StringList, types: Uint8Array): { split: Splitter; model: MergeModel } {
+function bpe(model: Json, pipe: Pipeline): { split: Splitter; model: MergeModel } {
   for (const key of ['continuing_subword_prefix', 'end_of_word_suffix']) {
     if (model.get(key).text('')) throw model.get(key).unsupported('no affixes');
   }
   const writing = pipe.byteLevel ? 'alphabet' : pipe.marked ? 'marked' : 'plain';
   return {
-    split: splitterOf(pipe, writing === 'marked' ? markedSplitter(tokens, types) : WHOLE),
+    split: splitterOf(pipe, writing === 'marked' ? AT_SPACES : WHOLE),
     model: {
       model: 'merge',
       symbols: pipe.byteLevel ? 'bytes' : 'characters',

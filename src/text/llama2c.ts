@@ -1,8 +1,7 @@
 import { StonechatError } from '../errors.js';
 import { StringList } from '../files/strings.js';
-import { ranksOfScores } from './sentencepiece.js';
 import { TOKEN, type TokenizerSpec } from './spec.js';
-import { SCAN, WHOLE } from './split.js';
+import { AT_SPACES } from './split.js';
 
 /**
  * llama2.c's tokenizer.bin: u32 longest token, then for each token f32 score, u32 length, bytes. A space is a space.
@@ -16,7 +15,6 @@ export function specFromLlama2c(bytes: Uint8Array): TokenizerSpec {
     return /^<0x[0-9A-F]{2}>$/.test(token) ? TOKEN.byte : TOKEN.normal;
   });
   const names = tokens.map((token, id) => (id < 3 ? token.trim() : token));
-  const crossing = tokens.some((token, id) => types[id] === TOKEN.normal && /[^ ] /.test(token));
   return {
     kind: 'spm',
     tokens: StringList.from(names),
@@ -24,8 +22,8 @@ export function specFromLlama2c(bytes: Uint8Array): TokenizerSpec {
     added: names.slice(0, 3).map((content, id) => ({ id, content, special: true, lstrip: false, rstrip: false, singleWord: false, normalized: false })),
     normalise: [],
     prefix: { when: 'always' },
-    split: crossing ? WHOLE : { steps: [], scanner: { number: SCAN.spaces, flags: 0 } },
-    model: { model: 'merge', symbols: 'characters', writing: 'plain', ranks: ranksOfScores(scores), byteIds: byteIds(tokens.length), ignoreMerges: false, fuseUnknown: true },
+    split: AT_SPACES,
+    model: { model: 'merge', symbols: 'characters', writing: 'plain', scores, byteIds: byteIds(tokens.length), ignoreMerges: false, fuseUnknown: true },
     before: [1],
     after: [],
     bos: 1,

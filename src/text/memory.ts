@@ -14,8 +14,8 @@ const WORD = Object.fromEntries(FIELDS.map((name, i) => [name, i])) as Record<Fi
 /** What the kernels that read a window return. */
 export const STATUS = { done: 0, outFull: 1, pageMissing: 2, scratchSmall: 3, wordsFull: 4 } as const;
 
-/** Flags of a vocabulary stay when the scanner changes. */
-const VOCABULARY_FLAGS = 7;
+/** Flags of a vocabulary stay when the scanner changes: IGNORE_MERGES, SPACE_MARK, FUSE_UNKNOWN, CROSSING. */
+const VOCABULARY_FLAGS = 1 | 2 | 4 | 64;
 const WINDOW_BYTES = 1 << 18;
 /** The kernels may read this far behind a window, and write behind the ids. */
 const SLACK = 64;

@@ -3,47 +3,7 @@ import { StringList } from '../files/strings.js';
 import { charsmap } from './charsmap.js';
 import { mergeSpaces } from './normalise.js';
 import { TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
-import { SCAN, WHOLE, type Splitter } from './split.js';
-
-/** Ranks of scores: 0 for the highest; equal scores share a rank. Plain loops: a callback for each of 100,000 tokens is what loading would wait for. */
-export function ranksOfScores(scores: Float32Array): Uint32Array {
-  const ranks = new Uint32Array(scores.length);
-  for (let id = 1, rank = 0; id < scores.length; id++) {
-    if (!(scores[id]! <= scores[id - 1]!)) return sortedRanks(scores.map((score) => (Number.isNaN(score) ? -Infinity : score)));
-    if (scores[id] !== scores[id - 1]) rank++;
-    ranks[id] = rank;
-  }
-  return ranks; // most vocabularies are in order
-}
-
-function sortedRanks(scores: Float32Array): Uint32Array {
-  const order = Uint32Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
-  const ranks = new Uint32Array(scores.length);
-  for (let i = 1, rank = 0; i < order.length; i++) {
-    if (scores[order[i]!] !== scores[order[i - 1]!]) rank++;
-    ranks[order[i]!] = rank;
-  }
-  return ranks;
-}
-
-/** Is there a space, or U+2581 (e2 96 81), behind something else among the bytes [from, to)? */
-function crosses(bytes: Uint8Array, from: number, to: number): boolean {
-  for (let i = from, after = false; i < to; i++) {
-    const mark = bytes[i] === 0xe2 && bytes[i + 1] === 0x96 && bytes[i + 2] === 0x81;
-    const space = mark || bytes[i] === 0x20;
-    if (space && after) return true;
-    after = !space;
-    if (mark) i += 2;
-  }
-  return false;
-}
-
-/** Words can be merged one by one when no token goes on behind a space mark that follows something else. */
-export function markedSplitter(tokens: StringList, types: Uint8Array): Splitter {
-  let crossing = false;
-  for (let id = 0; id < tokens.length && !crossing; id++) crossing = types[id] === TOKEN.normal && crosses(tokens.block, tokens.starts[id]!, tokens.endOf(id));
-  return crossing ? WHOLE : { steps: [], scanner: { number: SCAN.spaces, flags: 0 } };
-}
+import { AT_SPACES } from './split.js';
 
 /**
  * A SentencePiece model (`tokenizer.model`): the protobuf message ModelProto, of which this reads
@@ -71,8 +31,8 @@ export function specFromSentencePiece(bytes: Uint8Array): TokenizerSpec {
       ? unigramParts(scores, types, normalizer.prefix)
       : {
           prefix: { when: normalizer.prefix ? ('always' as const) : ('never' as const) },
-          split: markedSplitter(tokens, types),
-          model: { model: 'merge' as const, symbols: 'characters' as const, writing: 'marked' as const, ranks: ranksOfScores(scores), ignoreMerges: false, fuseUnknown: true },
+          split: AT_SPACES,
+          model: { model: 'merge' as const, symbols: 'characters' as const, writing: 'marked' as const, scores, ignoreMerges: false, fuseUnknown: true },
         }),
     before: !unigram && bos !== undefined ? [bos] : [],
     after: unigram && bos === undefined && eos !== undefined ? [eos] : [],

@@ -41,8 +41,8 @@ export interface MergeModel {
   tokenBytes?: { blob: Uint8Array; starts: Uint32Array };
   /** "left right" or [left, right], strongest first. Without it two neighbours merge when their bytes are a token … */
   merges?: Merges;
-  /** … the smallest of these ranks first (one a token; default: the ids). */
-  ranks?: Uint32Array;
+  /** … the highest of these scores first (one a token; default: the smallest id). */
+  scores?: Float32Array;
   /** Ids for the bytes of unknown characters, where they are not the tokens of type byte. 256. */
   byteIds?: Uint32Array;
   /** A word that is a token is that token, whatever the merges say. */

@@ -21,6 +21,8 @@ export interface Splitter {
   scanner?: Scanner;
 }
 
+/** Before each run of spaces; the kernels see to it that no token is cut, and take the text as one word where one could be. */
+export const AT_SPACES: Splitter = { steps: [], scanner: { number: SCAN.spaces, flags: 0 } };
 export const WHOLE: Splitter = { steps: [], scanner: { number: SCAN.whole, flags: 0 } };
 
 /** Cuts at the matches of a global pattern. `invert`: what lies between the matches is what is cut out. */

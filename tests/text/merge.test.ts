@@ -3,7 +3,7 @@ import { BYTE_LETTERS, bytesToLetters } from '../../src/text/alphabet.js';
 import { StringList } from '../../src/files/strings.js';
 import { createTokenizer } from '../../src/text/index.js';
 import { TOKEN, type MergeModel, type TokenizerSpec } from '../../src/text/spec.js';
-import { SCAN, WHOLE } from '../../src/text/split.js';
+import { AT_SPACES, SCAN, WHOLE } from '../../src/text/split.js';
 import { byList, byToken, mergeAll } from '../reference/merge.js';
 import { random } from '../files/support/random.js';
 import { buildsHere } from '../kernels/support.js';
@@ -70,7 +70,8 @@ describe('merging equals the plain reference', () => {
       const tokens = [...bytes, ...words];
       const ranks = Uint32Array.from(tokens, () => next(12));
       const known = new Map([...words].map((word) => [word, ranks[tokens.indexOf(word)]!]));
-      const tokenizer = createTokenizer(specOf(tokens, { symbols: 'characters', writing: 'marked', ranks }), kernelsOf(build));
+      const scores = Float32Array.from(ranks, (rank) => (rank === 6 ? (next(2) ? 0 : -0) : 6 - rank));
+      const tokenizer = createTokenizer(specOf(tokens, { symbols: 'characters', writing: 'marked', scores }, { split: seed % 2 ? WHOLE : AT_SPACES }), kernelsOf(build));
       for (const length of [1, 5, 39, 60, 90]) {
         const text = Array.from({ length }, () => pick(alphabet)).join('');
         const expected = mergeAll([...text], byToken(known)).flatMap((piece) => (words.has(piece) ? [tokens.indexOf(piece)] : Array.from(utf8.encode(piece))));
@@ -82,7 +83,7 @@ describe('merging equals the plain reference', () => {
 
   test('words met again, long and short, through a cache that overflows', () => {
     const { tokens, merges } = randomMerges(5, 30);
-    const spec = specOf(tokens, { merges }, { split: { steps: [], scanner: { number: SCAN.spaces, flags: 0 } } });
+    const spec = specOf(tokens, { merges }, { split: AT_SPACES });
     const tokenizer = createTokenizer(spec, kernelsOf('simd'));
     const rules = byList(merges);
     const expected = (word: string) => mergeAll([...bytesToLetters(utf8.encode(word))], rules).map((token) => tokens.indexOf(token));
@@ -109,9 +110,9 @@ describe('hard cases', () => {
   });
 
   test('a million letters by token ranks, and through the pieces of a pattern', () => {
-    const ranks = Uint32Array.from(letters, (_, id) => id);
-    const whole = createTokenizer(specOf(letters, { ranks }), kernelsOf('simd'));
-    const pieces = createTokenizer(specOf(letters, { ranks }, { split: { steps: [(text) => [text]] } }), kernelsOf('simd'));
+    const scores = Float32Array.from(letters, (_, id) => -id);
+    const whole = createTokenizer(specOf(letters, { scores }), kernelsOf('simd'));
+    const pieces = createTokenizer(specOf(letters, { scores }, { split: { steps: [(text) => [text]] } }), kernelsOf('simd'));
     const text = 'a'.repeat(1_000_000);
     expect(pieces.encode(text)).toEqual(whole.encode(text));
   });
