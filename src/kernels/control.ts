@@ -33,7 +33,10 @@ export function controlAt(memory: WebAssembly.Memory, address: number, threads: 
   };
 }
 
-/** How a thread waits: meetings for which it keeps to few looks, whether it may sleep, and what is to be done after every `patienceMs` of it; `overdue` may throw to give up. */
+/**
+ * How a thread waits: meetings for which it keeps to few looks, whether it may sleep, and what is to be done after every `patienceMs` of it; `overdue` may throw to give up.
+ * It is told how long this thread was awake to wait: a machine that slept meanwhile counts for nothing.
+ */
 export interface Waiting {
   withFew: number;
   readonly canWait: boolean;
@@ -59,13 +62,12 @@ const arrivalOf = (thread: number): number => CONTROL.arrivals + thread * ARRIVA
 
 /** Sleeps until the thread that counts in words[at] has come to `meeting`. */
 function sleepUntil(words: Int32Array, at: number, meeting: number, { canWait, patienceMs, overdue }: Waiting): void {
-  const start = performance.now();
-  let next = start + patienceMs;
+  let next = performance.now() + patienceMs, waited = 0;
   for (let seen = Atomics.load(words, at); ((seen - meeting) | 0) < 0; seen = Atomics.load(words, at)) {
     if (canWait) Atomics.wait(words, at, seen, patienceMs);
     const now = performance.now();
     if (now < next) continue;
-    overdue(now - start);
+    overdue((waited += patienceMs));
     next = now + patienceMs;
   }
 }

@@ -6,8 +6,9 @@ import { bindSteps, type BoundStep, SLOT_COUNT, type Step, walk } from './steps.
 import type { WorkerReply, WorkerTask } from './worker.js';
 
 const START_TIMEOUT_MS = 10_000;
-/** A step takes milliseconds. A thread that has not come after this long is dead. */
+/** A step takes milliseconds. A thread that has not come after this long is dead, unless the run was so slow before: then it gets so many times as long. */
 const DEAD_AFTER_MS = 10_000;
+const DEAD_AFTER_RUNS = 4;
 const PATIENCE_MS = 100;
 
 export { controlBytes };
@@ -39,6 +40,7 @@ const failure = (found: string, cause?: unknown) =>
 
 class ThreadPool implements Pool {
   private broken: StonechatError | undefined;
+  private started = 0;
   private readonly bound: BoundStep[];
   private readonly waiting: Waiting;
 
@@ -64,6 +66,7 @@ class ThreadPool implements Pool {
 
   run(): void {
     if (this.broken) throw this.broken;
+    this.started = performance.now();
     Atomics.add(this.control.words, CONTROL.run, 1);
     Atomics.notify(this.control.words, CONTROL.run);
     try {
@@ -87,7 +90,8 @@ class ThreadPool implements Pool {
   private checkAlive(waitedMs: number): void {
     const failed = Atomics.load(this.control.words, CONTROL.failed);
     if (failed) throw failure(`that thread ${failed} stopped with an error`);
-    if (waitedMs >= DEAD_AFTER_MS) throw failure(`no answer for ${DEAD_AFTER_MS / 1000} s`);
+    const ran = performance.now() - this.started - waitedMs;
+    if (waitedMs >= Math.max(DEAD_AFTER_MS, DEAD_AFTER_RUNS * ran)) throw failure(`no answer for ${Math.round(waitedMs / 1000)} s`);
   }
 }
 
