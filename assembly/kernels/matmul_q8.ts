@@ -25,11 +25,11 @@ import { Q8_BLOCK, Q8_CODES, q8_row_bytes } from './quantize';
 import { multiplyTile } from './tiles_q8';
 
 /** Columns of one panel: with the activations of four tokens it stays in a first-level cache. */
-const PANEL_COLUMNS: i32 = 1024;
+const PANEL_COLUMNS: i32 = 1536;
 /** Tokens laid out at a time: they stay in a second-level cache while the rows of w go by. */
 const TOKENS: i32 = 64;
-/** Where the panel begins in scratch, after a tile's kept parts, and the tokens; 576 and 320: the largest panelBlock and fourBlock (Words). */
-const PANEL: usize = 128;
+/** Where the panel begins in scratch, after a tile's sums, and the tokens; 576 and 320: the largest panelBlock and fourBlock (Words). */
+const PANEL: usize = 256;
 const FOURS: usize = PANEL + PANEL_COLUMNS / BLOCK * 576;
 /** Scratch of one thread. */
 export const MATMUL_Q8_BYTES: usize = FOURS + PANEL_COLUMNS / BLOCK * (TOKENS / 4) * 320;
@@ -71,30 +71,22 @@ function multiplyTiles<W, D>(y: usize, xq: usize, w: usize, scratch: usize, toke
     layFours<D>(scratch + FOURS, xq, tokens, k, first, columns, bias<W, D>(), inParts<W, D>());
     let to = y, packed = w + <usize>(first / BLOCK) / subs<W>() * superBytes<W>();
     for (let group = groups; group > 0; group--, to += 32, packed += groupBytes<W>(k)) {
-      if (first == 0) clear(to, tokens, yBytes);
       unpackCodes<W, D>(scratch + PANEL, packed, columns);
       let row = to, x = scratch + FOURS;
-      for (let token = 0; token < tokens; token += 4, row += yBytes << 2, x += fourBytes) multiplyStandIn<W, D>(row, x, scratch, columns, yBytes);
+      for (let token = 0; token < tokens; token += 4, row += yBytes << 2, x += fourBytes) multiplyStandIn<W, D>(row, x, scratch, columns, yBytes, first == 0);
     }
-  }
-}
-
-function clear(y: usize, tokens: i32, yBytes: usize): void {
-  for (; tokens > 0; tokens--, y += yBytes) {
-    v128.store(y, i32x4.splat(0));
-    v128.store(y, i32x4.splat(0), 16);
   }
 }
 
 /** Types that differ in their bias alone share a tile; once unpacked, signed codes need no dot of their own. */
 // @ts-ignore: decorator
-@inline function multiplyStandIn<W, D>(y: usize, x: usize, scratch: usize, columns: i32, yBytes: usize): void {
+@inline function multiplyStandIn<W, D>(y: usize, x: usize, scratch: usize, columns: i32, yBytes: usize, fresh: bool): void {
   const blocks = columns / BLOCK, panel = scratch + PANEL;
-  if (inParts<W, D>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes);
-  else if (isBiased<W, D>()) multiplyTile<Q5_1, D>(y, x, panel, scratch, blocks, yBytes);
-  else if (hasMinimum<W>()) multiplyTile<Q4_1, D>(y, x, panel, scratch, blocks, yBytes);
-  else if (is<D, Signed>()) multiplyTile<Q4_0, Direct>(y, x, panel, scratch, blocks, yBytes);
-  else multiplyTile<Q4_0, D>(y, x, panel, scratch, blocks, yBytes);
+  if (inParts<W, D>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes, fresh);
+  else if (isBiased<W, D>()) multiplyTile<Q5_1, D>(y, x, panel, scratch, blocks, yBytes, fresh);
+  else if (hasMinimum<W>()) multiplyTile<Q4_1, D>(y, x, panel, scratch, blocks, yBytes, fresh);
+  else if (is<D, Signed>()) multiplyTile<Q4_0, Direct>(y, x, panel, scratch, blocks, yBytes, fresh);
+  else multiplyTile<Q4_0, D>(y, x, panel, scratch, blocks, yBytes, fresh);
 }
 
 function multiplyOneByValue<W>(y: usize, x: usize, group: usize, k: i32): void {

@@ -1,6 +1,6 @@
 /**
  * GEMM tile of the int8 path: 4 tokens (fours_q8.ts) x 8 rows from an integer panel (panel_q8.ts). Integer sums stay in registers;
- * the f32 sums live in y. The order of summation is matmul_q8.ts's.
+ * the f32 sums live in scratch. The order of summation is matmul_q8.ts's.
  */
 import { hasMinimum, is } from '../weights/types';
 import { Narrow, ONES, Words, addProduct, dot, inParts, isBiased, product, scaled, widen } from './dot';
@@ -34,7 +34,7 @@ import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
 }
 
 /**
- * Adds a block's terms to the row of one token; the sums as left by dots, `kept` what went before them, the factors those of the last
+ * Adds a block's terms to the row of one token; the integer sums as left by dots, `kept` what went before them, the factors those of the last
  * part or ONES. Factors and scales are loaded once for all tokens, for minima there is no register left.
  */
 // @ts-ignore: decorator
@@ -65,13 +65,28 @@ import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
   v128.store(kept, scaled<D>(sum1, factor1), 16);
 }
 
+// @ts-ignore: decorator
+@inline function copyRows(to: usize, toBytes: usize, from: usize, fromBytes: usize): void {
+  for (let i = 0; i < 4; i++, to += toBytes, from += fromBytes) {
+    v128.store(to, v128.load(from));
+    v128.store(to, v128.load(from, 16), 16);
+  }
+}
+
+// @ts-ignore: decorator
+@inline function clear(sums: usize): void {
+  for (let at: usize = 0; at < 128; at += 16) v128.store(sums + at, i32x4.splat(0));
+}
+
 /**
- * Adds the products of `blocks` blocks to 4 tokens x 8 rows of y. W may stand for any type with the same minimum, bits
- * above and parts. `kept`: 128 bytes of scratch. One product is held back: see tile.ts.
+ * Adds the products of `blocks` blocks to 4 tokens x 8 rows of y (0 if fresh). W may stand for any type with the same minimum, bits
+ * above and parts. `kept`: 256 bytes of scratch; the sums lie there meanwhile, because rows of y, far apart, are seldom in a near cache.
+ * One product is held back: see tile.ts.
  */
-export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize): void {
-  const yb = y + yBytes, yc = yb + yBytes, yd = yc + yBytes;
-  const steps = inParts<W, D>() ? 4 : panelSteps<D>();
+export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize, fresh: bool): void {
+  const sums = kept + 128, steps = inParts<W, D>() ? 4 : panelSteps<D>();
+  if (fresh) clear(sums);
+  else copyRows(sums, 32, y, yBytes);
   for (; blocks > 0; blocks--) {
     let codes = panel + panelCodes<W, D>(), q = x + FOUR_CODES, part = 0;
     do {
@@ -108,13 +123,14 @@ export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize
         const factor0 = inParts<W, D>() ? v128.load(panel, PANEL_HEADER + 32) : v128.load64_splat(ONES);
         const factor1 = inParts<W, D>() ? v128.load(panel, PANEL_HEADER + 48) : factor0;
         const scale0 = v128.load(panel), scale1 = v128.load(panel, 16);
-        finish<W, D>(y, a0, a1, x, 0, kept, panel, factor0, factor1, scale0, scale1);
-        finish<W, D>(yb, b0, b1, x, 4, kept + 32, panel, factor0, factor1, scale0, scale1);
-        finish<W, D>(yc, c0, c1, x, 8, kept + 64, panel, factor0, factor1, scale0, scale1);
-        finish<W, D>(yd, d0, d1, x, 12, kept + 96, panel, factor0, factor1, scale0, scale1);
+        finish<W, D>(sums, a0, a1, x, 0, kept, panel, factor0, factor1, scale0, scale1);
+        finish<W, D>(sums + 32, b0, b1, x, 4, kept + 32, panel, factor0, factor1, scale0, scale1);
+        finish<W, D>(sums + 64, c0, c1, x, 8, kept + 64, panel, factor0, factor1, scale0, scale1);
+        finish<W, D>(sums + 96, d0, d1, x, 12, kept + 96, panel, factor0, factor1, scale0, scale1);
       }
     } while (inParts<W, D>() && ++part < 2);
     panel += panelBlock<W, D>();
     x += fourBlock<D>();
   }
+  copyRows(y, yBytes, sums, 32);
 }
