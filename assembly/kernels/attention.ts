@@ -14,7 +14,7 @@ import { Item, QUAD, TOKENS, finishRows, hideLater, itemAt, itemBytes, quadOf, s
 import * as codes from './attention_q8';
 import { BLOCK, blockBytes, headBytes } from './kv';
 
-/** Work items of m tokens. */
+/** Work items of m tokens, numbered by KV head, then tokens: threads that share them get early and late tokens alike. */
 export function attention_items(m: i32, kvHeads: i32): i32 {
   return kvHeads * ((m + TOKENS - 1) / TOKENS);
 }
@@ -38,9 +38,9 @@ export function attention_f32_q8_0(out: usize, q: usize, kv: usize, scratch: usi
 }
 
 function attendItems(out: usize, q: usize, kv: usize, scratch: usize, m: i32, position: i32, heads: i32, kvHeads: i32, headDim: i32, context: i32, scale: f32, outStride: i32, qStride: i32, first: i32, end: i32, quantised: bool): void {
-  const item = itemAt(scratch, headDim, heads / kvHeads, scale, quantised);
+  const item = itemAt(scratch, headDim, heads / kvHeads, scale, quantised), blocks = attention_items(m, 1);
   for (let index = first; index < end; ++index) {
-    const kvHead = index % kvHeads, token = (index / kvHeads) * TOKENS, tokens = min(TOKENS, m - token);
+    const kvHead = index / blocks, token = (index % blocks) * TOKENS, tokens = min(TOKENS, m - token);
     const column = <usize>(kvHead * item.group * headDim);
     item.rows = tokens * item.group;
     item.start = position + token;

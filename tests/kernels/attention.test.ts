@@ -85,7 +85,7 @@ describe.each(SHAPES)('attention, %i heads on %i, %i dims, %i tokens', (heads, k
       for (const chunk of [1, 7, 64]) {
         expect(firstDifference(run(load(build), sizes, { ...data, tokens, chunk, context, cache }), whole)).toBe(-1);
       }
-      expect(firstDifference(run(load(build), sizes, { ...data, tokens, chunk: tokens, context, cache, split: true }), whole)).toBe(-1);
+      for (const chunk of [1, tokens]) expect(firstDifference(run(load(build), sizes, { ...data, tokens, chunk, context, cache, split: true }), whole)).toBe(-1);
     });
   });
 });
@@ -112,6 +112,15 @@ describe.each(buildsHere())('attention at the edges, %s build', (build) => {
     const y = run(load(build), sizes, { ...data, tokens, chunk: tokens, context: tokens, cache });
     expect(firstDifference(y.subarray(0, 35 * 64), clean.subarray(0, 35 * 64))).toBe(-1);
     expect(y.subarray(35 * 64).every(Number.isNaN)).toBe(true);
+  });
+
+  it.each(CACHES)('half of the items are one KV head with early and late tokens, %s cache', (cache) => {
+    const bench = load(build), { exports } = bench, { q, k, v } = inputs(sizes, tokens, 3), { heads, kvHeads, headDim, scale } = sizes;
+    const [kv, scratch, out] = [exports[`kv_bytes_${cache}`](tokens, kvHeads, headDim), exports.attention_scratch_bytes(headDim, 2), tokens * 64 * 4].map((bytes) => bench.allocate(bytes));
+    exports[`kv_store_${cache}`](kv!, bench.place(k), bench.place(v), tokens, kvHeads, headDim, 0, 32, 32, 0, tokens);
+    bench.floats(out!, tokens * 64).fill(NaN);
+    exports[`attention_f32_${cache}`](out!, bench.place(q), kv!, scratch!, tokens, 0, heads, kvHeads, headDim, tokens, scale, 64, 64, 0, exports.attention_items(tokens, kvHeads) / 2);
+    expect(bench.floats(out!, tokens * 64).every((value, i) => Number.isNaN(value) === i % 64 >= 32)).toBe(true);
   });
 
   it.each(CACHES)('an empty range touches nothing, %s cache', (cache) => {
