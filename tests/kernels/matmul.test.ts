@@ -74,6 +74,12 @@ describe.each(buildsHere())('matmul, %s build', (build) => {
       expect(bits(run(bench, type, 'q8', x, raw, shape, Math.ceil(n / 16)))).toEqual(bits(y));
     });
 
+    it('keeps the order over panels of columns and rounds of tokens', () => {
+      const shape = { m: 69, n: 9, k: 1792 }, { m, n, k } = shape, next = random(11);
+      const x = randomFloats(m * k, next), raw = randomRaw(type, n, k, next);
+      expect(bits(run(load(build), type, 'q8', x, raw, shape))).toEqual(bits(matmulQ8InOrder(type, x, raw, m, n, k)));
+    });
+
     it('gives every token the same bits alone and among 1 to 9', () => {
       const n = 16, k = 256, next = random(7);
       const x = randomFloats(9 * k, next), raw = randomRaw(type, n, k, next);
