@@ -31,11 +31,15 @@ export function toNormal(bits: u32): u32 {
   return bits & 0x8000 | short >> 13;
 }
 
-/** A pair vector of f16 bits below NORMAL_END with a bias of 25. */
+/** A pair vector of f16 bits below NORMAL_END with a bias of 25: ten more in the exponent, unless a value is subnormal or 0. */
 // @ts-ignore: decorator
 @inline export function toNormals(pairs: v128): v128 {
+  const small = i16x8.lt_s(v128.and(pairs, i16x8.splat(0x7FFF)), i16x8.splat(FIRST_NORMAL));
+  if (!v128.any_true(small)) return i16x8.add(pairs, i16x8.splat(10 * FIRST_NORMAL));
   return v128.or(i32x4.shr_u(upperNormals(pairs, 0), 16), upperNormals(pairs, 1));
 }
+/** The least f16 bits that are no subnormal: 1 in the exponent. */
+const FIRST_NORMAL: i16 = 0x400;
 const TO_NORMAL: f32 = 1024;
 
 /** Rows 0..3 or 4..7 in the upper halves. */

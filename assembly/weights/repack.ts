@@ -8,18 +8,18 @@ import { NORMAL_END, halfToFloat, pairOffset, toNormal, toNormals } from './half
 import { low, high, even, odd, storeTransposed } from './transpose';
 import {
   BFloat16, BLOCK, Float32, GROUP, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
-  codeBytes, fileBytes, floatHeader, groupAt, hasMinimum, headerBytes, highBits, is, isFloat, isK, isPaired, packedBytes, subs, superBytes, supers,
+  codeBytes, fileBytes, floatHeader, groupAt, hasMinimum, headerBytes, highBits, is, isK, isPaired, packedBytes, subs, superBytes, supers,
 } from './types';
 
 /** Packs n rows of k columns, group by group; of pairs both. */
 // @ts-ignore: decorator
 @inline function repack<W>(dst: usize, src: usize, n: i32, k: i32): void {
-  const rowBytes = is<W, Float32>() ? <usize>k << 2 : isFloat<W>() ? <usize>k << 1 : <usize>supers<W>(k) * fileBytes<W>();
+  const rowBytes = is<W, Float32>() ? <usize>k << 2 : isPaired<W>() ? <usize>k << 1 : <usize>supers<W>(k) * fileBytes<W>();
   const end = isPaired<W>() ? (n + 2 * GROUP - 1) / (2 * GROUP) * (2 * GROUP) : n;
   for (let row = 0; row < end; row += GROUP) {
     const to = groupAt<W>(dst, row / GROUP, k), rows = max(0, min(GROUP, n - row));
     if (is<W, Float32>()) packWords(to, src, rows, k, rowBytes);
-    else if (isFloat<W>()) packPairs<W>(to, src, rows, k, rowBytes);
+    else if (isPaired<W>()) packPairs<W>(to, src, rows, k, rowBytes);
     else packBlocks<W>(to, src, rows, k, rowBytes);
     src += rowBytes << 3;
   }

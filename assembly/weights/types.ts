@@ -28,7 +28,7 @@ export const BLOCK: i32 = 32;
 
 /** Floats are stored per column, without blocks. */
 // @ts-ignore: decorator
-@inline export function isFloat<W>(): bool { return is<W, Float32>() || is<W, Half>() || is<W, BFloat16>(); }
+@inline function isFloat<W>(): bool { return is<W, Float32>() || is<W, Half>() || is<W, BFloat16>(); }
 
 /** Two groups lie side by side. */
 // @ts-ignore: decorator

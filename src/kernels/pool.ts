@@ -6,9 +6,8 @@ import { bindSteps, type BoundStep, SLOT_COUNT, type Step, walk } from './steps.
 import type { WorkerReply, WorkerTask } from './worker.js';
 
 const START_TIMEOUT_MS = 10_000;
-/** A step takes milliseconds. A thread that has not come after this long is dead, unless the run was so slow before: then it gets so many times as long. */
-const DEAD_AFTER_MS = 10_000;
-const DEAD_AFTER_RUNS = 4;
+/** A step takes milliseconds. A thread that has not come after this long is dead, unless the run was slow before: then it gets several times as long. */
+export const deadAfterMs = (ranMs: number): number => Math.max(10_000, 4 * ranMs);
 const PATIENCE_MS = 100;
 
 export { controlBytes };
@@ -91,7 +90,7 @@ class ThreadPool implements Pool {
     const failed = Atomics.load(this.control.words, CONTROL.failed);
     if (failed) throw failure(`that thread ${failed} stopped with an error`);
     const ran = performance.now() - this.started - waitedMs;
-    if (waitedMs >= Math.max(DEAD_AFTER_MS, DEAD_AFTER_RUNS * ran)) throw failure(`no answer for ${Math.round(waitedMs / 1000)} s`);
+    if (waitedMs >= deadAfterMs(ran)) throw failure(`no answer for ${Math.round(waitedMs / 1000)} s`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { CONTROL, controlAt, controlBytes, meetAt } from '../../src/kernels/control.js';
 import type { Kernels } from '../../src/kernels/instance.js';
+import { deadAfterMs } from '../../src/kernels/pool.js';
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -18,4 +19,8 @@ it('a wait counts the time that a thread was awake for it, not that of a machine
   };
   expect(() => meetAt(kernels, control, 0, { withFew: 0, canWait: false, patienceMs: 100, overdue })).toThrow('given up');
   expect(told).toEqual([100, 200, 300]);
+});
+
+it('a thread gets ten seconds, or four times as long as the run took before', () => {
+  expect([0, 2_000, 2_500, 60_000].map(deadAfterMs)).toEqual([10_000, 10_000, 10_000, 240_000]);
 });
