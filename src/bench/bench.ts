@@ -111,6 +111,7 @@ export async function runBench(parts: BenchParts, options: BenchOptions): Promis
   say('the limits of this machine');
   const found = benches.map((on) => findLimits(on, pace, sizesFor(host, quick).memoryBytes || QUICK_MEMORY));
   const places = benches.map((on, i): Place => [on, found[i]!.forms]);
+  const model = await openedModel(parts, options, places, threads);
   const lines: Line[] = [];
   for (const each of cases) {
     say(each.name);
@@ -119,25 +120,27 @@ export async function runBench(parts: BenchParts, options: BenchOptions): Promis
     lines.push(result);
   }
 
-  const model = await benchModel(parts, options, places, threads);
+  if (model) {
+    say('prefill and decode');
+    lines.push(...(await measureModel(model.bench, { open: host.open.bind(host), list: host.list.bind(host) })));
+  }
   const machine = { ...describe(), processors: host.processors, builds, threads, limits: found.map(({ limits }) => limits) };
   return {
     schema: 1, quick, machine,
     proof: { ...proof, ...(model && { logitsHash: model.logitsHash }) },
     ...(model && { model: model.name }),
-    lines: [...lines, ...(model?.lines ?? [])],
+    lines,
   };
 }
 
-async function benchModel({ host, load }: BenchParts, { model, kernels, quick, onProgress: say = () => {} }: BenchOptions, places: readonly Place[], threads: readonly number[]) {
+/** The model to be measured, once all builds have given the same logits: before the minutes that the kernels take. */
+async function openedModel({ load }: BenchParts, { model, kernels, quick, onProgress: say = () => {} }: BenchOptions, places: readonly Place[], threads: readonly number[]) {
   if (model === undefined && kernels && !kernels.includes(MODEL)) return undefined;
   const source = model ?? (await syntheticModel());
   const bench: ModelBench = { source, load, places, threads, lengths: quick ? QUICK_LENGTHS : FULL_LENGTHS, pace: quick ? QUICK_PACE : FULL_PACE };
   say('comparing the logits');
   const proof = await proveModel(bench);
   if (!('logitsHash' in proof)) throw refuse(proof);
-  say('prefill and decode');
-  const lines = await measureModel(bench, { open: host.open.bind(host), list: host.list.bind(host) });
   const name = model === undefined ? 'synthetic' : typeof model === 'string' ? model.split(/[\\/]/).at(-1)! : 'given as bytes';
-  return { ...proof, name, lines };
+  return { ...proof, name, bench };
 }

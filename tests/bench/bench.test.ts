@@ -121,6 +121,13 @@ describe('options', () => {
   ])('%j: %s', async (options, code) => {
     await expect(runBench(parts, { quick: true, ...options })).rejects.toMatchObject({ name: 'StonechatError', code });
   });
+
+  it('a file that is no model is refused before any kernel is measured', async () => {
+    const steps: string[] = [];
+    const bad = runBench(parts, { quick: true, threads: [1], model: new TextEncoder().encode('not a model'), onProgress: (step) => void steps.push(step) });
+    await expect(bad).rejects.toMatchObject({ name: 'StonechatError', code: 'bad-file' });
+    expect(steps.filter((step) => step.startsWith('gemm'))).toEqual([]);
+  });
 });
 
 describe('every kernel that generation calls often', () => {
