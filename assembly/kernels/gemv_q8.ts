@@ -39,13 +39,14 @@ import { addTerm } from './tiles_q8';
 export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): void {
   const m = maskOf<W>(0), n = maskOf<W>(1), o = maskOf<W>(2), even = v128.load64_splat(EVEN_BYTES), ones = v128.load64_splat(ONES);
   const offsets = biases<W, D>();
-  let sum0 = f32x4.splat(0), sum1 = sum0, split = q8_split(x, k);
+  let sum0 = f32x4.splat(0), sum1 = sum0;
+  if (isSplit<W, D>()) x = q8_split(x, k);
   for (let s = 0; s < supers<W>(k); s++) {
     let at = group + headerBytes<W>();
     for (let sub: usize = 0; sub < subs<W>(); sub++) {
       const pairs = v128.load32_splat(x, 8);
       let a0 = bias<W, D>() ? start<D>(pairs, offsets) : i32x4.splat(0), a1 = a0, b0 = i32x4.splat(0), b1 = b0;
-      let code = at, from = isSplit<W, D>() ? split : x + Q8_CODES;
+      let code = at, from = x + Q8_CODES;
       if (highBits<W>() == 1) {
         a0 = dotFour<W, D>(dotFour<W, D>(a0, at, 0, from, m, n, o, even), at, 4, from + 4 * chunkStep<D>(), m, n, o, even);
         a1 = dotFour<W, D>(dotFour<W, D>(a1, at + 16, 0, from, m, n, o, even), at + 16, 4, from + 4 * chunkStep<D>(), m, n, o, even);
@@ -67,8 +68,7 @@ export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): voi
       sum0 = addTerm<W>(sum0, combine<W, D>(a0, b0, pairs, offsets, ones), scales<W>(group, small, 0), minima<W>(group, small, 0), d, dSum);
       sum1 = addTerm<W>(sum1, combine<W, D>(a1, b1, pairs, offsets, ones), scales<W>(group, small, 1), minima<W>(group, small, 1), d, dSum);
       at += codeBytes<W>();
-      x += Q8_BLOCK;
-      split += Q8_SPLIT;
+      x += isSplit<W, D>() ? Q8_SPLIT : Q8_BLOCK;
     }
     group += superBytes<W>();
   }

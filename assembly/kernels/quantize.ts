@@ -7,7 +7,7 @@ import { NARROW, probe } from './dot';
  * minus the sum of the columns 0, 1 of each chunk of 4 and minus that of 2, 3: the first pair's over all columns,
  * the second's over 16..31. Plain simd wants the codes as i16, each chunk as (0, 2, 1, 3): the even and the odd bytes of a
  * weight vector. On machines that add in pairs (dot.ts) q8_0 weights want other forms, after all blocks of a row:
- * the split codes, for each block i8 high[32], low[32] with code = 16 high + low, then the blocks as plain simd has them.
+ * blocks with split codes, i8 high[32], low[32] with code = 16 high + low, then the blocks as plain simd has them.
  *
  * Rule: a = max |x|, d = a / 127, code = nearest-even(x * (127 / a)). A block with a < 2^-100 is all zeros (127 / a
  * could overflow); one with an infinite or NaN value has d = NaN and zero codes, so that its outputs are NaN.
@@ -16,7 +16,7 @@ const WIDE: bool = SIMD && !RELAXED;
 export const Q8_CODES: usize = 16;
 export const Q8_WORDS: usize = Q8_CODES + 64;
 export const Q8_BLOCK: usize = WIDE ? Q8_WORDS : Q8_CODES + 32;
-export const Q8_SPLIT: usize = RELAXED ? 64 : 0;
+export const Q8_SPLIT: usize = RELAXED ? Q8_CODES + 64 : 0;
 const SMALLEST: f32 = 7.888609052210118e-31; // 2^-100
 const INFINITE: i32 = 0x7F800000;
 const MAGNITUDE: i32 = 0x7FFFFFFF;
@@ -26,7 +26,7 @@ const ZEROS: usize = memory.data(<i32>BLOCK << 2, 16);
 /** Bytes between rows of quantised activations with k columns (a multiple of 32). */
 export function q8_row_bytes(k: i32): usize { return <usize>(k / BLOCK) * (Q8_BLOCK + Q8_SPLIT + (RELAXED ? Q8_WORDS : 0)); }
 
-/** Where the split codes of a row begin, and its blocks with words. */
+/** Where a row's blocks with split codes begin, and those with words. */
 // @ts-ignore: decorator
 @inline export function q8_split(row: usize, k: i32): usize { return row + <usize>(k / BLOCK) * Q8_BLOCK; }
 // @ts-ignore: decorator
@@ -139,9 +139,10 @@ function quantizeBlock(to: usize, from: usize, words: usize): void {
 /** The codes of a row, of [-127, 127], to high = (code + 8) >> 4 and low = code - 16 high. */
 function splitRow(row: usize, k: i32): void {
   const eight = i16x8.splat(8);
-  let from = row + Q8_CODES, to = q8_split(row, k);
-  for (const end = q8_split(row, k); from < end; from += Q8_BLOCK, to += Q8_SPLIT) {
-    for (let half: usize = 0; half < 32; half += 16) {
+  let from = row, to = q8_split(row, k);
+  for (const end = to; from < end; from += Q8_BLOCK, to += Q8_SPLIT) {
+    v128.store(to, v128.load(from));
+    for (let half: usize = Q8_CODES; half < Q8_CODES + 32; half += 16) {
       const a = v128.load8x8_s(from + half), b = v128.load8x8_s(from + half, 8);
       const high0 = i16x8.shr_s(i16x8.add(a, eight), 4), high1 = i16x8.shr_s(i16x8.add(b, eight), 4);
       v128.store(to + half, i8x16.narrow_i16x8_s(high0, high1));
