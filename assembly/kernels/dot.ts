@@ -13,7 +13,7 @@
  * - Words: the even and odd bytes of the codes as i16, against activations as i16 in that order (quantize.ts). Plain simd.
  */
 import { RELAXED } from '../lanes';
-import { Q6_K, Q8_0, hasMinimum, highBits, is, offset } from '../weights/types';
+import { Q6_K, Q8_0, hasIntegers, hasMinimum, highBits, is, offset } from '../weights/types';
 
 export class Direct {}
 export class Signed {}
@@ -39,6 +39,13 @@ export const NARROW: i32 = 2;
 /** One token of q8_0: two sums, of the high and of the low parts of the activations. */
 // @ts-ignore: decorator
 @inline export function isSplit<W, D>(): bool { return is<W, Q8_0>() && is<D, Narrow>(); }
+
+/**
+ * A block's integer sum is multiplied by its integer scale on the way from i16 to i32: exact, below 2^31 (five bits: 16 x 127 x 32 columns x
+ * 2^15), so that f32 rounds the same number as in the written order (matmul_q8.ts). A sum of q8_0 leaves no room.
+ */
+// @ts-ignore: decorator
+@inline export function inIntegers<W, D>(): bool { return hasIntegers<W>() && is<D, Narrow>() && !isSplit<W, D>(); }
 
 /** What is taken off the codes by way of the sums' start: the type's offset, or 16 to make five bits fit in i16. */
 // @ts-ignore: decorator

@@ -4,9 +4,10 @@
  * of them take a code out and use it. 16 rows at once, or splats by shuffles, made nothing faster.
  */
 import { EVEN_BYTES, chunkCodes, maskOf } from '../weights/codes';
+import { integerScales, isWide, powers } from '../weights/integers';
 import { SIXTEENTHS, minima, scales, smallScales } from '../weights/scales';
-import { Q8_0, codeBytes, hasMinimum, headerBytes, highBits, is, subs, superBytes, supers } from '../weights/types';
-import { Narrow, ONES, Signed, Words, bias, biases, dot, isBiased, isSplit, scaled, start, widen } from './dot';
+import { Q8_0, codeBytes, groupHead, hasIntegers, hasMinimum, headerBytes, highBits, is, subs, superBytes, supers } from '../weights/types';
+import { Narrow, ONES, Signed, Words, bias, biases, dot, inIntegers, isBiased, isSplit, scaled, start, widen } from './dot';
 import { Q8_BLOCK, Q8_CODES, Q8_SPLIT, q8_split } from './quantize';
 import { addTerm } from './tiles_q8';
 
@@ -39,7 +40,9 @@ import { addTerm } from './tiles_q8';
 export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): void {
   const m = maskOf<W>(0), n = maskOf<W>(1), o = maskOf<W>(2), even = v128.load64_splat(EVEN_BYTES), ones = v128.load64_splat(ONES);
   const offsets = biases<W, D>();
+  const head = group, wide = hasIntegers<W>() ? isWide(group) : false;
   let sum0 = f32x4.splat(0), sum1 = sum0;
+  if (hasIntegers<W>()) group += groupHead<W>();
   if (isSplit<W, D>()) x = q8_split(x, k);
   for (let s = 0; s < supers<W>(k); s++) {
     let at = group + headerBytes<W>();
@@ -64,16 +67,22 @@ export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): voi
           from += chunkStep<D>();
         }
       }
-      const small = smallScales<W>(group, sub), d = v128.load32_splat(x), dSum = hasMinimum<W>() ? v128.load32_splat(x, 4) : d;
-      sum0 = addTerm<W>(sum0, combine<W, D>(a0, b0, pairs, offsets, ones), scales<W>(group, small, 0), minima<W>(group, small, 0), d, dSum);
-      sum1 = addTerm<W>(sum1, combine<W, D>(a1, b1, pairs, offsets, ones), scales<W>(group, small, 1), minima<W>(group, small, 1), d, dSum);
+      const d = v128.load32_splat(x);
+      if (inIntegers<W, D>() && !wide) {
+        sum0 = f32x4.add(sum0, f32x4.mul(d, f32x4.convert_i32x4_s(scaled<D>(a0, integerScales(v128.load(group), 0)))));
+        sum1 = f32x4.add(sum1, f32x4.mul(d, f32x4.convert_i32x4_s(scaled<D>(a1, integerScales(v128.load(group), 1)))));
+      } else {
+        const small = smallScales<W>(group, sub), dSum = hasMinimum<W>() ? v128.load32_splat(x, 4) : d;
+        sum0 = addTerm<W>(sum0, combine<W, D>(a0, b0, pairs, offsets, ones), scales<W>(group, small, 0, wide), minima<W>(group, small, 0), d, dSum);
+        sum1 = addTerm<W>(sum1, combine<W, D>(a1, b1, pairs, offsets, ones), scales<W>(group, small, 1, wide), minima<W>(group, small, 1), d, dSum);
+      }
       at += codeBytes<W>();
       x += isSplit<W, D>() ? Q8_SPLIT : Q8_BLOCK;
     }
     group += superBytes<W>();
   }
-  v128.store(y, sum0);
-  v128.store(y, sum1, 16);
+  v128.store(y, hasIntegers<W>() ? f32x4.mul(sum0, powers(head, 0)) : sum0);
+  v128.store(y, hasIntegers<W>() ? f32x4.mul(sum1, powers(head, 1)) : sum1, 16);
 }
 
 /** The integer sum of a block. */
@@ -119,6 +128,6 @@ export function multiplyOneInParts<W, D>(y: usize, x: usize, group: usize, k: i3
 /** Factors of rows 4 * half.. as `scaled` wants them. */
 // @ts-ignore: decorator
 @inline function factorsOf<D>(words: v128, half: i32): v128 {
-  if (is<D, Narrow>()) return half ? v128.shuffle<i16>(words, words, 4, 12, 5, 13, 6, 14, 7, 15) : v128.shuffle<i16>(words, words, 0, 8, 1, 9, 2, 10, 3, 11);
+  if (is<D, Narrow>()) return integerScales(words, half);
   return half ? i32x4.extend_high_i16x8_s(words) : i32x4.extend_low_i16x8_s(words);
 }

@@ -9,7 +9,7 @@
 import { SIMD } from '../lanes';
 import { NORMAL_REBIAS, bfloats, shortFloats, shortMask, upperMask } from '../weights/half';
 import {
-  BFloat16, Float32, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, floatHeader, groupAt, groupBytes, is, isPaired,
+  BFloat16, Float32, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupHead, groupAt, groupBytes, is, isPaired,
 } from '../weights/types';
 import { unpackFloats } from '../weights/unpack';
 import { DEPTH, GEMM_BYTES, blockRows, multiplyPanel, packRows, panelOf } from './gemm';
@@ -58,7 +58,7 @@ function multiplyFew<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k:
     for (; group + 2 <= endGroup; group += 2) {
       const a = groupAt<W>(w, group, k), b = groupAt<W>(w, group + 1, k);
       if (exact && !(is<W, Half>() && load<u32>(a) | load<u32>(b))) {
-        multiplyTwoGroups<W>(y + (<usize>group << 5), values, a + floatHeader<W>(), k);
+        multiplyTwoGroups<W>(y + (<usize>group << 5), values, a + groupHead<W>(), k);
       } else {
         multiplyGroup<W>(y, x, w, scratch, m, k, yBytes, xBytes, group);
         multiplyGroup<W>(y, x, w, scratch, m, k, yBytes, xBytes, group + 1);

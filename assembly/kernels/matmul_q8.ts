@@ -7,22 +7,24 @@
  *   sum = 0; for each block of 32 columns, ascending: sum = sum + term, where
  *   isum = exact integer sum of code_w * code_x, the offset of symmetric types taken off code_w
  *          (q6_K: sixteenth[0] * sum over columns 0..15 + sixteenth[1] * sum over 16..31), and
- *   term = scale * (d * f32(isum))                               symmetric types
+ *   term = d * (scale * f32(isum))                               symmetric types
  *   term = scale * (d * f32(isum)) + minimum * (d x sum)         types with a minimum
- * each operation rounded to f32; scale and minimum as in scales.ts, d and (d x sum) as in quantize.ts.
+ * each operation rounded to f32; scale and minimum as in scales.ts, d and (d x sum) as in quantize.ts. Where scales are integers, the sum
+ * is multiplied by the row's power of two last.
  */
 import { RELAXED, SIMD } from '../lanes';
 import { codeAt } from '../weights/codes';
+import { isWide, powerAt } from '../weights/integers';
 import { minimumAt, scaleAt, sixteenthAt } from '../weights/scales';
 import {
-  Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, BLOCK, codeBytes, groupBytes, hasMinimum, headerBytes, is, offset, subs, superBytes, supers,
+  Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, BLOCK, codeBytes, groupBytes, groupHead, hasIntegers, hasMinimum, headerBytes, is, offset, subs, superBytes, supers,
 } from '../weights/types';
-import { Direct, NARROW, Narrow, SIGNED, Signed, Words, bias, inParts, isBiased, isSplit, probe } from './dot';
+import { Direct, NARROW, Narrow, SIGNED, Signed, Words, bias, inIntegers, inParts, isBiased, isSplit, probe } from './dot';
 import { fourBlock, layFours } from './fours_q8';
 import { multiplyOne, multiplyOneInParts } from './gemv_q8';
 import { unpackCodes } from './panel_q8';
 import { Q8_BLOCK, Q8_CODES, q8_row_bytes } from './quantize';
-import { multiplyTile } from './tiles_q8';
+import { Integers, multiplyTile } from './tiles_q8';
 
 /** Columns of one panel: with the activations of four tokens it stays in a first-level cache. */
 const PANEL_COLUMNS: i32 = 1536;
@@ -69,41 +71,44 @@ function multiplyTiles<W, D>(y: usize, xq: usize, w: usize, scratch: usize, toke
   for (let first = 0; first < k; first += PANEL_COLUMNS) {
     const columns = min(PANEL_COLUMNS, k - first), fourBytes = <usize>(columns / BLOCK) * fourBlock<D>();
     layFours<D>(scratch + FOURS, xq, tokens, k, first, columns, bias<W, D>(), inParts<W, D>());
-    let to = y, packed = w + <usize>(first / BLOCK) / subs<W>() * superBytes<W>();
+    let to = y, packed = w;
     for (let group = groups; group > 0; group--, to += 32, packed += groupBytes<W>(k)) {
-      unpackCodes<W, D>(scratch + PANEL, packed, columns);
+      unpackCodes<W, D>(scratch + PANEL, packed, first, columns);
+      const finished = hasIntegers<W>() && first + columns == k ? packed : 0, wide = hasIntegers<W>() ? isWide(packed) : false;
       let row = to, x = scratch + FOURS;
-      for (let token = 0; token < tokens; token += 4, row += yBytes << 2, x += fourBytes) multiplyStandIn<W, D>(row, x, scratch, columns, yBytes, first == 0);
+      for (let token = 0; token < tokens; token += 4, row += yBytes << 2, x += fourBytes) multiplyStandIn<W, D>(row, x, scratch, columns, yBytes, first == 0, finished, wide);
     }
   }
 }
 
 /** Types that differ in their bias alone share a tile; once unpacked, signed codes need no dot of their own. */
 // @ts-ignore: decorator
-@inline function multiplyStandIn<W, D>(y: usize, x: usize, scratch: usize, columns: i32, yBytes: usize, fresh: bool): void {
+@inline function multiplyStandIn<W, D>(y: usize, x: usize, scratch: usize, columns: i32, yBytes: usize, fresh: bool, finished: usize, wide: bool): void {
   const blocks = columns / BLOCK, panel = scratch + PANEL;
-  if (inParts<W, D>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes, fresh);
-  else if (isBiased<W, D>()) multiplyTile<Q5_1, D>(y, x, panel, scratch, blocks, yBytes, fresh);
-  else if (hasMinimum<W>()) multiplyTile<Q4_1, D>(y, x, panel, scratch, blocks, yBytes, fresh);
-  else if (is<D, Signed>()) multiplyTile<Q4_0, Direct>(y, x, panel, scratch, blocks, yBytes, fresh);
-  else multiplyTile<Q4_0, D>(y, x, panel, scratch, blocks, yBytes, fresh);
+  if (inIntegers<W, D>() && !wide) multiplyTile<Integers, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
+  else if (inParts<W, D>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
+  else if (isBiased<W, D>()) multiplyTile<Q5_1, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
+  else if (hasMinimum<W>()) multiplyTile<Q4_1, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
+  else if (is<D, Signed>()) multiplyTile<Q4_0, Direct>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
+  else multiplyTile<Q4_0, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
 }
 
 function multiplyOneByValue<W>(y: usize, x: usize, group: usize, k: i32): void {
+  const wide = hasIntegers<W>() ? isWide(group) : false;
   for (let row: usize = 0; row < 8; row++) {
     let sum: f32 = 0, block = x;
     for (let s = 0; s < supers<W>(k); s++) {
-      const head = group + <usize>s * superBytes<W>();
+      const head = group + groupHead<W>() + <usize>s * superBytes<W>();
       for (let sub: usize = 0; sub < subs<W>(); sub++) {
         const codes = head + headerBytes<W>() + sub * codeBytes<W>();
         const low = dotByValue<W>(block, codes, row, 0), high = dotByValue<W>(block, codes, row, 16);
         const isum = is<W, Q6_K>() ? low * sixteenthAt(head, sub, 0, row) + high * sixteenthAt(head, sub, 1, row) : low + high;
-        const term = scaleAt<W>(head, sub, row) * (load<f32>(block) * <f32>isum);
-        sum += hasMinimum<W>() ? term + minimumAt<W>(head, sub, row) * load<f32>(block, 4) : term;
+        const d = load<f32>(block), scale = scaleAt<W>(head, sub, row, wide);
+        sum += hasMinimum<W>() ? scale * (d * <f32>isum) + minimumAt<W>(head, sub, row) * load<f32>(block, 4) : d * (scale * <f32>isum);
         block += Q8_BLOCK;
       }
     }
-    store<f32>(y + (row << 2), sum);
+    store<f32>(y + (row << 2), hasIntegers<W>() ? sum * powerAt(group, row) : sum);
   }
 }
 

@@ -3,13 +3,15 @@
  * every token. Per block f32 scale[8], f32 minimum[8] (types with one), factors of sums in parts (dot.ts: two for each
  * row, as `scaled` wants them), then the steps, 32 bytes each, rows 0..3 and 4..7.
  * Bytes: 8 steps, each a chunk of unsigned codes (4 columns x 8 rows).
+ * Where sums are multiplied by integer scales (dot.ts), their factors stand in place of the scales.
  * Words: 16 steps, each an i16 pair of columns, even bytes of a chunk, then odd; the offset is taken off, q6_K's sixteenths
  * are multiplied in (at most 13 bits), so one tile serves every type.
  */
 import { chunkCodes, maskOf } from '../weights/codes';
+import { integerScales, isWide } from '../weights/integers';
 import { minima, scales, sixteenths, smallScales } from '../weights/scales';
-import { Q6_K, codeBytes, hasMinimum, headerBytes, is, offset, subs, superBytes, supers } from '../weights/types';
-import { Narrow, Signed, Words, inParts } from './dot';
+import { Q6_K, codeBytes, groupHead, hasIntegers, hasMinimum, headerBytes, is, offset, subs, superBytes, supers } from '../weights/types';
+import { Narrow, Signed, Words, inIntegers, inParts } from './dot';
 
 export const PANEL_HEADER: usize = 64;
 
@@ -22,23 +24,25 @@ export const PANEL_HEADER: usize = 64;
 // @ts-ignore: decorator
 @inline export function panelBlock<W, D>(): usize { return panelCodes<W, D>() + (<usize>panelSteps<D>() << 5); }
 
-/** Unpacks `columns` columns (whole superblocks) from `group` on to the integer panel that suits the dot D. */
-export function unpackCodes<W, D>(panel: usize, group: usize, columns: i32): void {
+/** Unpacks `columns` columns (whole superblocks) from `first` on to the integer panel that suits the dot D. */
+export function unpackCodes<W, D>(panel: usize, group: usize, first: i32, columns: i32): void {
+  const wide = hasIntegers<W>() ? isWide(group) : false;
+  let head = group + groupHead<W>() + <usize>supers<W>(first) * superBytes<W>();
   for (let s = 0; s < supers<W>(columns); s++) {
     for (let sub: usize = 0; sub < subs<W>(); sub++) {
-      unpackCodesHalf<W, D>(panel, group, sub, 0);
-      unpackCodesHalf<W, D>(panel, group, sub, 1);
+      unpackCodesHalf<W, D>(panel, head, sub, 0, wide);
+      unpackCodesHalf<W, D>(panel, head, sub, 1, wide);
       panel += panelBlock<W, D>();
     }
-    group += superBytes<W>();
+    head += superBytes<W>();
   }
 }
 
 // @ts-ignore: decorator
-@inline function unpackCodesHalf<W, D>(panel: usize, head: usize, sub: usize, half: i32): void {
+@inline function unpackCodesHalf<W, D>(panel: usize, head: usize, sub: usize, half: i32, wide: bool): void {
   const shift = <usize>half << 4, codes = head + headerBytes<W>() + sub * codeBytes<W>();
   const small = smallScales<W>(head, sub);
-  v128.store(panel + shift, scales<W>(head, small, half));
+  v128.store(panel + shift, inIntegers<W, D>() && !wide ? integerScales(v128.load(head), half) : scales<W>(head, small, half, wide));
   if (hasMinimum<W>()) v128.store(panel + shift, minima<W>(head, small, half), 32);
   const lowScale = is<W, Q6_K>() ? sixteenths(small, 0, half) : small;
   const highScale = is<W, Q6_K>() ? sixteenths(small, 1, half) : small;

@@ -2,16 +2,21 @@
  * GEMM tile of the int8 path: 4 tokens (fours_q8.ts) x 8 rows from an integer panel (panel_q8.ts). Integer sums stay in registers;
  * the f32 sums live in scratch. The order of summation is matmul_q8.ts's.
  */
+import { powers } from '../weights/integers';
 import { hasMinimum, is } from '../weights/types';
 import { Narrow, ONES, Words, addProduct, dot, inParts, isBiased, product, scaled, widen } from './dot';
 import { FOUR_CODES, FOUR_SECOND, FOUR_START, FOUR_SUMS, fourBlock } from './fours_q8';
 import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
 
-/** sum + scale * (d * f32(isum)) [+ minimum * (d x sum)], for a block of activations. */
+/** Stands for types whose sums are multiplied by integer scales (dot.ts). */
+export class Integers {}
+
+/** sum + d * (scale * f32(isum)), or sum + (scale * (d * f32(isum)) + minimum * (d x sum)), for a block of activations. */
 // @ts-ignore: decorator
 @inline export function addTerm<W>(sum: v128, isum: v128, scale: v128, minimum: v128, d: v128, dSum: v128): v128 {
-  const term = f32x4.mul(scale, f32x4.mul(d, f32x4.convert_i32x4_s(isum)));
-  return f32x4.add(sum, hasMinimum<W>() ? f32x4.add(term, f32x4.mul(minimum, dSum)) : term);
+  const value = f32x4.convert_i32x4_s(isum);
+  if (!hasMinimum<W>()) return f32x4.add(sum, f32x4.mul(d, f32x4.mul(scale, value)));
+  return f32x4.add(sum, f32x4.add(f32x4.mul(scale, f32x4.mul(d, value)), f32x4.mul(minimum, dSum)));
 }
 
 /** The word of a token (0, 4, 8 or 12 bytes on), by offset: V8 keeps the four addresses for all such loads. */
@@ -39,6 +44,12 @@ import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
  */
 // @ts-ignore: decorator
 @inline function finish<W, D>(y: usize, sum0: v128, sum1: v128, x: usize, token: i32, kept: usize, panel: usize, factor0: v128, factor1: v128, scale0: v128, scale1: v128): void {
+  if (is<W, Integers>()) {
+    const d = wordOf(x, token);
+    v128.store(y, f32x4.add(v128.load(y), f32x4.mul(d, f32x4.convert_i32x4_s(scaled<D>(sum0, scale0)))));
+    v128.store(y, f32x4.add(v128.load(y, 16), f32x4.mul(d, f32x4.convert_i32x4_s(scaled<D>(sum1, scale1)))), 16);
+    return;
+  }
   if (inParts<W, D>()) {
     sum0 = i32x4.add(v128.load(kept), scaled<D>(sum0, factor0));
     sum1 = i32x4.add(v128.load(kept, 16), scaled<D>(sum1, factor1));
@@ -73,6 +84,16 @@ import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
   }
 }
 
+/** The finished sums, times the powers at `head`. */
+// @ts-ignore: decorator
+@inline function copyPowered(y: usize, yBytes: usize, sums: usize, head: usize): void {
+  const first = powers(head, 0), second = powers(head, 1);
+  for (let i = 0; i < 4; i++, y += yBytes, sums += 32) {
+    v128.store(y, f32x4.mul(v128.load(sums), first));
+    v128.store(y, f32x4.mul(v128.load(sums, 16), second), 16);
+  }
+}
+
 // @ts-ignore: decorator
 @inline function clear(sums: usize): void {
   for (let at: usize = 0; at < 128; at += 16) v128.store(sums + at, i32x4.splat(0));
@@ -80,10 +101,10 @@ import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
 
 /**
  * Adds the products of `blocks` blocks to 4 tokens x 8 rows of y (0 if fresh). W may stand for any type with the same minimum, bits
- * above and parts. `kept`: 256 bytes of scratch; the sums lie there meanwhile, because rows of y, far apart, are seldom in a near cache.
+ * above and parts. `finished`: if not 0, the group whose powers the sums are multiplied by at the end (integers.ts). `kept`: 256 bytes of scratch; the sums lie there meanwhile, because rows of y, far apart, are seldom in a near cache.
  * One product is held back: see tile.ts.
  */
-export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize, fresh: bool): void {
+export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize, fresh: bool, finished: usize): void {
   const sums = kept + 128, steps = inParts<W, D>() ? 4 : panelSteps<D>();
   if (fresh) clear(sums);
   else copyRows(sums, 32, y, yBytes);
@@ -132,5 +153,6 @@ export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize
     panel += panelBlock<W, D>();
     x += fourBlock<D>();
   }
-  copyRows(y, yBytes, sums, 32);
+  if (finished) copyPowered(y, yBytes, sums, finished);
+  else copyRows(y, yBytes, sums, 32);
 }

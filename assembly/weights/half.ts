@@ -9,7 +9,7 @@
  *
  * Packed pairs: a u32 holds row r in its low and row r + 4 in its high half; four of them make a column of 8 rows.
  */
-const REBIAS: f32 = 5192296858534827628530496329220096.0; // 2^112
+export const REBIAS: f32 = 5192296858534827628530496329220096.0; // 2^112
 const MAGNITUDE: u32 = 0x0FFFE000;
 const EXPONENT: u32 = 0x0F800000;
 const INFINITE: u32 = 0x7F800000;

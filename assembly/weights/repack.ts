@@ -5,10 +5,11 @@
 import { SIMD } from '../lanes';
 import { putCode, storeChunks } from './codes';
 import { NORMAL_END, halfToFloat, pairOffset, toNormal, toNormals } from './half';
+import { toIntegers } from './integers';
 import { low, high, even, odd, storeTransposed } from './transpose';
 import {
   BFloat16, BLOCK, Float32, GROUP, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
-  codeBytes, fileBytes, floatHeader, groupAt, hasMinimum, headerBytes, highBits, is, isK, isPaired, packedBytes, subs, superBytes, supers,
+  codeBytes, fileBytes, groupHead, groupAt, hasIntegers, hasMinimum, headerBytes, highBits, is, isK, isPaired, packedBytes, subs, superBytes, supers,
 } from './types';
 
 /** Packs n rows of k columns, group by group; of pairs both. */
@@ -20,7 +21,10 @@ import {
     const to = groupAt<W>(dst, row / GROUP, k), rows = max(0, min(GROUP, n - row));
     if (is<W, Float32>()) packWords(to, src, rows, k, rowBytes);
     else if (isPaired<W>()) packPairs<W>(to, src, rows, k, rowBytes);
-    else packBlocks<W>(to, src, rows, k, rowBytes);
+    else {
+      packBlocks<W>(to + groupHead<W>(), src, rows, k, rowBytes);
+      if (hasIntegers<W>()) toIntegers<W>(to, k);
+    }
     src += rowBytes << 3;
   }
 }
@@ -58,7 +62,7 @@ function packPairs<W>(dst: usize, src: usize, rows: i32, k: i32, rowBytes: usize
   if (is<W, Half>()) {
     store<u64>(dst, normal ? 0 : 1);
     store<u64>(dst, 0, 8);
-    dst += floatHeader<W>();
+    dst += groupHead<W>();
   }
   if (normal) packColumns<Normal>(dst, src, rows, k, rowBytes);
   else packColumns<W>(dst, src, rows, k, rowBytes);
@@ -129,7 +133,7 @@ function packBlocks<W>(dst: usize, src: usize, rows: i32, k: i32, rowBytes: usiz
 // @ts-ignore: decorator
 @inline function rowAt(src: usize, row: i32, rows: i32, rowBytes: usize): usize { return src + <usize>min(row, rows - 1) * rowBytes; }
 
-/** Layouts: scales.ts. */
+/** Layouts: scales.ts; scales that will be integers are left as f16. */
 // @ts-ignore: decorator
 @inline function packHeader<W>(head: usize, src: usize, rows: i32, rowBytes: usize): void {
   for (let row = 0; row < GROUP; row++) {
@@ -137,7 +141,8 @@ function packBlocks<W>(dst: usize, src: usize, rows: i32, k: i32, rowBytes: usiz
     const present = row < rows ? 0xFFFF : 0;
     const scale = load<u16>(block, is<W, Q6_K>() ? 208 : 0) & present;
     const minimum = hasMinimum<W>() ? load<u16>(block, 2) & present : 0;
-    store<f32>(head + (row << 2), halfToFloat(scale));
+    if (hasIntegers<W>()) store<u16>(head + (row << 1), scale);
+    else store<f32>(head + (row << 2), halfToFloat(scale));
     if (hasMinimum<W>()) store<f32>(head + (row << 2), isK<W>() ? -halfToFloat(minimum) : halfToFloat(minimum), 32);
     if (is<W, Q6_K>()) packSixteenths(head + 32 + row, block + 192);
     else if (isK<W>()) packBlockScales(head + 64 + row, block + 4);

@@ -1,18 +1,22 @@
 /**
  * Scales at the head of a packed superblock, for 8 rows:
- * - q8_0, q4_0, q5_0: f32 scale[8]; q4_1, q5_1: f32 scale[8], f32 minimum[8]. Twice the file's bytes, and no work for each token.
+ * - q8_0, q4_0, q5_0: i16 scale[8], to be multiplied by the rows' powers of two (f16 if the group is wide: integers.ts).
+ * - q4_1, q5_1: f32 scale[8], f32 minimum[8]. Twice the file's bytes, and no work for each token.
  * - q4_K, q5_K: f32 d[8], f32 -dmin[8], then per block u8 scale[8], u8 minimum[8]; the block's scale is d x scale and
  *   its minimum -dmin x minimum, rounded to f32 as ggml rounds them.
  * - q6_K: f32 d[8], then per block i8 sixteenth[2][8], one for each 16 columns.
  */
-import { Q6_K, hasMinimum, is, isK } from './types';
+import { halfToFloat } from './half';
+import { floats } from './integers';
+import { Q6_K, hasIntegers, hasMinimum, is, isK } from './types';
 
 const BLOCK_SCALES: usize = 64;
 export const SIXTEENTHS: usize = 32;
 
-/** Scale of block `sub` at `row`; q6_K: d alone, see sixteenthAt. */
+/** Scale of block `sub` at `row`; q6_K: d alone, see sixteenthAt. Integers without the row's power; `wide`: as the group's head has it. */
 // @ts-ignore: decorator
-@inline export function scaleAt<W>(head: usize, sub: usize, row: usize): f32 {
+@inline export function scaleAt<W>(head: usize, sub: usize, row: usize, wide: bool): f32 {
+  if (hasIntegers<W>()) return wide ? halfToFloat(load<u16>(head + (row << 1))) : <f32>load<i16>(head + (row << 1));
   const scale = load<f32>(head + (row << 2));
   return isK<W>() && !is<W, Q6_K>() ? scale * <f32>load<u8>(head + (sub << 4) + row, BLOCK_SCALES) : scale;
 }
@@ -39,9 +43,16 @@ export const SIXTEENTHS: usize = 32;
 
 /** Rows 4 * half.. of scaleAt. */
 // @ts-ignore: decorator
-@inline export function scales<W>(head: usize, small: v128, half: i32): v128 {
+@inline export function scales<W>(head: usize, small: v128, half: i32, wide: bool): v128 {
+  if (hasIntegers<W>()) return wide ? halfScales(head, half) : f32x4.convert_i32x4_s(half ? v128.load16x4_s(head, 8) : v128.load16x4_s(head));
   const scale = half ? v128.load(head, 16) : v128.load(head);
   return isK<W>() && !is<W, Q6_K>() ? f32x4.mul(scale, smallFloats(i16x8.extend_low_i8x16_u(small), half)) : scale;
+}
+
+/** Four f16 scales. */
+function halfScales(head: usize, half: i32): v128 {
+  const value = floats(v128.load(head), half), finite = f32x4.lt(f32x4.abs(value), f32x4.splat(65536));
+  return v128.or(value, v128.andnot(i32x4.splat(0x7F800000), finite));
 }
 
 /** Rows 4 * half.. of minimumAt; zeros for types without. */

@@ -4,7 +4,8 @@
  *
  * Packed form: rows in groups of GROUP = 8. A float group is k-major; of the 16-bit floats two groups lie side by side, 16 bytes
  * each of every 32 (one token takes both at once, and two streams of memory would be slower than one). A quantised group is a run
- * of superblocks, each `subs` blocks of 32 columns: a header of scales, then the unsigned codes of the blocks (codes.ts, scales.ts).
+ * of superblocks, each `subs` blocks of 32 columns: a header of scales, then the unsigned codes of the blocks (codes.ts, scales.ts). Some
+ * types have a few bytes before them, once a group (groupHead).
  */
 export class Float32 {}
 export class Half {}
@@ -60,9 +61,16 @@ export const BLOCK: i32 = 32;
 // @ts-ignore: decorator
 @inline export function subs<W>(): usize { return isK<W>() ? 8 : 1; }
 
+/** Scales are integers times a power of two for each row (integers.ts). */
+// @ts-ignore: decorator
+@inline export function hasIntegers<W>(): bool { return is<W, Q8_0>() || is<W, Q4_0>() || is<W, Q5_0>(); }
+
 /** Bytes of scales at the head of one packed superblock (scales.ts). */
 // @ts-ignore: decorator
-@inline export function headerBytes<W>(): usize { return !isK<W>() ? (hasMinimum<W>() ? 64 : 32) : is<W, Q6_K>() ? 160 : 192; }
+@inline export function headerBytes<W>(): usize {
+  if (hasIntegers<W>()) return 16;
+  return !isK<W>() ? 64 : is<W, Q6_K>() ? 160 : 192;
+}
 
 /** Bytes of the codes of one packed block, 32 columns x 8 rows (codes.ts). */
 // @ts-ignore: decorator
@@ -82,14 +90,17 @@ export const BLOCK: i32 = 32;
 // @ts-ignore: decorator
 @inline export function supers<W>(k: i32): i32 { return k / (BLOCK * <i32>subs<W>()); }
 
-/** Bytes at the head of an f16 group, like a column: u32, how its values are kept (half.ts); nothing else. */
+/** Bytes at the head of a group. f16: like a column, u32, how its values are kept (half.ts), nothing else; types with integer scales: integers.ts. */
 // @ts-ignore: decorator
-@inline export function floatHeader<W>(): usize { return is<W, Half>() ? 32 : 0; }
+@inline export function groupHead<W>(): usize {
+  if (is<W, Half>()) return 32;
+  return hasIntegers<W>() ? 16 : 0;
+}
 
 /** Bytes of 8 packed rows of k columns; of 16 where groups are paired. */
 // @ts-ignore: decorator
 @inline export function groupBytes<W>(k: i32): usize {
-  return isFloat<W>() ? floatHeader<W>() + <usize>k * 32 : <usize>supers<W>(k) * superBytes<W>();
+  return groupHead<W>() + (isFloat<W>() ? <usize>k * 32 : <usize>supers<W>(k) * superBytes<W>());
 }
 
 /** Where a group of packed rows of k columns begins. */

@@ -6,9 +6,10 @@
 import { SIMD } from '../lanes';
 import { chunkCodes, codeAt, maskOf } from './codes';
 import { NORMAL_REBIAS, bfloats, halfToFloat, normalToFloat, pairOffset, shortFloats, shortMask, upperMask } from './half';
+import { isWide, powerAt, powers } from './integers';
 import { minima, minimumAt, scaleAt, scales, sixteenthAt, sixteenths, smallScales } from './scales';
 import {
-  BFloat16, BLOCK, Float32, GROUP, Half, Q6_K, codeBytes, floatHeader, hasMinimum, headerBytes, highBits, is, isPaired, offset, subs, superBytes, supers,
+  BFloat16, BLOCK, Float32, GROUP, Half, Q6_K, codeBytes, groupHead, hasIntegers, hasMinimum, headerBytes, highBits, is, isPaired, offset, subs, superBytes, supers,
 } from './types';
 
 /** The value at `row` (0..7), `column` of a packed group. */
@@ -16,19 +17,19 @@ import {
 @inline export function valueAt<W>(group: usize, row: usize, column: usize): f32 {
   if (is<W, Float32>()) return load<f32>(group + (column << 5) + (row << 2));
   if (isPaired<W>()) {
-    const bits = <u32>load<u16>(group + floatHeader<W>() + (column << 5) + pairOffset(row));
+    const bits = <u32>load<u16>(group + groupHead<W>() + (column << 5) + pairOffset(row));
     if (is<W, BFloat16>()) return reinterpret<f32>(bits << 16);
     return load<u32>(group) ? halfToFloat(bits) : normalToFloat(bits);
   }
   const block = column >> 5, sub = block & (subs<W>() - 1);
-  const head = group + block / subs<W>() * superBytes<W>();
-  return blockValue<W>(head, sub, row, column & 31);
+  const head = group + groupHead<W>() + block / subs<W>() * superBytes<W>();
+  return blockValue<W>(group, head, sub, row, column & 31);
 }
 
 // @ts-ignore: decorator
-@inline function blockValue<W>(head: usize, sub: usize, row: usize, column: usize): f32 {
+@inline function blockValue<W>(group: usize, head: usize, sub: usize, row: usize, column: usize): f32 {
   const code = <f32>(codeAt<W>(head + headerBytes<W>() + sub * codeBytes<W>(), row, column) - offset<W>());
-  const scale = scaleAt<W>(head, sub, row);
+  const scale = hasIntegers<W>() ? scaleAt<W>(head, sub, row, isWide(group)) * powerAt(group, row) : scaleAt<W>(head, sub, row, false);
   if (is<W, Q6_K>()) return scale * <f32>sixteenthAt(head, sub, column >> 4, row) * code;
   return hasMinimum<W>() ? scale * code + minimumAt<W>(head, sub, row) : scale * code;
 }
@@ -40,16 +41,16 @@ export function unpackFloats<W>(panel: usize, group: usize, first: i32, end: i32
       for (let row: usize = 0; row < <usize>GROUP; row++) store<f32>(panel + (row << 2), valueAt<W>(group, row, column));
       panel += 32;
     }
-  } else if (isPaired<W>()) unpackPairs<W>(panel, group + floatHeader<W>() + (<usize>first << 5), end - first);
+  } else if (isPaired<W>()) unpackPairs<W>(panel, group + groupHead<W>() + (<usize>first << 5), end - first);
   else {
-    group += <usize>supers<W>(first) * superBytes<W>();
+    let head = group + groupHead<W>() + <usize>supers<W>(first) * superBytes<W>();
     for (let s = supers<W>(first); s < supers<W>(end); s++) {
       for (let sub: usize = 0; sub < subs<W>(); sub++) {
-        unpackHalf<W>(panel, group, sub, 0);
-        unpackHalf<W>(panel + 16, group, sub, 1);
+        unpackHalf<W>(panel, group, head, sub, 0);
+        unpackHalf<W>(panel + 16, group, head, sub, 1);
         panel += BLOCK << 5;
       }
-      group += superBytes<W>();
+      head += superBytes<W>();
     }
   }
 }
@@ -74,9 +75,10 @@ export function unpackFloats<W>(panel: usize, group: usize, first: i32, end: i32
 
 /** Rows 4 * half.. of one block. */
 // @ts-ignore: decorator
-@inline function unpackHalf<W>(panel: usize, head: usize, sub: usize, half: i32): void {
+@inline function unpackHalf<W>(panel: usize, group: usize, head: usize, sub: usize, half: i32): void {
   const codes = head + headerBytes<W>() + sub * codeBytes<W>();
-  const small = smallScales<W>(head, sub), d = scales<W>(head, small, half), minimum = minima<W>(head, small, half);
+  const small = smallScales<W>(head, sub), minimum = minima<W>(head, small, half);
+  const d = hasIntegers<W>() ? f32x4.mul(scales<W>(head, small, half, isWide(group)), powers(group, half)) : scales<W>(head, small, half, false);
   const lowScale = is<W, Q6_K>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(small, 0, half))) : d;
   const highScale = is<W, Q6_K>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(small, 1, half))) : d;
   const at = codes + (<usize>half << 4), a = maskOf<W>(0), b = maskOf<W>(1), c = maskOf<W>(2);

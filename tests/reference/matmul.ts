@@ -25,8 +25,8 @@ function term(block: Block, symmetric: boolean, codes: Int8Array, d: number): nu
   const sum = (first: number, end: number, of: (i: number) => number) => Array.from({ length: end - first }, (_, i) => of(first + i)).reduce((a, b) => a + b, 0);
   const dot = (first: number) => sum(first, first + 16, (i) => block.codes[i]! * codes[i]!);
   const isum = block.factors[0] * dot(0) + block.factors[1] * dot(16);
-  const main = f32(block.scale * f32(d * isum));
-  return symmetric ? main : f32(main + f32(block.minimum * f32(d * sum(0, 32, (i) => codes[i]!))));
+  if (symmetric) return f32(d * f32(block.scale * isum));
+  return f32(f32(block.scale * f32(d * isum)) + f32(block.minimum * f32(d * sum(0, 32, (i) => codes[i]!))));
 }
 
 /** int8 activations against quantised weights, in the order written in assembly/kernels/matmul_q8.ts. */
