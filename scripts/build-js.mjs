@@ -47,6 +47,8 @@ async function writeWorker(kind) {
 /** Text to bytes, in the scripts that hold base64: the one form that every bundler and runtime loads without a file or a fetch. */
 const DECODE = `function decode(text){
 if(Uint8Array.fromBase64)return Uint8Array.fromBase64(text);
+const {Buffer}=globalThis;
+if(Buffer){const{buffer,byteOffset,length}=Buffer.from(text,"base64");return new Uint8Array(buffer,byteOffset,length)}
 const binary=atob(text),bytes=new Uint8Array(binary.length);
 for(let i=0;i<bytes.length;i++)bytes[i]=binary.charCodeAt(i);
 return bytes}

@@ -64,9 +64,9 @@ export class Head {
     }
   }
 
-  /** A source for the rest of the file, serving from memory what was read too far. Call once, when the header is done. */
+  /** A source for the rest of the file, serving from memory what was read too far, unless it can be read again for less than a copy costs. Call once, when the header is done. */
   after(position: number): ByteSource {
-    return new Continued(this.source, position, this.bytes.slice(position));
+    return this.source.direct ? this.source : new Continued(this.source, position, this.bytes.slice(position));
   }
 }
 
@@ -112,15 +112,27 @@ export class Cursor {
     return count;
   }
 
-  /** Passes over a string (64-bit length, bytes) and returns where it ends. Runs once per token: no DataView, no bigint. */
-  passString(): number {
-    const { bytes } = this.head;
-    const p = this.position;
-    const length = (bytes[p]! | (bytes[p + 1]! << 8) | (bytes[p + 2]! << 16) | (bytes[p + 3]! << 24)) >>> 0;
-    const short = bytes[p + 4] === 0 && bytes[p + 5] === 0 && bytes[p + 6] === 0 && bytes[p + 7] === 0;
-    if (short && p + 8 + length <= bytes.length) this.position = p + 8 + length;
-    else this.claim(this.count(1, 'string bytes')); // says what is wrong, or asks for more bytes
-    return this.position;
+  /**
+   * Passes over strings (64-bit length, bytes) and notes where the bytes of each begin, counted from the first string's length;
+   * last, where those of one more would. One loop without calls: it runs once per token.
+   */
+  passStrings(starts: Uint32Array): void {
+    const first = this.position;
+    const { buffer, byteOffset, length: end } = this.head.bytes;
+    const view = new DataView(buffer, byteOffset, end);
+    let p = first;
+    starts[0] = 8;
+    for (let i = 1; i < starts.length; i++) {
+      const next = p + 8 <= end && view.getUint32(p + 4, true) === 0 ? p + 8 + view.getUint32(p, true) : Infinity;
+      if (next <= end) p = next;
+      else {
+        this.position = p;
+        this.claim(this.count(1, 'string bytes')); // says what is wrong, or asks for more bytes
+        p = this.position;
+      }
+      starts[i] = p - first + 8;
+    }
+    this.position = p;
   }
 
   private beyond(count: number, what = `${count} bytes at byte ${this.position}`) {

@@ -69,6 +69,8 @@ export function createModelFile(parts: ModelParts): ModelFile {
     ...(parts.metadataTypes && { metadataTypes: parts.metadataTypes }),
     tensors: placed,
     direct: parts.sources.every(({ direct }) => direct === true) && parts.tensors.every(({ convert }) => !convert),
+    distance: (tensor, next) => distance(placed, tensor, next),
+    readOn: (tensor, into) => readOn(placed.get(tensor.name)!, into),
     read: (tensor, offset, into) => readTensor(placed.get(tensor.name), tensor, offset, into, stored),
     sibling: parts.sibling ?? (async () => undefined),
     close: async () => {
@@ -78,19 +80,35 @@ export function createModelFile(parts: ModelParts): ModelFile {
   };
 }
 
+/** Only of tensors that are this file's own: who puts others under their names reads those elsewhere. */
+function distance(placed: ReadonlyMap<string, PlacedTensor>, tensor: TensorInfo, next: TensorInfo): number | undefined {
+  const [a, b] = [placed.get(tensor.name), placed.get(next.name)];
+  if (!a || !b || a !== tensor || b !== next || a.source !== b.source || a.convert || b.convert) return undefined;
+  return b.offset - a.offset;
+}
+
+const readOn = (tensor: PlacedTensor, into: Uint8Array): Promise<void> => naming(tensor, () => tensor.source.read(tensor.offset, into));
+
 async function readTensor(tensor: PlacedTensor | undefined, { name }: TensorInfo, offset: number, into: Uint8Array, stored: LastStored): Promise<void> {
   if (!tensor) throw badOption('a tensor of this file', name);
   if (!(offset >= 0 && offset + into.length <= tensor.bytes)) {
     throw badOption(`a range within the ${tensor.bytes} bytes of tensor ${name}`, `bytes ${offset} to ${offset + into.length}`);
   }
   if (into.length === 0) return;
-  try {
-    if (!tensor.convert) return await tensor.source.read(tensor.offset + offset, into);
+  await naming(tensor, async () => {
+    if (!tensor.convert) return tensor.source.read(tensor.offset + offset, into);
     tensor.convert(await stored.of(tensor), offset, into);
     if (offset + into.length === tensor.bytes) stored.forget();
+  });
+}
+
+/** Says of a file that ends too early at which tensor. */
+async function naming(tensor: PlacedTensor, read: () => Promise<void>): Promise<void> {
+  try {
+    await read();
   } catch (error) {
     if (!(error instanceof StonechatError) || error.code !== 'truncated') throw error;
-    throw truncated(`tensor ${name} at bytes ${tensor.offset} to ${endOf(tensor)}`, error.found, error.remedy, error);
+    throw truncated(`tensor ${tensor.name} at bytes ${tensor.offset} to ${endOf(tensor)}`, error.found, error.remedy, error);
   }
 }
 

@@ -26,8 +26,7 @@ export class StringList implements Iterable<string> {
   static read(cursor: Cursor, count: number): StringList {
     const first = cursor.position;
     const starts = new Uint32Array(count + 1);
-    starts[0] = PREFIX;
-    for (let i = 1; i <= count; i++) starts[i] = cursor.passString() - first + PREFIX;
+    cursor.passStrings(starts);
     const bytes = cursor.position - first;
     cursor.position = first;
     return new StringList(cursor.bytes(bytes).slice(), starts); // a copy, so that the rest of the header can go

@@ -49,6 +49,10 @@ export interface ModelFile {
   readonly direct?: boolean;
   /** Bytes `offset …` of the tensor stored row-major in its type. Reading tensors in map order is sequential on disk. */
   read(tensor: TensorInfo, offset: number, into: Uint8Array): Promise<void>;
+  /** Bytes from where one tensor begins to where `next` does, if they lie in one file as they are delivered. */
+  distance?(tensor: TensorInfo, next: TensorInfo): number | undefined;
+  /** Bytes from where the tensor begins to where one in such a distance ends, and all between. */
+  readOn?(tensor: TensorInfo, into: Uint8Array): Promise<void>;
   /** Text or bytes of a file beside the model (`tokenizer.json`, `tokenizer_config.json`, …); undefined if absent. */
   sibling(name: string): Promise<Uint8Array | undefined>;
   close(): Promise<void>;

@@ -65,14 +65,18 @@ export interface BoundStep {
 
 /** The steps as `thread` walks them. */
 export function bindSteps(steps: readonly Step[], exports: KernelExports, thread = 0): BoundStep[] {
+  const kernels = exports as unknown as Record<KernelName, Kernel>;
   const none = new Uint32Array(SLOT_COUNT);
-  return steps.map(({ kernel, arguments: list, items, runsOn }) => ({
-    call: (exports as unknown as Record<KernelName, Kernel>)[kernel],
-    values: [...list.map((argument) => valueOf(argument, none, thread)), ...(items ? [0, 0] : [])],
-    changing: list.flatMap((argument, index) => (argument.slot === SLOT.zero ? [] : [{ index, argument }])),
-    items,
-    meets: !runsOn,
-  }));
+  return steps.map(({ kernel, arguments: list, items, runsOn }) => {
+    const values: number[] = [];
+    const changing: { index: number; argument: Argument }[] = [];
+    for (const argument of list) {
+      if (argument.slot !== SLOT.zero) changing.push({ index: values.length, argument });
+      values.push(valueOf(argument, none, thread));
+    }
+    if (items) values.push(0, 0);
+    return { call: kernels[kernel], values, changing, items, meets: !runsOn };
+  });
 }
 
 const valueOf = (argument: Argument, slots: Uint32Array, thread: number): number =>

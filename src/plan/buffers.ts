@@ -10,7 +10,8 @@ export class BufferSpace {
 
   take(bytes: number): number {
     const size = this.rounded(bytes);
-    const fits = this.free.filter((hole) => hole.bytes >= size).sort((a, b) => a.bytes - b.bytes)[0];
+    let fits: { offset: number; bytes: number } | undefined;
+    for (const hole of this.free) if (hole.bytes >= size && (!fits || hole.bytes < fits.bytes)) fits = hole;
     if (!fits) {
       const offset = this.end;
       this.end += size;

@@ -86,6 +86,8 @@ class Planner {
   private readonly leaving: Region[][] = [];
   /** Values whose buffer has become that of the value computed from them. */
   private readonly handedOn = new Set<number>();
+  /** Nodes whose output are logits: those lie where the run wants them, and stay there when a bias or a low-rank pair is added. */
+  private readonly logits: readonly boolean[];
   private readonly ids: number;
   private readonly positions: number;
   private readonly windows: number;
@@ -111,6 +113,7 @@ class Planner {
     this.kvBytesPerLayer = this.kvBytes();
     graph.nodes.forEach((node, i) => node.inputs.forEach((x) => this.lastUse.set(this.root(x).id, i)));
     graph.nodes.forEach((node) => this.noteForms(node));
+    this.logits = logitsNodes(graph.nodes);
   }
 
   plan(): Plan {
@@ -183,11 +186,8 @@ class Planner {
     this.storage.set(output.id, { offset: this.space.take(bytes), bytes });
   }
 
-  /** Logits lie where the run wants them, and stay there when a bias or a low-rank pair is added. */
   private isLogits(x: Value): boolean {
-    const { operation, inputs } = this.graph.nodes[x.id]!;
-    if (operation.op === 'linear') return operation.logits;
-    return (operation.op === 'bias' || operation.op === 'add') && inputs[0]!.view === undefined && this.isLogits(inputs[0]!);
+    return this.logits[x.id] ?? false; // a view has no id
   }
 
   /** Element-wise operations write over an input that nobody needs any more; rope always works in place. */
@@ -261,7 +261,7 @@ class Planner {
 
   private push(kernel: KernelName, list: readonly (Argument | number)[], items: Argument | null, touch: Touch): void {
     const last = this.steps.at(-1);
-    if (!this.meetings.before({ ...touch, items }) && last) this.steps[this.steps.length - 1] = { ...last, runsOn: true };
+    if (this.options.threads > 1 && !this.meetings.before({ ...touch, items }) && last) this.steps[this.steps.length - 1] = { ...last, runsOn: true };
     this.steps.push({ kernel, arguments: list.map((x) => (typeof x === 'number' ? constant(x) : x)), items });
   }
 
@@ -386,6 +386,15 @@ class Planner {
     const items = dynamic(head ? SLOT.headAttentionItems : SLOT.attentionItems);
     this.push(`attention_f32_${this.options.kvCache}`, [y.address, q.address, this.kv(layer), this.scratch, ...sizes], items, { ...touch, reads: [...touch.reads, kvRegion(layer)] });
   }
+}
+
+function logitsNodes(nodes: readonly Node[]): boolean[] {
+  const logits: boolean[] = [];
+  for (const { operation, inputs, output } of nodes) {
+    const added = operation.op === 'bias' || operation.op === 'add';
+    logits[output.id] = operation.op === 'linear' ? operation.logits : added && inputs[0]!.view === undefined && logits[inputs[0]!.id]!;
+  }
+  return logits;
 }
 
 /** The kernels' numbers for rope scaling: see assembly/kernels/rope.ts. */

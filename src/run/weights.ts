@@ -1,7 +1,7 @@
 import { StonechatError } from '../errors.js';
 import { toFloat32 } from '../files/dtypes.js';
 import type { DType, ModelFile, TensorInfo } from '../files/types.js';
-import type { Graph } from '../graph/graph.js';
+import type { Graph, WeightRole } from '../graph/graph.js';
 import type { OpenOptions } from '../host/host.js';
 import type { Arena, Region } from '../kernels/arena.js';
 import type { KernelExports, Kernels } from '../kernels/instance.js';
@@ -31,23 +31,37 @@ const sizeOf = (tensor: TensorInfo): { columns: number; rows: number } => ({
   rows: tensor.shape.slice(1).reduce((a, b) => a * b, 1),
 });
 
-/** Places every weight of the graph without reading it: addresses for the plan. */
+/** Places every weight of the graph without reading it, in the file's order: addresses for the plan. */
 export function placeWeights(file: ModelFile, graph: Graph, exports: KernelExports, allocate: (bytes: number) => number): Map<string, PlacedWeight> {
-  const placed = graph.weights.map(({ name, role }): [string, PlacedWeight] => {
-    const { type } = file.tensors.get(name)!;
-    const { columns, rows } = sizeOf(file.tensors.get(name)!);
+  const roles = rolesIn(graph);
+  const placed = new Map<string, PlacedWeight>();
+  for (const tensor of file.tensors.values()) {
+    const role = roles.get(tensor.name);
+    if (!role) continue;
+    const { columns, rows } = sizeOf(tensor);
     const matrix = role === 'matrix';
-    const bytes = matrix ? packedBytes(exports, type)(rows, columns) : rowStride(columns) * 4;
-    return [name, { address: allocate(bytes), type: matrix ? type : 'f32', rows: matrix ? rows : 1, columns }];
-  });
-  return new Map(placed);
+    const bytes = matrix ? packedBytes(exports, tensor.type)(rows, columns) : rowStride(columns) * 4;
+    placed.set(tensor.name, { address: allocate(bytes), type: matrix ? tensor.type : 'f32', rows: matrix ? rows : 1, columns });
+  }
+  return placed;
 }
 
-/** What is to be read next: bytes of one tensor to a place, and what to do with them there. */
-interface Piece {
+const rolesIn = (graph: Graph): Map<string, WeightRole> => new Map(graph.weights.map(({ name, role }) => [name, role]));
+
+/** A weight to be read. */
+interface Wanted {
   readonly tensor: TensorInfo;
-  readonly offset: number;
-  readonly into: Uint8Array;
+  readonly matrix: boolean;
+  readonly columns: number;
+  readonly rows: number;
+  readonly address: number;
+}
+
+/** What is to be read next, and what to do with it then. */
+interface Piece {
+  /** Of tensors: without what lies between them. */
+  readonly bytes: number;
+  read(): Promise<void>;
   finish(): void;
 }
 
@@ -69,7 +83,7 @@ export async function loadWeights(
   arena: Arena,
   { signal, onProgress, meanwhile }: LoadWeightsOptions,
 ): Promise<void> {
-  const matrices = new Set(graph.weights.filter(({ role }) => role === 'matrix').map(({ name }) => name));
+  const roles = rolesIn(graph);
   const used = [...file.tensors.values()].filter((tensor) => weights.has(tensor.name));
   const total = used.reduce((sum, tensor) => sum + tensor.bytes, 0);
   const bytes = Math.max(SCRATCH_BYTES, ...used.map((tensor) => bytesPerRow(tensor) * GROUP_ROWS));
@@ -77,15 +91,18 @@ export async function loadWeights(
   let done = 0;
   const finish = (piece: Piece) => {
     piece.finish();
-    done += piece.into.length;
+    done += piece.bytes;
     onProgress?.({ phase: 'load', done, total });
     if (signal?.aborted) throw aborted(signal);
   };
+  const wanted = used.map((tensor): Wanted => {
+    const { columns, rows } = sizeOf(tensor);
+    return { tensor, matrix: roles.get(tensor.name) === 'matrix', columns, rows, address: weights.get(tensor.name)!.address };
+  });
   function* pieces(): Iterable<Piece> {
-    for (const tensor of used) {
-      const { address } = weights.get(tensor.name)!;
-      if (matrices.has(tensor.name)) yield* matrixPieces(tensor, address, kernels, scratch);
-      else yield vectorPiece(tensor, address, kernels);
+    for (const run of runsOf(file, wanted)) {
+      if (run[0]!.tensor.bytes > PIECE_BYTES && run[0]!.matrix) yield* matrixPieces(file, run[0]!, kernels, scratch);
+      else yield runPiece(file, run, kernels, scratch);
     }
   }
   try {
@@ -105,8 +122,8 @@ async function readInOrder(file: ModelFile, pieces: Iterable<Piece>, finish: (pi
     while (ahead < most) {
       const { value: piece, done } = queue.next();
       if (done) return;
-      ahead += piece.into.length;
-      const arrival = file.read(piece.tensor, piece.offset, piece.into);
+      ahead += piece.bytes;
+      const arrival = piece.read();
       arrival.catch(() => {}); // it is awaited below, perhaps after others
       started.push({ piece, arrival });
     }
@@ -118,7 +135,7 @@ async function readInOrder(file: ModelFile, pieces: Iterable<Piece>, finish: (pi
       const { piece, arrival } = started[0]!;
       await arrival;
       finish(piece);
-      ahead -= piece.into.length;
+      ahead -= piece.bytes;
       started.shift();
     }
   } finally {
@@ -128,42 +145,77 @@ async function readInOrder(file: ModelFile, pieces: Iterable<Piece>, finish: (pi
 
 const bytesPerRow = (tensor: TensorInfo): number => tensor.bytes / sizeOf(tensor).rows;
 
-/** A small tensor, read whole and kept as f32. */
-function vectorPiece(tensor: TensorInfo, address: number, { memory }: Kernels): Piece {
-  const into = new Uint8Array(tensor.bytes);
-  const finish = () => {
-    const values = toFloat32(tensor.type, into, tensor.shape.reduce((a, b) => a * b, 1));
-    new Float32Array(memory.buffer, address, values.length).set(values);
-  };
-  return { tensor, offset: 0, into, finish };
+/**
+ * Weights that are read together: side by side in the file, and no further from each other there than in memory. Where the last
+ * one's bytes end with its place, none begins before its own place, and so none is packed over bytes of another.
+ */
+function* runsOf(file: ModelFile, wanted: readonly Wanted[]): Iterable<Wanted[]> {
+  let run: Wanted[] = [];
+  let bytes = 0;
+  for (const next of wanted) {
+    const last = run.at(-1);
+    const distance = (last && file.distance?.(last.tensor, next.tensor)) ?? Infinity;
+    bytes += distance - (last?.tensor.bytes ?? 0) + next.tensor.bytes;
+    if (last && !(distance <= next.address - last.address && bytes <= PIECE_BYTES)) {
+      yield run;
+      run = [];
+    }
+    if (run.length === 0) bytes = next.tensor.bytes;
+    run.push(next);
+  }
+  if (run.length > 0) yield run;
 }
 
-function* matrixPieces(tensor: TensorInfo, address: number, kernels: Kernels, scratch: Region): Iterable<Piece> {
-  const { columns, rows } = sizeOf(tensor);
+/** Weights read at once, to where the last one's place ends. */
+function runPiece(file: ModelFile, run: readonly Wanted[], kernels: Kernels, scratch: Region): Piece {
+  const last = run.at(-1)!;
+  const starts = [0];
+  for (let i = 1; i < run.length; i++) starts.push(starts[i - 1]! + file.distance!(run[i - 1]!.tensor, run[i]!.tensor)!);
+  const length = starts.at(-1)! + last.tensor.bytes;
+  const end = last.address + (last.matrix ? packedBytes(kernels.exports, last.tensor.type)(last.rows, last.columns) : last.columns * 4);
+  const into = new Uint8Array(kernels.memory.buffer, end - length, length);
+  const finish = () => run.forEach((weight, i) => (weight.matrix ? packInPlace : expandInPlace)(kernels, weight, end - length + starts[i]!, scratch));
+  const { tensor } = run[0]!;
+  const read = () => (run.length === 1 ? file.read(tensor, 0, into) : file.readOn!(tensor, into));
+  return { bytes: run.reduce((sum, { tensor: { bytes } }) => sum + bytes, 0), read, finish };
+}
+
+/** A small tensor, kept as f32. */
+function expandInPlace({ memory }: Kernels, { tensor: { type, bytes }, columns, address }: Wanted, from: number): void {
+  if (type === 'f32') new Uint8Array(memory.buffer).copyWithin(address, from, from + bytes);
+  else new Float32Array(memory.buffer, address, columns).set(toFloat32(type, new Uint8Array(memory.buffer, from, bytes), columns));
+}
+
+/** A large matrix, some rows at a time, each to the end of their own place. */
+function* matrixPieces(file: ModelFile, matrix: Wanted, kernels: Kernels, scratch: Region): Iterable<Piece> {
+  const { tensor, columns, rows } = matrix;
   const rowBytes = bytesPerRow(tensor);
   const step = Math.max(GROUP_ROWS, Math.floor(PIECE_BYTES / rowBytes / GROUP_ROWS) * GROUP_ROWS);
   const packed = packedBytes(kernels.exports, tensor.type);
   for (let row = 0; row < rows; row += step) {
     const count = Math.min(step, rows - row);
-    const place = { address: address + packed(row, columns), bytes: packed(count, columns) };
-    const raw = place.address + place.bytes - count * rowBytes;
-    const into = new Uint8Array(kernels.memory.buffer, raw, count * rowBytes);
-    yield { tensor, offset: row * rowBytes, into, finish: () => packInPlace(kernels, tensor.type, place, count, columns, rowBytes, scratch) };
+    const part = { ...matrix, rows: count, address: matrix.address + packed(row, columns) };
+    const bytes = count * rowBytes;
+    const raw = part.address + packed(count, columns) - bytes;
+    const into = new Uint8Array(kernels.memory.buffer, raw, bytes);
+    yield { bytes, read: () => file.read(tensor, row * rowBytes, into), finish: () => packInPlace(kernels, part, raw, scratch) };
   }
 }
 
 /**
- * Packs raw rows that end where their packed form will end. As many groups as cannot run into rows still to be packed
+ * Packs raw rows that end where their packed form will end, or behind it. As many groups as cannot run into rows still to be packed
  * go at once; towards the end, where both meet, a few rows at a time are moved aside first.
  */
-function packInPlace({ exports, memory }: Kernels, type: DType, place: Region, rows: number, columns: number, rowBytes: number, scratch: Region): void {
+function packInPlace({ exports, memory }: Kernels, { tensor, columns, rows, address }: Wanted, start: number, scratch: Region): void {
+  const { type } = tensor;
+  const rowBytes = bytesPerRow(tensor);
   const pack = repack(exports, type);
   const octets = new Uint8Array(memory.buffer);
   const [packed, raw] = [packedBytes(exports, type)(GROUP_ROWS, columns), rowBytes * GROUP_ROWS];
   const aside = Math.floor(scratch.bytes / raw);
-  let to = place.address;
+  let to = address;
   for (let row = 0; row < rows; ) {
-    const from = place.address + place.bytes - (rows - row) * rowBytes;
+    const from = start + row * rowBytes;
     const apart = from - to - raw < 0 ? 0 : Math.floor((from - to - raw) / (packed - raw));
     const count = Math.min(rows - row, (apart || aside) * GROUP_ROWS);
     if (!apart) octets.copyWithin(scratch.address, from, from + count * rowBytes);

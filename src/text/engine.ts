@@ -3,7 +3,7 @@ import { StringList } from '../files/strings.js';
 import { LETTER_BYTES } from './alphabet.js';
 import type { Ids } from './ids.js';
 import { powerOfTwo, STATUS, TextMemory, type Room } from './memory.js';
-import { idsOfType, TOKEN, type MergeModel, type Merges, type TokenizerSpec } from './spec.js';
+import { byteOf, idsOfType, TOKEN, type MergeModel, type Merges, type TokenizerSpec } from './spec.js';
 import type { Scanner } from './split.js';
 
 /** A compiled kernel module (`Kernels` will do). The twin without shared memory is a little faster here. */
@@ -15,7 +15,18 @@ const OUT_BYTES = 1 << 18;
 const SPANS = 1 << 16;
 const CACHE_SLOTS = 1 << 17;
 const CACHE_ARENA = 1 << 21;
+/** The cache, the buffers, what is allocated beside the tables. */
+const FIXED_BYTES = OUT_BYTES + SPANS * 4 + CACHE_SLOTS * 32 + CACHE_ARENA + (2 << 20);
+/** Most bytes that a token takes in its tables, and a merge in its: two slots of 16 bytes, or the double of that, since slots come in powers of two. */
+const TOKEN_BYTES = 80;
+const MERGE_BYTES = 64;
 const utf8 = new TextEncoder();
+
+/** About what the tables of a vocabulary will take. */
+function tablesBytes({ tokens }: TokenizerSpec, { merges, tokenBytes }: MergeModel): number {
+  const lists = tokens.block.length + (tokenBytes?.blob.length ?? 0) + (merges instanceof StringList ? merges.block.length : 0);
+  return lists + tokens.length * TOKEN_BYTES + (merges?.length ?? 0) * MERGE_BYTES;
+}
 
 /**
  * A vocabulary and its merges in a WebAssembly memory of their own. Text goes in window by window, ids come out:
@@ -28,7 +39,7 @@ export class MergeEngine extends TextMemory {
 
   constructor(source: KernelSource, spec: TokenizerSpec, model: MergeModel) {
     const kernels = onOwnMemory((memory) => instantiateKernels(source.module, source.build, memory));
-    super(kernels.memory);
+    super(kernels.memory, FIXED_BYTES + tablesBytes(spec, model));
     this.kernels = kernels;
     this.out = this.reserve(OUT_BYTES);
     this.spans = this.reserve(SPANS * 4).address;
@@ -117,10 +128,12 @@ export class MergeEngine extends TextMemory {
     const slots = powerOfTwo(count * 2);
     this.set('maxLength', longest);
     this.set('powers', this.reserve((longest + 1) * 4).address);
-    this.set('table', this.reserve(slots * 16).address);
+    const table = this.reserve(slots * 16).address;
+    this.set('table', table);
     this.set('tableMask', slots - 1);
     this.set('filter', this.reserve(slots / 2).address); // 4 bits a slot, 8 or more a token
     this.set('filterMask', slots * 4 - 1);
+    this.octets.fill(0, table, table + slots * 16); // written before it is read, a new page costs one fault instead of two
     this.kernels.exports.text_index(this.engine);
   }
 
@@ -148,7 +161,7 @@ export class MergeEngine extends TextMemory {
 
   private buildSymbols({ tokens, types, unk }: TokenizerSpec, model: MergeModel): void {
     const fallback = model.byteIds?.slice() ?? new Uint32Array(256).fill(NONE);
-    if (!model.byteIds) for (const id of idsOfType(types, TOKEN.byte)) fallback[byteOf(tokens.at(id)!)] = id;
+    if (!model.byteIds) for (const id of idsOfType(types, TOKEN.byte)) fallback[byteOf(tokens, id)] = id;
     this.set('fallback', this.place(new Uint8Array(fallback.buffer)));
     this.set('unknown', unk ?? NONE);
     if (model.symbols !== 'bytes') return;
@@ -180,6 +193,3 @@ export class MergeEngine extends TextMemory {
     this.set('scratchBytes', scratch.bytes);
   }
 }
-
-/** The byte of a token `<0xNN>`. */
-const byteOf = (token: string): number => Number.parseInt(token.slice(3, 5), 16) & 255;

@@ -5,7 +5,7 @@ import { charsmap } from './charsmap.js';
 import { bertNormaliser, BERT_PUNCTUATION, mergeSpaces, SPACES } from './normalise.js';
 import { familySplitter, preTokenizer } from './patterns.js';
 import { isStopName, STOP_STARTS } from './special.js';
-import { idsOfType, TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
+import { byteOf, idsOfType, TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
 import { AT_SPACES, cut, WHOLE, type Splitter } from './split.js';
 
 type Metadata = ReadonlyMap<string, MetadataValue>;
@@ -109,13 +109,14 @@ class Vocabulary {
   private readTypes(): Uint8Array {
     const given = this.numbers('token_type');
     if (given && given.length < this.tokens.length) throw damaged(`${this.tokens.length} token types`, String(given.length));
-    const types = new Uint8Array(this.tokens.length);
+    const types = new Uint8Array(this.tokens.length).fill(TOKEN.normal);
     const { block, starts } = this.tokens;
+    const listed = given ?? types;
     for (let id = 0; id < types.length; id++) {
-      const type = given ? given[id]! : TOKEN.normal;
+      const type = listed[id]!;
       // The first letter tells of almost all tokens that they have no name of their own.
-      if (STOP_STARTS[block[starts[id]!]!]) types[id] = typeOfNamed(this.tokens.at(id)!, given?.[id]);
-      else types[id] = type >= 1 && type <= 5 ? type : TOKEN.normal;
+      if (STOP_STARTS[block[starts[id]!]!]) types[id] = type === TOKEN.byte && byteOf(this.tokens, id) >= 0 ? type : typeOfNamed(this.tokens.at(id)!, given?.[id]);
+      else if (type !== TOKEN.normal && type >= 1 && type <= 5) types[id] = type;
     }
     return types;
   }

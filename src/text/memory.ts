@@ -38,9 +38,11 @@ export class TextMemory {
   /** encodeInto cannot write into shared memory in every browser: with the shared twin, text goes through here. */
   protected readonly staging: boolean;
 
-  constructor(private readonly memory: WebAssembly.Memory) {
+  /** `room`: bytes that will be needed. Growing at once costs less than little by little, above all while other threads touch new pages. */
+  constructor(private readonly memory: WebAssembly.Memory, room = 0) {
     this.staging = !(memory.buffer instanceof ArrayBuffer);
     this.arena = new Arena(memory);
+    this.arena.reserve(room, 'the tokenizer');
     this.engine = this.arena.allocate(FIELDS.length * 4, 'the tokenizer');
     this.words = new Uint32Array(memory.buffer);
     this.octets = new Uint8Array(memory.buffer);

@@ -11,6 +11,21 @@ export function idsOfType(types: Uint8Array, type: number): number[] {
   return ids;
 }
 
+const HEX = '0123456789ABCDEFabcdef';
+const digit = (code: number): number => {
+  const at = HEX.indexOf(String.fromCharCode(code));
+  return at < 16 ? at : at - 6;
+};
+
+/** The byte that a token `<0xNN>` stands for, -1 for any other. Off its bytes: there are 256 of them in many vocabularies. */
+export function byteOf(tokens: StringList, id: number): number {
+  const { block, starts } = tokens;
+  const at = starts[id]!;
+  if (tokens.endOf(id) !== at + 6 || block[at] !== 0x3c || block[at + 1] !== 0x30 || block[at + 2] !== 0x78 || block[at + 5] !== 0x3e) return -1;
+  const [high, low] = [digit(block[at + 3]!), digit(block[at + 4]!)];
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
 /** A token that is found in the text before the model sees it. */
 export interface AddedToken {
   id: number;

@@ -7,9 +7,11 @@ import type { MetadataValue, ModelFile, TensorInfo } from '../../src/files/types
 import { nodeHost } from '../../src/host/node.js';
 import type { Progress, WorkerHandle } from '../../src/host/host.js';
 import { estimateMemory, loadRunner } from '../../src/run/load.js';
-import { writeGguf } from '../files/support/gguf-writer.js';
+import { syntheticModel } from '../../src/bench/synthetic.js';
+import { bufferSource } from '../../src/files/sources.js';
+import { type Entry, writeGguf } from '../files/support/gguf-writer.js';
 import { tinyModel } from '../models/tiny.js';
-import { ordinary } from './support.js';
+import { allLogits, bits, ordinary, runnerFor } from './support.js';
 
 const tiny = { architecture: 'llama', embedding: 64, layers: 2, heads: 4, kvHeads: 2, feedForward: 96, vocabulary: 300, context: 128 } as const;
 const host = nodeHost();
@@ -80,6 +82,35 @@ describe('loading', () => {
     expect(seen.at(-1)!.done).toBe(seen.at(-1)!.total);
     expect(seen.map((p) => p.done)).toEqual(seen.map((p) => p.done).toSorted((a, b) => a - b));
     runner.dispose();
+  });
+
+  it.each([1, 32, 64, 4096])('reads weights that lie side by side at once: the same bits, alignment %i', async (alignment) => {
+    const file = tinyModel(tiny);
+    const metadata = [...file.metadata].map(([key, value]): [string, Entry] => [key, [typeof value === 'string' ? 'string' : Number.isInteger(value) ? 'u32' : 'f32', value]]);
+    const tensors = await Promise.all([...file.tensors.values()].map(async ({ name, type, shape, bytes }) => {
+      const data = new Uint8Array(bytes);
+      await file.read(file.tensors.get(name)!, 0, data);
+      return { name, type, shape, data };
+    }));
+    const bytes = writeGguf(Object.fromEntries([...metadata, ['general.alignment', ['u32', alignment] as const]]), tensors, { alignment });
+    const inner = bufferSource(bytes);
+    let reads = 0;
+    const read = (offset: number, into: Uint8Array) => {
+      reads++;
+      return inner.read(offset, into);
+    };
+    const joined = await openModel({ ...inner, read });
+    const logits = async (model: ModelFile) => allLogits(await runnerFor(host, model), [1, 2, 3]).map(bits);
+    reads = 0;
+    expect(await logits(joined)).toEqual(await logits(file));
+    if (alignment <= 64) expect(reads).toBe(1);
+    else expect(reads).toBeLessThanOrEqual(tensors.length);
+  });
+
+  it('reads in pieces, and what is of several types, to the same bits', async () => {
+    const model = await openModel(await syntheticModel());
+    const logits = async (file: ModelFile) => allLogits(await runnerFor(host, file), [1, 2, 3]).map(bits);
+    expect(await logits(model)).toEqual(await logits({ ...model, distance: () => undefined }));
   });
 
   it('stops when aborted', async () => {
