@@ -61,6 +61,7 @@ export function createModelFile(parts: ModelParts): ModelFile {
   const placed = byName(order(parts.tensors, parts.sources));
   const ends = parts.sources.map((source) => Math.max(source.size, 0, ...[...placed.values()].map((t) => (t.source === source ? endOf(t) : 0))));
   const stored = new LastStored();
+  const read: ModelFile['read'] = (tensor, offset, into) => readTensor(placed.get(tensor.name), tensor, offset, into, stored);
   return {
     format: parts.format,
     name: parts.name,
@@ -69,9 +70,8 @@ export function createModelFile(parts: ModelParts): ModelFile {
     ...(parts.metadataTypes && { metadataTypes: parts.metadataTypes }),
     tensors: placed,
     direct: parts.sources.every(({ direct }) => direct === true) && parts.tensors.every(({ convert }) => !convert),
-    distance: (tensor, next) => distance(placed, tensor, next),
-    readOn: (tensor, into) => readOn(placed.get(tensor.name)!, into),
-    read: (tensor, offset, into) => readTensor(placed.get(tensor.name), tensor, offset, into, stored),
+    read,
+    joined: { read, distance: (tensor, next) => distance(placed.get(tensor.name)!, placed.get(next.name)!), readOn: (tensor, into) => readOn(placed.get(tensor.name)!, into) },
     sibling: parts.sibling ?? (async () => undefined),
     close: async () => {
       stored.forget();
@@ -80,12 +80,8 @@ export function createModelFile(parts: ModelParts): ModelFile {
   };
 }
 
-/** Only of tensors that are this file's own: who puts others under their names reads those elsewhere. */
-function distance(placed: ReadonlyMap<string, PlacedTensor>, tensor: TensorInfo, next: TensorInfo): number | undefined {
-  const [a, b] = [placed.get(tensor.name), placed.get(next.name)];
-  if (!a || !b || a !== tensor || b !== next || a.source !== b.source || a.convert || b.convert) return undefined;
-  return b.offset - a.offset;
-}
+const distance = (tensor: PlacedTensor, next: PlacedTensor): number | undefined =>
+  tensor.source === next.source && !tensor.convert && !next.convert ? next.offset - tensor.offset : undefined;
 
 const readOn = (tensor: PlacedTensor, into: Uint8Array): Promise<void> => naming(tensor, () => tensor.source.read(tensor.offset, into));
 

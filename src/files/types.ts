@@ -26,6 +26,14 @@ export type MetadataArray =
   | StringList | readonly string[] | readonly boolean[] | Float32Array | Float64Array | Int32Array | Uint32Array | Int8Array | Uint8Array
   | Int16Array | Uint16Array | BigInt64Array | BigUint64Array | readonly MetadataArray[];
 
+export interface JoinedReads {
+  readonly read: ModelFile['read'];
+  /** Bytes from where one tensor begins to where `next` does, if they lie in one file as they are delivered. */
+  distance(tensor: TensorInfo, next: TensorInfo): number | undefined;
+  /** Bytes from where the tensor begins to where one in such a distance ends, and all between. */
+  readOn(tensor: TensorInfo, into: Uint8Array): Promise<void>;
+}
+
 /**
  * A model on disk, whatever its format: metadata under GGUF keys (`llama.block_count`), tensors under GGUF names.
  * Safetensors and llama2.c files are translated at the door, so that everything after it knows one vocabulary.
@@ -49,10 +57,8 @@ export interface ModelFile {
   readonly direct?: boolean;
   /** Bytes `offset …` of the tensor stored row-major in its type. Reading tensors in map order is sequential on disk. */
   read(tensor: TensorInfo, offset: number, into: Uint8Array): Promise<void>;
-  /** Bytes from where one tensor begins to where `next` does, if they lie in one file as they are delivered. */
-  distance?(tensor: TensorInfo, next: TensorInfo): number | undefined;
-  /** Bytes from where the tensor begins to where one in such a distance ends, and all between. */
-  readOn?(tensor: TensorInfo, into: Uint8Array): Promise<void>;
+  /** Reads over several tensors, of a file whose `read` is the one named here: who puts another in its place has other bytes to give. */
+  readonly joined?: JoinedReads;
   /** Text or bytes of a file beside the model (`tokenizer.json`, `tokenizer_config.json`, …); undefined if absent. */
   sibling(name: string): Promise<Uint8Array | undefined>;
   close(): Promise<void>;

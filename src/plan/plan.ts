@@ -75,6 +75,12 @@ export function makePlan(graph: Graph, options: PlanOptions): Plan {
   return new Planner(graph, options).plan();
 }
 
+/** Bytes that one layer takes in a KV cache. Counted in blocks of keys: the kernel's own answer is a u32, and a context can ask for more. */
+export function kvBytesPerLayer(graph: Graph, { exports, kvCache, context }: Pick<PlanOptions, 'exports' | 'kvCache' | 'context'>): number {
+  const block = exports[`kv_bytes_${kvCache}`](KEY_BLOCK, graph.kvHeads, graph.headDim) >>> 0;
+  return block * Math.ceil(context / KEY_BLOCK);
+}
+
 class Planner {
   private readonly steps: Step[] = [];
   private readonly space = new BufferSpace();
@@ -110,7 +116,7 @@ class Planner {
     this.angles = this.fixed(options.batch * 2 * half * F32_BYTES);
     const perThread = Math.ceil(this.scratchBytes() / 64) * 64;
     this.scratch = { ...constant(this.fixed(perThread * options.threads)), perThread };
-    this.kvBytesPerLayer = this.kvBytes();
+    this.kvBytesPerLayer = kvBytesPerLayer(graph, options);
     graph.nodes.forEach((node, i) => node.inputs.forEach((x) => this.lastUse.set(this.root(x).id, i)));
     graph.nodes.forEach((node) => this.noteForms(node));
     this.logits = logitsNodes(graph.nodes);
@@ -154,13 +160,6 @@ class Planner {
       return exports.attention_scratch_bytes(operation.headDim, operation.heads / operation.kvHeads) >>> 0;
     });
     return Math.max(64, ...sizes);
-  }
-
-  /** Counted in blocks of keys: the kernel's own answer is a u32, and a context can ask for more. */
-  private kvBytes(): number {
-    const { exports, kvCache, context } = this.options;
-    const block = exports[`kv_bytes_${kvCache}`](KEY_BLOCK, this.graph.kvHeads, this.graph.headDim) >>> 0;
-    return block * Math.ceil(context / KEY_BLOCK);
   }
 
   /** The value whose buffer holds x. */

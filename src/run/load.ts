@@ -6,9 +6,9 @@ import { Arena } from '../kernels/arena.js';
 import { type Build, instantiateKernels, type Kernels, MAX_PAGES, newMemory, PAGE_BYTES } from '../kernels/instance.js';
 import { controlBytes, type Pool, singleThread, startPool } from '../kernels/pool.js';
 import { buildGraph } from '../models/index.js';
-import { makePlan, type Plan, type PlacedWeight, ROPE_KIND } from '../plan/plan.js';
+import { kvBytesPerLayer, makePlan, type Plan, type PlacedWeight, ROPE_KIND, rowStride } from '../plan/plan.js';
 import { PlanRunner } from './run.js';
-import { aborted, loadWeights, type LoadWeightsOptions, placeWeights } from './weights.js';
+import { aborted, ALIGN, loadWeights, type LoadWeightsOptions, placeWeights } from './weights.js';
 
 /** Tokens per evaluate: an abort is honoured within this many tokens of prefill. */
 const MAX_BATCH = 64;
@@ -17,8 +17,6 @@ const DEFAULT_CONTEXT = 4096;
 const HEAP_BYTES = MAX_PAGES * PAGE_BYTES;
 /** Scratch for reading, module data, alignment. */
 const OVERHEAD_BYTES = 8 << 20;
-/** Weights begin at whole cache lines. */
-const ALIGN = 64;
 
 export interface RunnerOptions extends LoadWeightsOptions {
   readonly build: Build;
@@ -38,15 +36,22 @@ export interface MemoryNeed {
   readonly total: number;
 }
 
-/** Where everything goes. */
-interface Layout {
+/** Where the weights go, and what is known before there is a plan. */
+interface Places {
   readonly context: number;
   readonly weights: ReadonlyMap<string, PlacedWeight>;
   /** Address of the words that threads meet by. */
   readonly control: number;
-  readonly plan: Plan;
-  /** Bytes of weights, control and the plan's buffers, which lie side by side. */
+  /** Bytes of both, and where they end. */
   readonly bytes: number;
+  readonly end: number;
+  /** Without the plan's buffers. */
+  readonly need: MemoryNeed;
+}
+
+/** Where the rest goes: the plan's buffers, from where the places end. */
+interface Layout {
+  readonly plan: Plan;
   readonly need: MemoryNeed;
 }
 
@@ -68,8 +73,8 @@ function contextOf(graph: Graph, asked: number | undefined): number {
 const prepare = (host: Host, file: ModelFile, { build }: RunnerOptions, shared: boolean): Promise<[WebAssembly.Module, Graph]> =>
   Promise.all([host.compile(build, shared), soon(() => buildGraph(file))]);
 
-/** Lays a model out from address `first` on. There need be no memory yet. */
-function layOut(file: ModelFile, graph: Graph, exports: Kernels['exports'], options: RunnerOptions, first: number): Layout {
+/** Places the weights of a model from address `first` on. There need be no memory yet. */
+function placeModel(file: ModelFile, graph: Graph, exports: Kernels['exports'], options: RunnerOptions, first: number): Places {
   const context = contextOf(graph, options.contextLength);
   let end = first;
   const take = (bytes: number) => {
@@ -79,13 +84,15 @@ function layOut(file: ModelFile, graph: Graph, exports: Kernels['exports'], opti
   };
   const weights = placeWeights(file, graph, exports, take);
   const control = take(controlBytes(options.threads));
+  const kvCache = kvBytesPerLayer(graph, { exports, kvCache: options.kvCache, context }) * graph.layers;
+  return { context, weights, control, bytes: end - first, end, need: sum({ weights: control - first, kvCache, scratch: rowStride(graph.vocabulary) * 4 + OVERHEAD_BYTES }) };
+}
+
+const sum = (need: Omit<MemoryNeed, 'total'>): MemoryNeed => ({ ...need, total: need.weights + need.kvCache + need.scratch });
+
+function layOut(graph: Graph, exports: Kernels['exports'], options: RunnerOptions, { context, weights, end, need }: Places): Layout {
   const plan = makePlan(graph, planOptions(exports, weights, context, options, end));
-  const need = {
-    weights: control - first,
-    kvCache: plan.kvBytesPerLayer * graph.layers,
-    scratch: plan.bytes + plan.logitsStride * 4 + OVERHEAD_BYTES,
-  };
-  return { context, weights, control, plan, bytes: end + plan.bytes - first, need: { ...need, total: need.weights + need.kvCache + need.scratch } };
+  return { plan, need: sum({ ...need, scratch: need.scratch + plan.bytes }) };
 }
 
 const planOptions = (exports: Kernels['exports'], weights: ReadonlyMap<string, PlacedWeight>, context: number, options: RunnerOptions, base: number) => ({
@@ -103,14 +110,15 @@ const planOptions = (exports: Kernels['exports'], weights: ReadonlyMap<string, P
 /** Linear memory that loading `file` would take. Nothing is read but the header. */
 export async function estimateMemory(host: Host, file: ModelFile, options: RunnerOptions): Promise<MemoryNeed> {
   const [module, graph] = await prepare(host, file, options, false);
-  return layOut(file, graph, instantiateKernels(module, options.build).exports, options, 0).need;
+  const { exports } = instantiateKernels(module, options.build);
+  return layOut(graph, exports, options, placeModel(file, graph, exports, options, 0)).need;
 }
 
 export const heapBytes = HEAP_BYTES;
 
 const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
 
-function checkFits(graph: Graph, { context, need }: Layout): void {
+function checkFits(graph: Graph, context: number, need: MemoryNeed): void {
   if (need.total <= HEAP_BYTES) return;
   const left = HEAP_BYTES - need.weights - need.scratch;
   const tokens = Math.floor(((left / need.kvCache) * context) / 64) * 64;
@@ -139,17 +147,27 @@ export async function loadRunner(host: Host, file: ModelFile, options: RunnerOpt
   const [module, graph] = await prepare(host, file, options, shared);
   const kernels = instantiateKernels(module, options.build, newMemory(1, shared));
   const arena = new Arena(kernels.memory);
-  const layout = layOut(file, graph, kernels.exports, options, arena.used);
-  checkFits(graph, layout);
+  const places = placeModel(file, graph, kernels.exports, options, arena.used);
+  const { context, weights, bytes } = places;
+  const complete = () => {
+    const layout = layOut(graph, kernels.exports, options, places);
+    checkFits(graph, context, layout.need);
+    return layout;
+  };
+  // Reads into the memory itself begin before there is a plan, whose buffers mostly fit into what is left for a KV cache: memory seldom grows again.
+  const early = file.direct && places.need.total <= HEAP_BYTES ? undefined : complete();
   if (options.signal?.aborted) throw aborted(options.signal);
-  const { context, weights, control, plan, need } = layout;
-  arena.reserve(need.total, 'the model');
-  arena.allocate(layout.bytes, 'the model');
-  const starting = shared ? startPool(host, kernels, plan.steps, options.threads, control) : soon(() => singleThread(kernels, plan.steps));
-  const pool = await whileStarting(starting, (started) => {
-    const meanwhile = async () => void (await Promise.all([options.meanwhile?.(), started]));
-    return loadWeights(file, weights, graph, kernels, arena, { ...options, meanwhile });
-  });
+  arena.reserve((early ?? places).need.total, 'the model');
+  arena.allocate(bytes, 'the weights');
+  const start = async () => {
+    const layout = early ?? complete();
+    const { steps } = layout.plan;
+    return { ...layout, pool: shared ? await startPool(host, kernels, steps, options.threads, places.control) : singleThread(kernels, steps) };
+  };
+  const { plan, need, pool } = await whileStarting(start, (meanwhile) =>
+    loadWeights(file, weights, graph, kernels, arena, { ...options, meanwhile: async () => void (await Promise.all([meanwhile(), options.meanwhile?.()])) }),
+  );
+  arena.allocate(plan.bytes, 'the model'); // behind the weights, where loading had its scratch
   writeFrequencies(graph, kernels, plan.frequencies, weights);
   const runner = new PlanRunner({ graph, kernels, arena, plan, pool, contextLength: context, maxBatch: MAX_BATCH });
   return { runner, arena, graph, plan, need };
@@ -159,12 +177,13 @@ export async function loadRunner(host: Host, file: ModelFile, options: RunnerOpt
 const soon = async <T>(work: () => T): Promise<T> => Promise.resolve().then(work);
 
 /** Threads start while the first weights are read, and end should loading fail. */
-async function whileStarting(starting: Promise<Pool>, load: (started: Promise<Pool>) => Promise<void>): Promise<Pool> {
+async function whileStarting<Started extends { pool: Pool }>(start: () => Promise<Started>, load: (meanwhile: () => Promise<Started>) => Promise<void>): Promise<Started> {
+  let starting: Promise<Started> | undefined;
   try {
-    await load(starting);
-    return await starting;
+    await load(() => (starting = start()));
+    return await starting!;
   } catch (error) {
-    starting.then((pool) => pool.stop(), () => {});
+    starting?.then(({ pool }) => pool.stop(), () => {});
     throw error;
   }
 }

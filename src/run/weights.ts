@@ -15,6 +15,8 @@ const READ_AHEAD_BYTES = { buffered: 16 << 20, direct: 256 << 20 };
 const SCRATCH_BYTES = 256 << 10;
 /** Rows that every type packs without a remainder. */
 const GROUP_ROWS = 16;
+/** Weights begin at whole cache lines. */
+export const ALIGN = 64;
 
 type Size = (rows: number, columns: number) => number;
 type Repack = (destination: number, source: number, rows: number, columns: number) => void;
@@ -54,7 +56,9 @@ interface Wanted {
   readonly matrix: boolean;
   readonly columns: number;
   readonly rows: number;
+  /** Where it begins and ends in memory. */
   readonly address: number;
+  readonly end: number;
 }
 
 /** What is to be read next, and what to do with it then. */
@@ -97,7 +101,10 @@ export async function loadWeights(
   };
   const wanted = used.map((tensor): Wanted => {
     const { columns, rows } = sizeOf(tensor);
-    return { tensor, matrix: roles.get(tensor.name) === 'matrix', columns, rows, address: weights.get(tensor.name)!.address };
+    const matrix = roles.get(tensor.name) === 'matrix';
+    const { address } = weights.get(tensor.name)!;
+    const end = address + (matrix ? packedBytes(kernels.exports, tensor.type)(rows, columns) : columns * 4);
+    return { tensor, matrix, columns, rows, address, end };
   });
   function* pieces(): Iterable<Piece> {
     for (const run of runsOf(file, wanted)) {
@@ -146,15 +153,16 @@ async function readInOrder(file: ModelFile, pieces: Iterable<Piece>, finish: (pi
 const bytesPerRow = (tensor: TensorInfo): number => tensor.bytes / sizeOf(tensor).rows;
 
 /**
- * Weights that are read together: side by side in the file, and no further from each other there than in memory. Where the last
+ * Weights that are read together: side by side in memory, and in the file no further from each other than there. Where the last
  * one's bytes end with its place, none begins before its own place, and so none is packed over bytes of another.
  */
-function* runsOf(file: ModelFile, wanted: readonly Wanted[]): Iterable<Wanted[]> {
+function* runsOf({ read, joined }: ModelFile, wanted: readonly Wanted[]): Iterable<Wanted[]> {
+  const isOwn = joined?.read === read;
   let run: Wanted[] = [];
   let bytes = 0;
   for (const next of wanted) {
     const last = run.at(-1);
-    const distance = (last && file.distance?.(last.tensor, next.tensor)) ?? Infinity;
+    const distance = (last && last.end <= next.address && next.address < last.end + ALIGN && isOwn && joined.distance(last.tensor, next.tensor)) || Infinity;
     bytes += distance - (last?.tensor.bytes ?? 0) + next.tensor.bytes;
     if (last && !(distance <= next.address - last.address && bytes <= PIECE_BYTES)) {
       yield run;
@@ -170,13 +178,13 @@ function* runsOf(file: ModelFile, wanted: readonly Wanted[]): Iterable<Wanted[]>
 function runPiece(file: ModelFile, run: readonly Wanted[], kernels: Kernels, scratch: Region): Piece {
   const last = run.at(-1)!;
   const starts = [0];
-  for (let i = 1; i < run.length; i++) starts.push(starts[i - 1]! + file.distance!(run[i - 1]!.tensor, run[i]!.tensor)!);
+  for (let i = 1; i < run.length; i++) starts.push(starts[i - 1]! + file.joined!.distance(run[i - 1]!.tensor, run[i]!.tensor)!);
   const length = starts.at(-1)! + last.tensor.bytes;
-  const end = last.address + (last.matrix ? packedBytes(kernels.exports, last.tensor.type)(last.rows, last.columns) : last.columns * 4);
-  const into = new Uint8Array(kernels.memory.buffer, end - length, length);
-  const finish = () => run.forEach((weight, i) => (weight.matrix ? packInPlace : expandInPlace)(kernels, weight, end - length + starts[i]!, scratch));
+  const raw = last.end - length;
+  const into = new Uint8Array(kernels.memory.buffer, raw, length);
+  const finish = () => run.forEach((weight, i) => (weight.matrix ? packInPlace : expandInPlace)(kernels, weight, raw + starts[i]!, scratch));
   const { tensor } = run[0]!;
-  const read = () => (run.length === 1 ? file.read(tensor, 0, into) : file.readOn!(tensor, into));
+  const read = () => (run.length === 1 ? file.read(tensor, 0, into) : file.joined!.readOn(tensor, into));
   return { bytes: run.reduce((sum, { tensor: { bytes } }) => sum + bytes, 0), read, finish };
 }
 
@@ -194,9 +202,10 @@ function* matrixPieces(file: ModelFile, matrix: Wanted, kernels: Kernels, scratc
   const packed = packedBytes(kernels.exports, tensor.type);
   for (let row = 0; row < rows; row += step) {
     const count = Math.min(step, rows - row);
-    const part = { ...matrix, rows: count, address: matrix.address + packed(row, columns) };
+    const address = matrix.address + packed(row, columns);
+    const part = { ...matrix, rows: count, address, end: address + packed(count, columns) };
     const bytes = count * rowBytes;
-    const raw = part.address + packed(count, columns) - bytes;
+    const raw = part.end - bytes;
     const into = new Uint8Array(kernels.memory.buffer, raw, bytes);
     yield { bytes, read: () => file.read(tensor, row * rowBytes, into), finish: () => packInPlace(kernels, part, raw, scratch) };
   }
