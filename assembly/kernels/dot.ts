@@ -8,6 +8,8 @@
  *   instructions would follow to get to i32). There sums stay in i16 for a whole block. They may wrap on the way: only
  *   the last value has to fit, and it does, because sums start from -offset x the activations:
  *     4 bits: 8 x 127 x 16 columns = 16256; 5 bits: 16 x 127 x 16 = 32512; 6 bits (q6_K, in halves): 32 x 127 x 8 = 32512.
+ *   Types with a minimum start from 0: 15 x 127 x 16 = 30480; five bits of one token in halves, 31 x 127 x 8 = 31496 (q5_K), or from
+ *   -16 x the activations (isBiased).
  *   q8_0's would not fit. One token splits its activations instead, x = 16 high + low, both within -8..8 (quantize.ts):
  *   8 x 255 x 16 = 32640; several take Words.
  * - Words: the even and odd bytes of the codes as i16, against activations as i16 in that order (quantize.ts). Plain simd.

@@ -5,11 +5,11 @@
  */
 import { EVEN_BYTES, chunkCodes, maskOf } from '../weights/codes';
 import { integerScales, isWide, powers } from '../weights/integers';
-import { SIXTEENTHS, minima, scales, smallScales } from '../weights/scales';
+import { BLOCK_MINIMA, BLOCK_SCALES, SIXTEENTHS, minima, scales, smallScales } from '../weights/scales';
 import { Q8_0, codeBytes, groupHead, hasIntegers, hasMinimum, headerBytes, highBits, is, subs, superBytes, supers } from '../weights/types';
-import { Narrow, ONES, Signed, Words, bias, biases, dot, inIntegers, isBiased, isSplit, scaled, start, widen } from './dot';
-import { Q8_BLOCK, Q8_CODES, Q8_SPLIT, q8_split } from './quantize';
-import { addTerm } from './tiles_q8';
+import { Narrow, ONES, Signed, Words, bias, biases, dot, inIntegers, isBiased, isSplit, product, scaled, start, widen } from './dot';
+import { Q8_BLOCK, Q8_CODES, Q8_SPLIT, Q8_SUMS, Q8_SUMS_SCALE, q8_split, q8_sums } from './quantize';
+import { addTerm, addTerms } from './tiles_q8';
 
 /** A vector of byte codes against the activations of its four columns at `x`. `even` is 0x00FF in every i16 lane. */
 // @ts-ignore: decorator
@@ -17,6 +17,12 @@ import { addTerm } from './tiles_q8';
   const first = v128.load32_splat(x);
   if (is<D, Words>()) return dot<D>(dot<D>(sum, v128.and(codes, even), first), i16x8.shr_u(codes, 8), v128.load32_splat(x, 4));
   return dot<D>(sum, is<W, Q8_0>() && is<D, Signed>() ? v128.xor(codes, i8x16.splat(-128)) : codes, first);
+}
+
+/** The same from 0: Narrow's first product needs no addition. */
+// @ts-ignore: decorator
+@inline function beginBytes<W, D>(codes: v128, x: usize, even: v128): v128 {
+  return is<D, Narrow>() ? product<D>(codes, v128.load32_splat(x)) : dotBytes<W, D>(i32x4.splat(0), codes, x, even);
 }
 
 /** Bytes of the activations of four columns. */
@@ -33,8 +39,18 @@ import { addTerm } from './tiles_q8';
   return dotBytes<W, D>(sum, chunkCodes<W>(at, first + 3, m, n, o), x + 3 * step, even);
 }
 
+/** The same, from 0. */
+// @ts-ignore: decorator
+@inline function beginFour<W, D>(at: usize, first: i32, x: usize, m: v128, n: v128, o: v128, even: v128): v128 {
+  const step = chunkStep<D>();
+  let sum = beginBytes<W, D>(chunkCodes<W>(at, first, m, n, o), x, even);
+  sum = dotBytes<W, D>(sum, chunkCodes<W>(at, first + 1, m, n, o), x + step, even);
+  sum = dotBytes<W, D>(sum, chunkCodes<W>(at, first + 2, m, n, o), x + 2 * step, even);
+  return dotBytes<W, D>(sum, chunkCodes<W>(at, first + 3, m, n, o), x + 3 * step, even);
+}
+
 /**
- * All types but q6_K. Sums b: of the low parts of split activations. The loop over four chunks keeps the compilers from
+ * All types without superblocks. Sums b: of the low parts of split activations. The loop over four chunks keeps the compilers from
  * finishing one sum before the next, with all that was read kept until then; five bits, most of whose work is taking codes out, are better without.
  */
 export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): void {
@@ -123,6 +139,66 @@ export function multiplyOneInParts<W, D>(y: usize, x: usize, group: usize, k: i3
   }
   v128.store(y, sum0);
   v128.store(y, sum1, 16);
+}
+
+/** q4_K, q5_K. */
+export function multiplyOneWithSums<W, D>(y: usize, x: usize, group: usize, k: i32): void {
+  const m = maskOf<W>(0), n = maskOf<W>(1), o = maskOf<W>(2), even = v128.load64_splat(EVEN_BYTES);
+  let sum0 = f32x4.splat(0), sum1 = sum0, sums = q8_sums(x, k);
+  for (let s = 0; s < supers<W>(k); s++) {
+    let at = group + headerBytes<W>(), terms0 = f32x4.splat(0), terms1 = terms0;
+    for (let small = group; small < group + 64; small += 8) {
+      const words = v128.load8x8_u(small, BLOCK_SCALES), factors0 = factorsOf<D>(words, 0), factors1 = factorsOf<D>(words, 1);
+      let from = x + Q8_CODES;
+      let isum0: v128, isum1: v128;
+      if (highBits<W>() == 1) {
+        isum0 = sumOfFives<W, D>(at, from, factors0, m, n, o, even);
+        isum1 = sumOfFives<W, D>(at + 16, from, factors1, m, n, o, even);
+      } else {
+        const a0 = beginBytes<W, D>(chunkCodes<W>(at, 0, m, n, o), from, even), a1 = beginBytes<W, D>(chunkCodes<W>(at + 16, 0, m, n, o), from, even);
+        isum0 = dotBytes<W, D>(a0, chunkCodes<W>(at, 4, m, n, o), from + 4 * chunkStep<D>(), even);
+        isum1 = dotBytes<W, D>(a1, chunkCodes<W>(at + 16, 4, m, n, o), from + 4 * chunkStep<D>(), even);
+        let code = at;
+        for (let i = 0; i < 3; i++) {
+          code += 32;
+          from += chunkStep<D>();
+          const c0 = chunkCodes<W>(code, 0, m, n, o), c1 = chunkCodes<W>(code + 16, 0, m, n, o);
+          const d0 = chunkCodes<W>(code, 4, m, n, o), d1 = chunkCodes<W>(code + 16, 4, m, n, o);
+          isum0 = dotBytes<W, D>(isum0, c0, from, even); isum1 = dotBytes<W, D>(isum1, c1, from, even);
+          isum0 = dotBytes<W, D>(isum0, d0, from + 4 * chunkStep<D>(), even); isum1 = dotBytes<W, D>(isum1, d1, from + 4 * chunkStep<D>(), even);
+        }
+        isum0 = scaled<D>(isum0, factors0);
+        isum1 = scaled<D>(isum1, factors1);
+      }
+      const d = v128.load32_splat(x);
+      terms0 = f32x4.add(terms0, f32x4.mul(d, f32x4.convert_i32x4_s(isum0)));
+      terms1 = f32x4.add(terms1, f32x4.mul(d, f32x4.convert_i32x4_s(isum1)));
+      at += codeBytes<W>();
+      x += Q8_BLOCK;
+    }
+    const e = v128.load32_splat(sums, Q8_SUMS_SCALE);
+    sum0 = addTerms(sum0, terms0, minimaOf(group + BLOCK_MINIMA, sums), v128.load(group), v128.load(group, 32), e);
+    sum1 = addTerms(sum1, terms1, minimaOf(group + BLOCK_MINIMA + 8, sums), v128.load(group, 16), v128.load(group, 48), e);
+    sums += Q8_SUMS;
+    group += superBytes<W>();
+  }
+  v128.store(y, sum0);
+  v128.store(y, sum1, 16);
+}
+
+/** Scale x integer sum of four rows of a block of five bits. In two parts: a sum of i16 holds no more than 16 columns of them. */
+// @ts-ignore: decorator
+@inline function sumOfFives<W, D>(at: usize, x: usize, factors: v128, m: v128, n: v128, o: v128, even: v128): v128 {
+  const upper = x + 4 * chunkStep<D>(), first = beginFour<W, D>(at, 0, x, m, n, o, even);
+  if (!is<D, Narrow>()) return scaled<D>(dotFour<W, D>(first, at, 4, upper, m, n, o, even), factors);
+  return i32x4.add(scaled<D>(first, factors), scaled<D>(beginFour<W, D>(at, 4, upper, m, n, o, even), factors));
+}
+
+/** The sum over a superblock of minimum x S. */
+// @ts-ignore: decorator
+@inline function minimaOf(at: usize, sums: usize): v128 {
+  const first = i32x4.add(i32x4.dot_i16x8_s(v128.load8x8_u(at), v128.load32_splat(sums)), i32x4.dot_i16x8_s(v128.load8x8_u(at, 16), v128.load32_splat(sums, 4)));
+  return i32x4.add(first, i32x4.add(i32x4.dot_i16x8_s(v128.load8x8_u(at, 32), v128.load32_splat(sums, 8)), i32x4.dot_i16x8_s(v128.load8x8_u(at, 48), v128.load32_splat(sums, 12))));
 }
 
 /** Factors of rows 4 * half.. as `scaled` wants them. */

@@ -11,26 +11,33 @@
  *   term = scale * (d * f32(isum)) + minimum * (d x sum)         types with a minimum
  * each operation rounded to f32; scale and minimum as in scales.ts, d and (d x sum) as in quantize.ts. Where scales are integers, the sum
  * is multiplied by the row's power of two last.
+ *
+ * q4_K and q5_K instead, whose scales and minima are integers below 64 within superblocks of eight blocks:
+ *   sum = 0; for each superblock, ascending: sum = sum + (dw * terms + -dmin * (e * f32(minima))), where
+ *   terms = 0; for each of its blocks, ascending: terms = terms + d * f32(scale * isum), and
+ *   minima = exact integer sum of minimum * S over its blocks;
+ * each operation rounded to f32; dw, -dmin and the integers as in scales.ts, S and e as in quantize.ts. The integers are exact in
+ * f32, below 2^24: |scale * isum| <= 63 * 31 * 127 * 32 = 7936992, |minima| <= 8 * 63 * 32767 = 16514568.
  */
 import { RELAXED, SIMD } from '../lanes';
 import { codeAt } from '../weights/codes';
 import { isWide, powerAt } from '../weights/integers';
-import { minimumAt, scaleAt, sixteenthAt } from '../weights/scales';
+import { minimumAt, scaleAt, sixteenthAt, smallMinimumAt, smallScaleAt } from '../weights/scales';
 import {
-  Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, BLOCK, codeBytes, groupBytes, groupHead, hasIntegers, hasMinimum, headerBytes, is, offset, subs, superBytes, supers,
+  Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, BLOCK, codeBytes, groupBytes, groupHead, hasIntegers, hasMinimum, hasSums, headerBytes, is, offset, subs, superBytes, supers,
 } from '../weights/types';
 import { Direct, NARROW, Narrow, SIGNED, Signed, Words, bias, inIntegers, inParts, isBiased, isSplit, probe } from './dot';
 import { fourBlock, layFours } from './fours_q8';
-import { multiplyOne, multiplyOneInParts } from './gemv_q8';
+import { multiplyOne, multiplyOneInParts, multiplyOneWithSums } from './gemv_q8';
 import { unpackCodes } from './panel_q8';
-import { Q8_BLOCK, Q8_CODES, q8_row_bytes } from './quantize';
+import { Q8_BLOCK, Q8_CODES, Q8_SUMS, Q8_SUMS_SCALE, q8_row_bytes, q8_sums } from './quantize';
 import { Integers, multiplyTile } from './tiles_q8';
 
 /** Columns of one panel: with the activations of four tokens it stays in a first-level cache. */
 const PANEL_COLUMNS: i32 = 1536;
 /** Tokens laid out at a time: they stay in a second-level cache while the rows of w go by. */
 const TOKENS: i32 = 64;
-/** Where the panel begins in scratch, after a tile's sums, and the tokens; 576 and 320: the largest panelBlock and fourBlock (Words). */
+/** Where the panel begins in scratch, after a tile's sums (of superblocks too), and the tokens; 576 and 320: the largest panelBlock and fourBlock (Words). */
 const PANEL: usize = 256;
 const FOURS: usize = PANEL + PANEL_COLUMNS / BLOCK * 576;
 /** Scratch of one thread. */
@@ -60,7 +67,9 @@ function multiplyGroups<W, D>(y: usize, xq: usize, w: usize, scratch: usize, m: 
   for (let group = 0; group < groups; group++, w += groupBytes<W>(k), y += 32) {
     for (let token = <usize>tiled; token < <usize>m; token++) {
       if (SIMD && is<W, Q6_K>()) multiplyOneInParts<W, D>(y + token * yBytes, xq + token * xBytes, w, k);
+      else if (SIMD && hasSums<W>()) multiplyOneWithSums<W, D>(y + token * yBytes, xq + token * xBytes, w, k);
       else if (SIMD) multiplyOne<W, D>(y + token * yBytes, xq + token * xBytes, w, k);
+      else if (hasSums<W>()) multiplyOneWithSumsByValue<W>(y + token * yBytes, xq + token * xBytes, w, k);
       else multiplyOneByValue<W>(y + token * yBytes, xq + token * xBytes, w, k);
     }
   }
@@ -70,7 +79,7 @@ function multiplyGroups<W, D>(y: usize, xq: usize, w: usize, scratch: usize, m: 
 function multiplyTiles<W, D>(y: usize, xq: usize, w: usize, scratch: usize, tokens: i32, k: i32, yBytes: usize, groups: i32): void {
   for (let first = 0; first < k; first += PANEL_COLUMNS) {
     const columns = min(PANEL_COLUMNS, k - first), fourBytes = <usize>(columns / BLOCK) * fourBlock<D>();
-    layFours<D>(scratch + FOURS, xq, tokens, k, first, columns, bias<W, D>(), inParts<W, D>());
+    layFours<D>(scratch + FOURS, xq, tokens, k, first, columns, bias<W, D>(), inParts<W, D>(), hasSums<W>());
     let to = y, packed = w;
     for (let group = groups; group > 0; group--, to += 32, packed += groupBytes<W>(k)) {
       unpackCodes<W, D>(scratch + PANEL, packed, first, columns);
@@ -86,11 +95,29 @@ function multiplyTiles<W, D>(y: usize, xq: usize, w: usize, scratch: usize, toke
 @inline function multiplyStandIn<W, D>(y: usize, x: usize, scratch: usize, columns: i32, yBytes: usize, fresh: bool, finished: usize, wide: bool): void {
   const blocks = columns / BLOCK, panel = scratch + PANEL;
   if (inIntegers<W, D>() && !wide) multiplyTile<Integers, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
-  else if (inParts<W, D>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
+  else if (inParts<W, D>() || isBiased<W, D>() && hasSums<W>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
+  else if (hasSums<W>()) multiplyTile<Q4_K, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
   else if (isBiased<W, D>()) multiplyTile<Q5_1, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
   else if (hasMinimum<W>()) multiplyTile<Q4_1, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
   else if (is<D, Signed>()) multiplyTile<Q4_0, Direct>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
   else multiplyTile<Q4_0, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
+}
+
+/** q4_K and q5_K. */
+function multiplyOneWithSumsByValue<W>(y: usize, x: usize, group: usize, k: i32): void {
+  for (let row: usize = 0; row < 8; row++) {
+    let sum: f32 = 0, head = group, block = x, sums = q8_sums(x, k);
+    for (let s = 0; s < supers<W>(k); s++, head += superBytes<W>(), sums += Q8_SUMS) {
+      let terms: f32 = 0, minima = 0;
+      for (let sub: usize = 0; sub < subs<W>(); sub++, block += Q8_BLOCK) {
+        const codes = head + headerBytes<W>() + sub * codeBytes<W>(), isum = dotByValue<W>(block, codes, row, 0) + dotByValue<W>(block, codes, row, 16);
+        terms += load<f32>(block) * <f32>(<i32>load<u8>(smallScaleAt(head, sub, row)) * isum);
+        minima += <i32>load<u8>(smallMinimumAt(head, sub, row)) * <i32>load<i16>(sums + (sub << 1));
+      }
+      sum += load<f32>(head + (row << 2)) * terms + load<f32>(head + (row << 2), 32) * (load<f32>(sums, Q8_SUMS_SCALE) * <f32>minima);
+    }
+    store<f32>(y + (row << 2), sum);
+  }
 }
 
 function multiplyOneByValue<W>(y: usize, x: usize, group: usize, k: i32): void {

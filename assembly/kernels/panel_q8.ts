@@ -2,15 +2,17 @@
  * Some columns of a packed group of 8 rows unpacked to what the int8 GEMM tiles read: a panel, unpacked once and used for
  * every token. Per block f32 scale[8], f32 minimum[8] (types with one), factors of sums in parts (dot.ts: two for each
  * row, as `scaled` wants them), then the steps, 32 bytes each, rows 0..3 and 4..7.
+ * q4_K and q5_K: the blocks' scales as factors (for Narrow as `scaled` wants them, else f32), then, in a superblock's blocks 0 to 3, the
+ * minima of two blocks each as pairs of i16, in block 4 f32 d[8] and in block 5 f32 -dmin[8].
  * Bytes: 8 steps, each a chunk of unsigned codes (4 columns x 8 rows).
  * Where sums are multiplied by integer scales (dot.ts), their factors stand in place of the scales.
- * Words: 16 steps, each an i16 pair of columns, even bytes of a chunk, then odd; the offset is taken off, q6_K's sixteenths
- * are multiplied in (at most 13 bits), so one tile serves every type.
+ * Words: 16 steps, each an i16 pair of columns, even bytes of a chunk, then odd; the offset is taken off, integer scales
+ * of K-quants are multiplied in (at most 13 bits), so few tiles serve every type.
  */
 import { chunkCodes, maskOf } from '../weights/codes';
 import { integerScales, isWide } from '../weights/integers';
-import { minima, scales, sixteenths, smallScales } from '../weights/scales';
-import { Q6_K, codeBytes, groupHead, hasIntegers, hasMinimum, headerBytes, is, offset, subs, superBytes, supers } from '../weights/types';
+import { BLOCK_MINIMA, blockScales, minima, scales, sixteenths, smallScales } from '../weights/scales';
+import { Q6_K, codeBytes, groupHead, hasIntegers, hasMinimum, hasSums, headerBytes, is, isK, offset, subs, superBytes, supers } from '../weights/types';
 import { Narrow, Signed, Words, inIntegers, inParts } from './dot';
 
 export const PANEL_HEADER: usize = 64;
@@ -41,11 +43,14 @@ export function unpackCodes<W, D>(panel: usize, group: usize, first: i32, column
 // @ts-ignore: decorator
 @inline function unpackCodesHalf<W, D>(panel: usize, head: usize, sub: usize, half: i32, wide: bool): void {
   const shift = <usize>half << 4, codes = head + headerBytes<W>() + sub * codeBytes<W>();
-  const small = smallScales<W>(head, sub);
-  v128.store(panel + shift, inIntegers<W, D>() && !wide ? integerScales(v128.load(head), half) : scales<W>(head, small, half, wide));
-  if (hasMinimum<W>()) v128.store(panel + shift, minima<W>(head, small, half), 32);
+  const small = hasSums<W>() ? blockScales(head, sub, half) : smallScales<W>(head, sub);
   const lowScale = is<W, Q6_K>() ? sixteenths(small, 0, half) : small;
   const highScale = is<W, Q6_K>() ? sixteenths(small, 1, half) : small;
+  if (hasSums<W>()) storeSuper<D>(panel + shift, head, sub, half, small);
+  else {
+    v128.store(panel + shift, inIntegers<W, D>() && !wide ? integerScales(v128.load(head), half) : scales<W>(head, small, half, wide));
+    if (hasMinimum<W>()) v128.store(panel + shift, minima<W>(head, small, half), 32);
+  }
   if (inParts<W, D>()) {
     v128.store(panel + shift, factors<D>(lowScale), PANEL_HEADER);
     v128.store(panel + shift, factors<D>(highScale), PANEL_HEADER + 32);
@@ -60,6 +65,14 @@ export function unpackCodes<W, D>(panel: usize, group: usize, first: i32, column
   storeSteps<W, D>(to + 5 * chunk, chunkCodes<W>(at, 5, a, b, c), highScale);
   storeSteps<W, D>(to + 6 * chunk, chunkCodes<W>(at, 6, a, b, c), highScale);
   storeSteps<W, D>(to + 7 * chunk, chunkCodes<W>(at, 7, a, b, c), highScale);
+}
+
+/** q4_K, q5_K: the factors of block `sub`, and its share of what a superblock's end needs. */
+// @ts-ignore: decorator
+@inline function storeSuper<D>(to: usize, head: usize, sub: usize, half: i32, scale: v128): void {
+  if (!is<D, Words>()) v128.store(to, is<D, Narrow>() ? twice(scale) : f32x4.convert_i32x4_s(scale));
+  if (sub < 4) v128.store(to, v128.load8x8_u(head + (sub << 4) + (<usize>half << 3), BLOCK_MINIMA), 32);
+  else if (sub < 6) v128.store(to, v128.load(head + (sub - 4 << 5) + (<usize>half << 4)), 32);
 }
 
 /** i32 factors as `scaled` wants them. */
@@ -82,5 +95,5 @@ export function unpackCodes<W, D>(panel: usize, group: usize, first: i32, column
 // @ts-ignore: decorator
 @inline function signed<W>(codes: v128, sixteenth: v128): v128 {
   const value = offset<W>() ? i16x8.sub(codes, i16x8.splat(<i16>offset<W>())) : codes;
-  return is<W, Q6_K>() ? i16x8.mul(value, twice(sixteenth)) : value;
+  return isK<W>() ? i16x8.mul(value, twice(sixteenth)) : value;
 }

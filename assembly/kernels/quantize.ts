@@ -11,6 +11,10 @@ import { NARROW, probe } from './dot';
  *
  * Rule: a = max |x|, d = a / 127, code = nearest-even(x * (127 / a)). A block with a < 2^-100 is all zeros (127 / a
  * could overflow); one with an infinite or NaN value has d = NaN and zero codes, so that its outputs are NaN.
+ *
+ * At the end of a row whose columns come in 256s (k % 256 == 0), for each 256 their eight sums again, as the minima of q4_K and q5_K
+ * multiply them: i16 S[8], f32 e, 12 bytes of nothing. Rule: a = max |d x sum|, e = a / 32767, S = nearest-even((d x sum) * (32767 / a)),
+ * all zeros where a = 0 (no other a is below 2^-107); where a is infinite or NaN, e = NaN and S = 0.
  */
 const WIDE: bool = SIMD && !RELAXED;
 export const Q8_CODES: usize = 16;
@@ -23,14 +27,25 @@ const MAGNITUDE: i32 = 0x7FFFFFFF;
 /** 32 zeros, instead of a block that is not finite. */
 const ZEROS: usize = memory.data(<i32>BLOCK << 2, 16);
 
+/** Bytes of the sums of 256 columns, and where e lies in them. */
+export const Q8_SUMS: usize = 32;
+export const Q8_SUMS_SCALE: usize = 16;
+/** Columns of a superblock. */
+export const SUPER: i32 = 256;
+const BLOCKS: usize = <usize>(SUPER / BLOCK);
+
 /** Bytes between rows of quantised activations with k columns (a multiple of 32). */
-export function q8_row_bytes(k: i32): usize { return <usize>(k / BLOCK) * (Q8_BLOCK + Q8_SPLIT + (RELAXED ? Q8_WORDS : 0)); }
+export function q8_row_bytes(k: i32): usize { return q8_sums(0, k) + (k % SUPER ? 0 : <usize>(k / SUPER) * Q8_SUMS); }
 
 /** Where a row's blocks with split codes begin, and those with words. */
 // @ts-ignore: decorator
 @inline export function q8_split(row: usize, k: i32): usize { return row + <usize>(k / BLOCK) * Q8_BLOCK; }
 // @ts-ignore: decorator
 @inline export function q8_words(row: usize, k: i32): usize { return WIDE ? row : row + <usize>(k / BLOCK) * (Q8_BLOCK + Q8_SPLIT); }
+
+/** Where the 16-bit sums of a row begin. */
+// @ts-ignore: decorator
+@inline export function q8_sums(row: usize, k: i32): usize { return row + <usize>(k / BLOCK) * (Q8_BLOCK + Q8_SPLIT + (RELAXED ? Q8_WORDS : 0)); }
 
 /**
  * Quantises rows first..end of m rows of x (f32, xStride elements apart, k columns) into xq (q8_row_bytes(k) apart). `forms`: 0 if no
@@ -42,6 +57,7 @@ export function quantize_q8(xq: usize, x: usize, k: i32, xStride: i32, m: i32, f
     const from = x + (<usize>row * <usize>xStride << 2), to = xq + <usize>row * q8_row_bytes(k);
     quantizeRow(to, from, k, apart && (forms == 2 || row < (m & ~3)) ? q8_words(to, k) : 0);
     if (apart && (forms == 2 || row >= (m & ~3))) splitRow(to, k);
+    if (k % SUPER == 0) sumRow(to, k);
   }
 }
 
@@ -148,5 +164,17 @@ function splitRow(row: usize, k: i32): void {
       v128.store(to + half, i8x16.narrow_i16x8_s(high0, high1));
       v128.store(to + half, i8x16.narrow_i16x8_s(i16x8.sub(a, i16x8.shl(high0, 4)), i16x8.sub(b, i16x8.shl(high1, 4))), 32);
     }
+  }
+}
+
+/** The sums of each 256 columns. */
+function sumRow(row: usize, k: i32): void {
+  let to = q8_sums(row, k);
+  for (const end = row + q8_row_bytes(k); to < end; to += Q8_SUMS) {
+    let peak = 0;
+    for (let i: usize = 0; i < BLOCKS; i++) peak = max(peak, load<i32>(row + i * Q8_BLOCK, 4) & MAGNITUDE);
+    const largest = reinterpret<f32>(peak), inverse: f32 = 32767 / largest, usable = peak > 0 && peak < INFINITE;
+    for (let i: usize = 0; i < BLOCKS; i++, row += Q8_BLOCK) store<i16>(to + (i << 1), usable ? <i32>nearest<f32>(load<f32>(row, 4) * inverse) : 0);
+    store<f32>(to, peak < INFINITE ? largest / 32767 : NaN, Q8_SUMS_SCALE);
   }
 }

@@ -3,7 +3,7 @@
  * the f32 sums live in scratch. The order of summation is matmul_q8.ts's.
  */
 import { powers } from '../weights/integers';
-import { hasMinimum, is } from '../weights/types';
+import { hasMinimum, hasSums, is } from '../weights/types';
 import { Narrow, ONES, Words, addProduct, dot, inParts, isBiased, product, scaled, widen } from './dot';
 import { FOUR_CODES, FOUR_SECOND, FOUR_START, FOUR_SUMS, fourBlock } from './fours_q8';
 import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
@@ -11,12 +11,21 @@ import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
 /** Stands for types whose sums are multiplied by integer scales (dot.ts). */
 export class Integers {}
 
+/** Where a tile's f32 sums lie, after what it keeps: a block's first part, or a superblock's terms so far. */
+const SUMS: usize = 128;
+
 /** sum + d * (scale * f32(isum)), or sum + (scale * (d * f32(isum)) + minimum * (d x sum)), for a block of activations. */
 // @ts-ignore: decorator
 @inline export function addTerm<W>(sum: v128, isum: v128, scale: v128, minimum: v128, d: v128, dSum: v128): v128 {
   const value = f32x4.convert_i32x4_s(isum);
   if (!hasMinimum<W>()) return f32x4.add(sum, f32x4.mul(d, f32x4.mul(scale, value)));
   return f32x4.add(sum, f32x4.add(f32x4.mul(scale, f32x4.mul(d, value)), f32x4.mul(minimum, dSum)));
+}
+
+/** sum + (scale * terms + minimum * (e * f32(minima))), for a superblock of q4_K or q5_K. */
+// @ts-ignore: decorator
+@inline export function addTerms(sum: v128, terms: v128, minima: v128, scale: v128, minimum: v128, e: v128): v128 {
+  return f32x4.add(sum, f32x4.add(f32x4.mul(scale, terms), f32x4.mul(minimum, f32x4.mul(e, f32x4.convert_i32x4_s(minima)))));
 }
 
 /** The word of a token (0, 4, 8 or 12 bytes on), by offset: V8 keeps the four addresses for all such loads. */
@@ -76,6 +85,50 @@ export class Integers {}
   v128.store(kept, scaled<D>(sum1, factor1), 16);
 }
 
+/**
+ * Adds a block's terms to a superblock's (`terms`). The sums of five bits started from minus a multiple of the activations (dot.ts), which comes
+ * back here times the factors.
+ */
+// @ts-ignore: decorator
+@inline function addToSuper<W, D>(terms: usize, sum0: v128, sum1: v128, x: usize, token: i32, factor0: v128, factor1: v128): void {
+  if (is<D, Narrow>()) {
+    sum0 = scaled<D>(sum0, factor0);
+    sum1 = scaled<D>(sum1, factor1);
+  }
+  if (isBiased<W, D>()) {
+    const begun = wordOf(x + FOUR_START, token);
+    sum0 = i32x4.sub(sum0, scaled<D>(begun, factor0));
+    sum1 = i32x4.sub(sum1, scaled<D>(begun, factor1));
+  }
+  sum0 = f32x4.convert_i32x4_s(sum0);
+  sum1 = f32x4.convert_i32x4_s(sum1);
+  if (!is<D, Words>() && !is<D, Narrow>()) {
+    sum0 = f32x4.mul(sum0, factor0);
+    sum1 = f32x4.mul(sum1, factor1);
+  }
+  const d = wordOf(x, token);
+  v128.store(terms, f32x4.add(v128.load(terms), f32x4.mul(d, sum0)));
+  v128.store(terms, f32x4.add(v128.load(terms, 16), f32x4.mul(d, sum1)), 16);
+}
+
+/** Adds a superblock's terms to the sums, and begins the next; `panel` and `x`: its first block's second header word and sums. */
+function endSuper<W, D>(terms: usize, panel: usize, x: usize): void {
+  const second = panel + panelBlock<W, D>(), third = second + panelBlock<W, D>(), fourth = third + panelBlock<W, D>();
+  const a0 = v128.load(panel), b0 = v128.load(second), c0 = v128.load(third), d0 = v128.load(fourth);
+  const a1 = v128.load(panel, 16), b1 = v128.load(second, 16), c1 = v128.load(third, 16), d1 = v128.load(fourth, 16);
+  const scale = fourth + panelBlock<W, D>(), minimum = scale + panelBlock<W, D>();
+  for (const end = terms + SUMS; terms < end; terms += 32, x += 4) {
+    const p = v128.load32_splat(x), q = v128.load32_splat(x + fourBlock<D>());
+    const r = v128.load32_splat(x + 2 * fourBlock<D>()), s = v128.load32_splat(x + 3 * fourBlock<D>()), e = v128.load32_splat(x + 4 * fourBlock<D>());
+    const m0 = i32x4.add(i32x4.add(i32x4.dot_i16x8_s(p, a0), i32x4.dot_i16x8_s(q, b0)), i32x4.add(i32x4.dot_i16x8_s(r, c0), i32x4.dot_i16x8_s(s, d0)));
+    const m1 = i32x4.add(i32x4.add(i32x4.dot_i16x8_s(p, a1), i32x4.dot_i16x8_s(q, b1)), i32x4.add(i32x4.dot_i16x8_s(r, c1), i32x4.dot_i16x8_s(s, d1)));
+    v128.store(terms, addTerms(v128.load(terms, SUMS), v128.load(terms), m0, v128.load(scale), v128.load(minimum), e), SUMS);
+    v128.store(terms, addTerms(v128.load(terms, SUMS + 16), v128.load(terms, 16), m1, v128.load(scale, 16), v128.load(minimum, 16), e), SUMS + 16);
+    v128.store(terms, i32x4.splat(0));
+    v128.store(terms, i32x4.splat(0), 16);
+  }
+}
+
 // @ts-ignore: decorator
 @inline function copyRows(to: usize, toBytes: usize, from: usize, fromBytes: usize): void {
   for (let i = 0; i < 4; i++, to += toBytes, from += fromBytes) {
@@ -105,9 +158,10 @@ export class Integers {}
  * One product is held back: see tile.ts.
  */
 export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize, fresh: bool, finished: usize): void {
-  const sums = kept + 128, steps = inParts<W, D>() ? 4 : panelSteps<D>();
+  const sums = kept + SUMS, steps = inParts<W, D>() ? 4 : panelSteps<D>();
   if (fresh) clear(sums);
   else copyRows(sums, 32, y, yBytes);
+  if (hasSums<W>()) clear(kept);
   for (; blocks > 0; blocks--) {
     let codes = panel + panelCodes<W, D>(), q = x + FOUR_CODES, part = 0;
     do {
@@ -140,6 +194,12 @@ export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize
         const factor0 = v128.load(panel, PANEL_HEADER), factor1 = v128.load(panel, PANEL_HEADER + 16);
         keep<D>(kept, a0, a1, factor0, factor1); keep<D>(kept + 32, b0, b1, factor0, factor1);
         keep<D>(kept + 64, c0, c1, factor0, factor1); keep<D>(kept + 96, d0, d1, factor0, factor1);
+      } else if (hasSums<W>()) {
+        const factor0 = is<D, Words>() ? a0 : v128.load(panel), factor1 = is<D, Words>() ? a0 : v128.load(panel, 16);
+        addToSuper<W, D>(kept, a0, a1, x, 0, factor0, factor1);
+        addToSuper<W, D>(kept + 32, b0, b1, x, 4, factor0, factor1);
+        addToSuper<W, D>(kept + 64, c0, c1, x, 8, factor0, factor1);
+        addToSuper<W, D>(kept + 96, d0, d1, x, 12, factor0, factor1);
       } else {
         const factor0 = inParts<W, D>() ? v128.load(panel, PANEL_HEADER + 32) : v128.load64_splat(ONES);
         const factor1 = inParts<W, D>() ? v128.load(panel, PANEL_HEADER + 48) : factor0;
@@ -152,6 +212,7 @@ export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize
     } while (inParts<W, D>() && ++part < 2);
     panel += panelBlock<W, D>();
     x += fourBlock<D>();
+    if (hasSums<W>() && (blocks & 7) == 1) endSuper<W, D>(kept, panel - 8 * panelBlock<W, D>() + 32, x - 8 * fourBlock<D>() + FOUR_SUMS);
   }
   if (finished) copyPowered(y, yBytes, sums, finished);
   else copyRows(y, yBytes, sums, 32);

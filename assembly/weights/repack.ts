@@ -6,6 +6,7 @@ import { SIMD } from '../lanes';
 import { putCode, storeChunks } from './codes';
 import { NORMAL_END, halfToFloat, pairOffset, toNormal, toNormals } from './half';
 import { toIntegers } from './integers';
+import { smallMinimumAt, smallScaleAt } from './scales';
 import { low, high, even, odd, storeTransposed } from './transpose';
 import {
   BFloat16, BLOCK, Float32, GROUP, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
@@ -145,7 +146,7 @@ function packBlocks<W>(dst: usize, src: usize, rows: i32, k: i32, rowBytes: usiz
     else store<f32>(head + (row << 2), halfToFloat(scale));
     if (hasMinimum<W>()) store<f32>(head + (row << 2), isK<W>() ? -halfToFloat(minimum) : halfToFloat(minimum), 32);
     if (is<W, Q6_K>()) packSixteenths(head + 32 + row, block + 192);
-    else if (isK<W>()) packBlockScales(head + 64 + row, block + 4);
+    else if (isK<W>()) packBlockScales(head, row, block + 4);
   }
 }
 
@@ -154,14 +155,13 @@ function packSixteenths(dst: usize, src: usize): void {
 }
 
 /** The 12 bytes of 6-bit scales and minima of q4_K and q5_K (ggml-quants.c, get_scale_min_k4). */
-function packBlockScales(dst: usize, src: usize): void {
+function packBlockScales(head: usize, row: usize, src: usize): void {
   for (let i: usize = 0; i < 4; i++) {
     const first = load<u8>(src + i), second = load<u8>(src + i, 4), third = load<u8>(src + i, 8);
-    const to = dst + (i << 4);
-    store<u8>(to, first & 63);
-    store<u8>(to, second & 63, 8);
-    store<u8>(to, third & 15 | first >> 6 << 4, 64);
-    store<u8>(to, third >> 4 | second >> 6 << 4, 72);
+    store<u8>(smallScaleAt(head, i, row), first & 63);
+    store<u8>(smallMinimumAt(head, i, row), second & 63);
+    store<u8>(smallScaleAt(head, i + 4, row), third & 15 | first >> 6 << 4);
+    store<u8>(smallMinimumAt(head, i + 4, row), third >> 4 | second >> 6 << 4);
   }
 }
 

@@ -43,6 +43,10 @@ export const BLOCK: i32 = 32;
 // @ts-ignore: decorator
 @inline export function isK<W>(): bool { return is<W, Q4_K>() || is<W, Q5_K>() || is<W, Q6_K>(); }
 
+/** q4_K and q5_K: minima multiply the activations' 16-bit sums of a superblock, and scales the integer sums of its blocks (matmul_q8.ts). */
+// @ts-ignore: decorator
+@inline export function hasSums<W>(): bool { return isK<W>() && hasMinimum<W>(); }
+
 /** Bits of a code above the low nibble: 0, 1 or 2; q8_0 keeps whole bytes instead (4). */
 // @ts-ignore: decorator
 @inline export function highBits<W>(): i32 {

@@ -23,6 +23,7 @@ function run(bench: Bench, type: DType, activations: 'f32' | 'q8', x: Float32Arr
   for (let row = 0; row < m; row++) rows.set(x.subarray(row * k, row * k + k), row * xStride);
   const from = bench.place(rows, 4), y = bench.allocate(m * yStride * 4 + 4) + 4;
   const scratch = bench.allocate(exports.matmul_scratch_bytes(k));
+  bench.bytes(scratch, exports.matmul_scratch_bytes(k)).fill(0xff);
   bench.floats(y, m * yStride).fill(NaN);
   const xq = bench.allocate(exports.q8_row_bytes(k) * m + 4) + 4;
   if (activations === 'q8') for (let row = 0; row < m; row++) exports.quantize_q8(xq, from, k, xStride, m, type === 'q8_0' ? 1 : 0, row, row + 1);
@@ -98,6 +99,9 @@ describe.each(buildsHere())('matmul, %s build', (build) => {
       ['q8_0 codes of +127, activations at +-127', sign, 0x7f, () => 0x7bff],
       ['q8_0 codes of +127, activations at -127', () => -1, 0x7f, () => 0x7bff],
       ['zero codes and huge activations', (i) => sign(i) * 3e38, 0, () => 0x7bff],
+      ['activations whose sums overflow', () => 3e38, 0x7f, () => 0x3c00],
+      ['a NaN among the activations', (i) => (i % 256 === 77 ? NaN : sign(i)), 0xa5, () => 0x3c00],
+      ['one block far above the others', (i) => (i & 224 ? 1 : 3e4) * (1 + (i % 7)), 0xa5, () => 0x3c00],
       ['zero scales', sign, 0x7f, () => 0x8000],
       ['zero activations', () => 0, 0xa5, () => 0x3c00],
       ['tiny activations', (i) => sign(i) * 1e-38, 0xa5, () => 0x3c00],
@@ -155,17 +159,20 @@ describe.each(buildsHere())('matmul, %s build', (build) => {
 
   it('quantises activations by the written rule: halves to even, any range, NaN and infinity contained', () => {
     const next = random(3), k = 32 * 8;
-    const x = new Float32Array(3 * k);
+    const x = new Float32Array(4 * k);
     x.set(randomFloats(k, next, 100));
     for (let i = 0; i < k; i++) x[k + i] = i % 32 === 0 ? 127 : (i % 64) - 31.5;
     for (let block = 0; block < 8; block++) x.set(randomFloats(32, next, [1e-45, 1e-39, 1e-30, 3e-30, 1e30, 3.4e38, 1, 1][block]), 2 * k + 32 * block);
     x[2 * k + 200] = NaN;
     x[2 * k + 230] = -Infinity;
+    x.fill(3e38, 3 * k + 32, 3 * k + 64); // finite, but its sum is not
     const bench = load(build);
-    const rowBytes = bench.exports.q8_row_bytes(k), xq = bench.allocate(rowBytes * 3), wide = build === 'simd';
-    bench.exports.quantize_q8(xq, bench.place(x, 4), k, k, 3, 0, 0, 3);
-    for (let token = 0; token < 3; token++) {
-      const { d, codes } = quantize(x.subarray(token * k, token * k + k));
+    const rowBytes = bench.exports.q8_row_bytes(k), xq = bench.allocate(rowBytes * 4), wide = build === 'simd';
+    bench.exports.quantize_q8(xq, bench.place(x, 4), k, k, 4, 0, 0, 4);
+    for (let token = 0; token < 4; token++) {
+      const { d, codes, e, sums } = quantize(x.subarray(token * k, token * k + k)), tail = xq + (token + 1) * rowBytes - 32;
+      expect([...new Int16Array(bench.bytes(tail, 16).slice().buffer)]).toEqual([...sums]);
+      expect(bits(bench.floats(tail + 16, 1).slice())).toEqual(bits(e));
       for (let block = 0; block < 8; block++) {
         const at = xq + token * rowBytes + (wide ? 80 : 48) * block;
         const mine = codes.subarray(block * 32, block * 32 + 32);

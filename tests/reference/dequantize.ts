@@ -25,6 +25,8 @@ export interface Block {
   scale: number;
   minimum: number;
   factors: [number, number];
+  /** q4_K and q5_K: the superblock's scales and the block's integers, whose products scale and minimum are. */
+  integers?: { d: number; scale: number; dmin: number; minimum: number };
 }
 
 const f32 = Math.fround;
@@ -56,7 +58,7 @@ function decode(type: Quantised, bytes: DataView): Block[] {
   const blocks = (of: (sub: number) => Block) => Array.from({ length: 8 }, (_, sub) => of(sub));
   const scaled = (codes: number[], sub: number): Block => {
     const [scale, minimum] = blockScale(bytes, sub);
-    return { codes, scale: f32(half(0) * scale), minimum: -f32(half(2) * minimum), factors: [1, 1] };
+    return { codes, scale: f32(half(0) * scale), minimum: -f32(half(2) * minimum), factors: [1, 1], integers: { d: half(0), scale, dmin: half(2), minimum } };
   };
   const low = (at: number, sub: number) => (l: number) => (byte(at + 32 * (sub >> 1) + l) >> (4 * (sub & 1))) & 15;
   switch (type) {

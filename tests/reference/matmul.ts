@@ -1,5 +1,5 @@
 import { type Block, type Quantised, decodeBlocks } from './dequantize.js';
-import { quantize } from './quantize.js';
+import { type QuantisedRow, quantize } from './quantize.js';
 
 const f32 = Math.fround;
 
@@ -29,6 +29,18 @@ function term(block: Block, symmetric: boolean, codes: Int8Array, d: number): nu
   return f32(f32(block.scale * f32(d * isum)) + f32(block.minimum * f32(d * sum(0, 32, (i) => codes[i]!))));
 }
 
+/** q4_K and q5_K: 256 columns, whose activations begin at block `first`. */
+function superTerm(eight: Block[], row: QuantisedRow, first: number): number {
+  let terms = 0, minima = 0;
+  eight.forEach(({ codes, integers }, i) => {
+    const isum = codes.reduce((total, code, l) => total + code * row.codes[32 * (first + i) + l]!, 0);
+    terms = f32(terms + f32(row.d[first + i]! * (integers!.scale * isum)));
+    minima += integers!.minimum * row.sums[first + i]!;
+  });
+  const { d, dmin } = eight[0]!.integers!;
+  return f32(f32(d * terms) - f32(dmin * f32(row.e[first / 8]! * minima)));
+}
+
 /** int8 activations against quantised weights, in the order written in assembly/kernels/matmul_q8.ts. */
 export function matmulQ8InOrder(type: Quantised, x: Float32Array, raw: Uint8Array, m: number, n: number, k: number): Float32Array {
   const symmetric = !type.endsWith('_1') && type !== 'q4_K' && type !== 'q5_K';
@@ -36,9 +48,10 @@ export function matmulQ8InOrder(type: Quantised, x: Float32Array, raw: Uint8Arra
   const perRow = k / 32;
   const rows = Array.from({ length: m }, (_, token) => quantize(x.subarray(token * k, token * k + k)));
   return Float32Array.from({ length: m * n }, (_, at) => {
-    const { d, codes } = rows[Math.floor(at / n)]!;
+    const own = rows[Math.floor(at / n)]!, { d, codes } = own, first = (at % n) * perRow;
     let sum = 0;
-    for (let b = 0; b < perRow; b++) sum = f32(sum + term(blocks[(at % n) * perRow + b]!, symmetric, codes.subarray(32 * b, 32 * b + 32), d[b]!));
+    if (blocks[0]!.integers) for (let b = 0; b < perRow; b += 8) sum = f32(sum + superTerm(blocks.slice(first + b, first + b + 8), own, b));
+    else for (let b = 0; b < perRow; b++) sum = f32(sum + term(blocks[first + b]!, symmetric, codes.subarray(32 * b, 32 * b + 32), d[b]!));
     return sum;
   });
 }
