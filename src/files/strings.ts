@@ -56,6 +56,17 @@ export class StringList implements Iterable<string> {
     return this.starts[index + 1]! - PREFIX;
   }
 
+  /** The string whose bytes begin at a place of the block, -1 if none does. */
+  indexAt(place: number): number {
+    let low = 0;
+    for (let high = this.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (this.starts[middle]! < place) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.length && this.starts[low] === place ? low : -1;
+  }
+
   at(index: number): string | undefined {
     return index < this.length ? lenient.decode(this.block.subarray(this.starts[index], this.endOf(index))) : undefined;
   }

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +21,9 @@ export async function openLocation(location: string, options: OpenOptions = {}):
 /** Names in a folder; undefined for anything else. */
 export async function listFolder(location: string): Promise<string[] | undefined> {
   if (/^(https?|blob|data):/i.test(location)) return undefined;
-  return readdir(toPath(location)).catch(() => undefined);
+  const path = toPath(location);
+  if (statSync(path, { throwIfNoEntry: false })?.isFile()) return undefined; // sooner said than by a failing readdir
+  return readdir(path).catch(() => undefined);
 }
 
 const toPath = (location: string): string => (/^file:/i.test(location) ? fileURLToPath(location) : location);

@@ -4,11 +4,14 @@ import type { MetadataValue } from '../files/types.js';
 import { charsmap } from './charsmap.js';
 import { bertNormaliser, BERT_PUNCTUATION, mergeSpaces, SPACES } from './normalise.js';
 import { familySplitter, preTokenizer } from './patterns.js';
-import { isStopName, STOP_STARTS } from './special.js';
+import { isStopName, mayBeNamed } from './special.js';
 import { byteOf, idsOfType, TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
 import { AT_SPACES, cut, WHOLE, type Splitter } from './split.js';
 
 type Metadata = ReadonlyMap<string, MetadataValue>;
+
+/** Types that few tokens are of. */
+const OTHER_TYPES = Object.values(TOKEN).filter((type) => type !== TOKEN.normal);
 
 /** The tokenizer in a GGUF file's metadata, by llama.cpp's rules. @throws StonechatError `unsupported`, `bad-file`, `not-found`. */
 export function specFromGguf(metadata: Metadata): TokenizerSpec {
@@ -53,11 +56,11 @@ class Vocabulary {
     return Number.isInteger(value) && value >= 0 && value < this.tokens.length ? value : undefined;
   }
 
-  numbers(key: string): ArrayLike<number> | undefined {
+  numbers(key: string): (ArrayLike<number> & Pick<Uint8Array, 'indexOf'>) | undefined {
     const value = this.metadata.get(`tokenizer.ggml.${key}`);
     if (value === undefined) return undefined;
     if (!ArrayBuffer.isView(value) || value instanceof BigInt64Array || value instanceof BigUint64Array) throw damaged(`numbers in ${key}`, typeof value);
-    return value as unknown as ArrayLike<number>;
+    return value as unknown as ArrayLike<number> & Pick<Uint8Array, 'indexOf'>;
   }
 
   scores(): Float32Array {
@@ -110,14 +113,9 @@ class Vocabulary {
     const given = this.numbers('token_type');
     if (given && given.length < this.tokens.length) throw damaged(`${this.tokens.length} token types`, String(given.length));
     const types = new Uint8Array(this.tokens.length).fill(TOKEN.normal);
-    const { block, starts } = this.tokens;
-    const listed = given ?? types;
-    for (let id = 0; id < types.length; id++) {
-      const type = listed[id]!;
-      // The first letter tells of almost all tokens that they have no name of their own.
-      if (STOP_STARTS[block[starts[id]!]!]) types[id] = type === TOKEN.byte && byteOf(this.tokens, id) >= 0 ? type : typeOfNamed(this.tokens.at(id)!, given?.[id]);
-      else if (type !== TOKEN.normal && type >= 1 && type <= 5) types[id] = type;
-    }
+    if (given) for (const type of OTHER_TYPES) for (const id of idsOfType(given, type)) if (id < types.length) types[id] = type;
+    for (const id of idsOfType(types, TOKEN.byte)) if (byteOf(this.tokens, id) < 0) types[id] = TOKEN.normal;
+    for (const id of mayBeNamed(this.tokens)) if (types[id] !== TOKEN.byte) types[id] = typeOfNamed(this.tokens.at(id)!, given?.[id]);
     return types;
   }
 }

@@ -5,7 +5,7 @@ import type { Splitter } from './split.js';
 export const TOKEN = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 /** Few of a vocabulary are of a type other than normal: found by the engine's own search. */
-export function idsOfType(types: Uint8Array, type: number): number[] {
+export function idsOfType(types: Pick<Uint8Array, 'indexOf'>, type: number): number[] {
   const ids: number[] = [];
   for (let id = types.indexOf(type); id >= 0; id = types.indexOf(type, id + 1)) ids.push(id);
   return ids;

@@ -1,3 +1,4 @@
+import type { StringList } from '../files/strings.js';
 import { escapeLiteral } from './regex.js';
 import type { AddedToken } from './spec.js';
 
@@ -51,9 +52,17 @@ export const STOP_NAMES: ReadonlySet<string> = new Set([
   '<｜end▁of▁sentence｜>', '[e~[', '<|eos|>', '<|end_of_turn|>',
 ]);
 
-/** 1 for the bytes that they begin with, all ASCII: `<` among them, with which byte tokens begin too. */
-export const STOP_STARTS = new Uint8Array(256);
-for (const name of STOP_NAMES) STOP_STARTS[name.charCodeAt(0)] = 1;
+/** Ids of tokens that begin as those do, with `<`, `_<` or `[`, and byte tokens among them: found by the engine's own search, since they are few. */
+export function* mayBeNamed(tokens: StringList): Iterable<number> {
+  const { block } = tokens;
+  for (const letter of [0x3c, 0x5b]) {
+    for (let place = block.indexOf(letter); place >= 0; place = block.indexOf(letter, place + 1)) {
+      const start = block[place - 1] === 0x5f ? place - 1 : place;
+      const id = block[start - 1] === 0 ? tokens.indexAt(start) : -1; // behind the last byte of a length
+      if (id >= 0) yield id;
+    }
+  }
+}
 export const isStopName = (token: string): boolean => STOP_NAMES.has(token);
 
 /** Ids with a usual end name among the special tokens. Of gpt-oss and Solar, `<|end|>` only ends a message. */
