@@ -104,7 +104,7 @@ export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): voi
 /** The integer sum of a block. */
 // @ts-ignore: decorator
 @inline function combine<W, D>(a: v128, b: v128, pairs: v128, offsets: v128, ones: v128): v128 {
-  if (isSplit<W, D>()) return i32x4.add(i32x4.shl(widen<D>(a, ones), 4), widen<D>(b, ones));
+  if (isSplit<W, D>()) return i32x4.add(widen<D>(a, i16x8.shl(ones, 4)), widen<D>(b, ones));
   if (isBiased<W, D>()) return i32x4.sub(widen<D>(a, ones), i32x4.dot_i16x8_s(pairs, offsets));
   return widen<D>(a, ones);
 }
