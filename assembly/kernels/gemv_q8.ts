@@ -6,7 +6,7 @@
 import { EVEN_BYTES, chunkCodes, maskOf } from '../weights/codes';
 import { integerScales, isWide, powers } from '../weights/integers';
 import { BLOCK_MINIMA, BLOCK_SCALES, SIXTEENTHS, minima, scales, smallScales } from '../weights/scales';
-import { Q8_0, codeBytes, groupHead, hasIntegers, hasMinimum, headerBytes, highBits, is, subs, superBytes, supers } from '../weights/types';
+import { BLOCK, Q8_0, codeBytes, groupHead, hasIntegers, hasMinimum, headerBytes, highBits, is, subs, superBytes, supers } from '../weights/types';
 import { Narrow, ONES, Signed, Words, bias, biases, dot, inIntegers, isBiased, isSplit, product, scaled, start, widen } from './dot';
 import { Q8_BLOCK, Q8_CODES, Q8_SPLIT, Q8_SUMS, Q8_SUMS_SCALE, q8_split, q8_sums } from './quantize';
 import { addTerm, addTerms } from './tiles_q8';
@@ -56,49 +56,54 @@ import { addTerm, addTerms } from './tiles_q8';
 export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): void {
   const m = maskOf<W>(0), n = maskOf<W>(1), o = maskOf<W>(2), even = v128.load64_splat(EVEN_BYTES), ones = v128.load64_splat(ONES);
   const offsets = biases<W, D>();
-  const head = group, wide = hasIntegers<W>() ? isWide(group) : false;
-  let sum0 = f32x4.splat(0), sum1 = sum0;
-  if (hasIntegers<W>()) group += groupHead<W>();
+  const high: usize = 4 * chunkStep<D>();
+  const wide = hasIntegers<W>() ? isWide(group) : false;
+  let sum0 = f32x4.splat(0), sum1 = sum0, head = group + groupHead<W>();
   if (isSplit<W, D>()) x = q8_split(x, k);
-  for (let s = 0; s < supers<W>(k); s++) {
-    let at = group + headerBytes<W>();
-    for (let sub: usize = 0; sub < subs<W>(); sub++) {
-      const pairs = v128.load32_splat(x, 8);
-      let a0 = bias<W, D>() ? start<D>(pairs, offsets) : i32x4.splat(0), a1 = a0, b0 = i32x4.splat(0), b1 = b0;
-      let code = at, from = x + Q8_CODES;
-      if (highBits<W>() == 1) {
-        a0 = dotFour<W, D>(dotFour<W, D>(a0, at, 0, from, m, n, o, even), at, 4, from + 4 * chunkStep<D>(), m, n, o, even);
-        a1 = dotFour<W, D>(dotFour<W, D>(a1, at + 16, 0, from, m, n, o, even), at + 16, 4, from + 4 * chunkStep<D>(), m, n, o, even);
-      } else {
-        for (let i = 0; i < 4; i++) {
-          const c0 = chunkCodes<W>(code, 0, m, n, o), c1 = chunkCodes<W>(code + 16, 0, m, n, o);
-          const d0 = chunkCodes<W>(code, 4, m, n, o), d1 = chunkCodes<W>(code + 16, 4, m, n, o);
-          a0 = dotBytes<W, D>(a0, c0, from, even); a1 = dotBytes<W, D>(a1, c1, from, even);
-          a0 = dotBytes<W, D>(a0, d0, from + 4 * chunkStep<D>(), even); a1 = dotBytes<W, D>(a1, d1, from + 4 * chunkStep<D>(), even);
-          if (isSplit<W, D>()) {
-            const u = v128.load32_splat(from, 32), v = v128.load32_splat(from, 48);
-            b0 = dot<D>(dot<D>(b0, c0, u), d0, v); b1 = dot<D>(dot<D>(b1, c1, u), d1, v);
-          }
-          code += 32;
-          from += chunkStep<D>();
+  for (let block = k / BLOCK; block > 0; block--) {
+    const pairs = v128.load32_splat(x, 8), begun = bias<W, D>() ? start<D>(pairs, offsets) : i32x4.splat(0);
+    let code = head + headerBytes<W>(), from = x + Q8_CODES;
+    let a0: v128, a1: v128, b0 = begun, b1 = begun;
+    if (highBits<W>() == 1) {
+      a0 = dotFour<W, D>(dotFour<W, D>(begun, code, 0, from, m, n, o, even), code, 4, from + high, m, n, o, even);
+      a1 = dotFour<W, D>(dotFour<W, D>(begun, code + 16, 0, from, m, n, o, even), code + 16, 4, from + high, m, n, o, even);
+    } else {
+      const c0 = chunkCodes<W>(code, 0, m, n, o), c1 = chunkCodes<W>(code + 16, 0, m, n, o);
+      const d0 = chunkCodes<W>(code, 4, m, n, o), d1 = chunkCodes<W>(code + 16, 4, m, n, o);
+      a0 = dotBytes<W, D>(begun, c0, from, even), a1 = dotBytes<W, D>(begun, c1, from, even);
+      a0 = dotBytes<W, D>(a0, d0, from + high, even), a1 = dotBytes<W, D>(a1, d1, from + high, even);
+      if (isSplit<W, D>()) {
+        const u = v128.load32_splat(from, 32), v = v128.load32_splat(from, 48);
+        b0 = dot<D>(product<D>(c0, u), d0, v), b1 = dot<D>(product<D>(c1, u), d1, v);
+      }
+      for (let i = 0; i < 3; i++) {
+        code += 32;
+        from += chunkStep<D>();
+        const c0 = chunkCodes<W>(code, 0, m, n, o), c1 = chunkCodes<W>(code + 16, 0, m, n, o);
+        const d0 = chunkCodes<W>(code, 4, m, n, o), d1 = chunkCodes<W>(code + 16, 4, m, n, o);
+        a0 = dotBytes<W, D>(a0, c0, from, even), a1 = dotBytes<W, D>(a1, c1, from, even);
+        a0 = dotBytes<W, D>(a0, d0, from + high, even), a1 = dotBytes<W, D>(a1, d1, from + high, even);
+        if (isSplit<W, D>()) {
+          const u = v128.load32_splat(from, 32), v = v128.load32_splat(from, 48);
+          b0 = dot<D>(dot<D>(b0, c0, u), d0, v), b1 = dot<D>(dot<D>(b1, c1, u), d1, v);
         }
       }
-      const d = v128.load32_splat(x);
-      if (inIntegers<W, D>() && !wide) {
-        sum0 = f32x4.add(sum0, f32x4.mul(d, f32x4.convert_i32x4_s(scaled<D>(a0, integerScales(v128.load(group), 0)))));
-        sum1 = f32x4.add(sum1, f32x4.mul(d, f32x4.convert_i32x4_s(scaled<D>(a1, integerScales(v128.load(group), 1)))));
-      } else {
-        const small = smallScales<W>(group, sub), dSum = hasMinimum<W>() ? v128.load32_splat(x, 4) : d;
-        sum0 = addTerm<W>(sum0, combine<W, D>(a0, b0, pairs, offsets, ones), scales<W>(group, small, 0, wide), minima<W>(group, small, 0), d, dSum);
-        sum1 = addTerm<W>(sum1, combine<W, D>(a1, b1, pairs, offsets, ones), scales<W>(group, small, 1, wide), minima<W>(group, small, 1), d, dSum);
-      }
-      at += codeBytes<W>();
-      x += isSplit<W, D>() ? Q8_SPLIT : Q8_BLOCK;
     }
-    group += superBytes<W>();
+    const d = v128.load32_splat(x);
+    if (inIntegers<W, D>() && !wide) {
+      const scale = v128.load(head);
+      sum0 = f32x4.add(sum0, f32x4.mul(d, f32x4.convert_i32x4_s(scaled<D>(a0, integerScales(scale, 0)))));
+      sum1 = f32x4.add(sum1, f32x4.mul(d, f32x4.convert_i32x4_s(scaled<D>(a1, integerScales(scale, 1)))));
+    } else {
+      const dSum = hasMinimum<W>() ? v128.load32_splat(x, 4) : d;
+      sum0 = addTerm<W>(sum0, combine<W, D>(a0, b0, pairs, offsets, ones), scales<W>(head, d, 0, wide), minima<W>(head, d, 0), d, dSum);
+      sum1 = addTerm<W>(sum1, combine<W, D>(a1, b1, pairs, offsets, ones), scales<W>(head, d, 1, wide), minima<W>(head, d, 1), d, dSum);
+    }
+    x += isSplit<W, D>() ? Q8_SPLIT : Q8_BLOCK;
+    head += superBytes<W>();
   }
-  v128.store(y, hasIntegers<W>() ? f32x4.mul(sum0, powers(head, 0)) : sum0);
-  v128.store(y, hasIntegers<W>() ? f32x4.mul(sum1, powers(head, 1)) : sum1, 16);
+  v128.store(y, hasIntegers<W>() ? f32x4.mul(sum0, powers(group, 0)) : sum0);
+  v128.store(y, hasIntegers<W>() ? f32x4.mul(sum1, powers(group, 1)) : sum1, 16);
 }
 
 /** The integer sum of a block. */
