@@ -118,18 +118,20 @@ export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): voi
 export function multiplyOneInParts<W, D>(y: usize, x: usize, group: usize, k: i32): void {
   const m = maskOf<W>(0), even = v128.load64_splat(EVEN_BYTES), offsets = biases<W, D>();
   let sum0 = f32x4.splat(0), sum1 = sum0;
-  for (let s = 0; s < supers<W>(k); s++) {
+  for (let s = supers<W>(k); s > 0; s--) {
     let code = group + headerBytes<W>(), factors = group + SIXTEENTHS;
     for (let sub: usize = 0; sub < subs<W>(); sub++) {
       const upper = v128.load32_splat(x, 12);
-      let pairs = i16x8.sub(v128.load32_splat(x, 8), upper), isum0 = i32x4.splat(0), isum1 = isum0, from = x + Q8_CODES;
+      let pairs = i16x8.sub(v128.load32_splat(x, 8), upper), isum0: v128, isum1: v128, from = x + Q8_CODES;
+      isum0 = isum1 = pairs;
       for (let part = 0; part < 2; part++) {
         let a0 = start<D>(pairs, offsets), a1 = a0;
         a0 = dotFour<W, D>(a0, code, 0, from, m, m, m, even);
         a1 = dotFour<W, D>(a1, code + 16, 0, from, m, m, m, even);
         const words = v128.load8x8_s(factors);
-        isum0 = i32x4.add(isum0, scaled<D>(a0, factorsOf<D>(words, 0)));
-        isum1 = i32x4.add(isum1, scaled<D>(a1, factorsOf<D>(words, 1)));
+        const t0 = scaled<D>(a0, factorsOf<D>(words, 0)), t1 = scaled<D>(a1, factorsOf<D>(words, 1));
+        if (part == 0) isum0 = t0, isum1 = t1;
+        else isum0 = i32x4.add(isum0, t0), isum1 = i32x4.add(isum1, t1);
         pairs = upper;
         code += codeBytes<W>() >> 1;
         factors += 8;
@@ -150,7 +152,7 @@ export function multiplyOneInParts<W, D>(y: usize, x: usize, group: usize, k: i3
 export function multiplyOneWithSums<W, D>(y: usize, x: usize, group: usize, k: i32): void {
   const m = maskOf<W>(0), n = maskOf<W>(1), o = maskOf<W>(2), even = v128.load64_splat(EVEN_BYTES);
   let sum0 = f32x4.splat(0), sum1 = sum0, sums = q8_sums(x, k);
-  for (let s = 0; s < supers<W>(k); s++) {
+  for (let s = supers<W>(k); s > 0; s--) {
     let at = group + headerBytes<W>(), terms0 = f32x4.splat(0), terms1 = terms0;
     for (let small = group; small < group + 64; small += 8) {
       const words = v128.load8x8_u(small, BLOCK_SCALES), factors0 = factorsOf<D>(words, 0), factors1 = factorsOf<D>(words, 1);
