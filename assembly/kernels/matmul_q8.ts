@@ -24,11 +24,11 @@ import { codeAt } from '../weights/codes';
 import { isWide, powerAt } from '../weights/integers';
 import { minimumAt, scaleAt, sixteenthAt, smallMinimumAt, smallScaleAt } from '../weights/scales';
 import {
-  Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, BLOCK, codeBytes, groupBytes, groupHead, hasIntegers, hasMinimum, hasSums, headerBytes, is, offset, subs, superBytes, supers,
+  Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, BLOCK, codeBytes, groupBytes, groupHead, hasIntegers, hasMinimum, hasSums, headerBytes, highBits, is, offset, subs, superBytes, supers,
 } from '../weights/types';
 import { Direct, NARROW, Narrow, SIGNED, Signed, Words, bias, inIntegers, inParts, isBiased, isSplit, probe } from './dot';
 import { fourBlock, layFours } from './fours_q8';
-import { multiplyOne, multiplyOneInParts, multiplyOneWithSums } from './gemv_q8';
+import { multiplyOne, multiplyOneInParts, multiplyOneInPlace, multiplyOneWithSums } from './gemv_q8';
 import { unpackCodes } from './panel_q8';
 import { Q8_BLOCK, Q8_CODES, Q8_SUMS, Q8_SUMS_SCALE, q8_row_bytes, q8_sums } from './quantize';
 import { Integers, multiplyTile } from './tiles_q8';
@@ -66,7 +66,8 @@ function multiplyGroups<W, D>(y: usize, xq: usize, w: usize, scratch: usize, m: 
   if (tiled == m) return;
   for (let group = 0; group < groups; group++, w += groupBytes<W>(k), y += 32) {
     for (let token = <usize>tiled; token < <usize>m; token++) {
-      if (SIMD && is<W, Q6_K>()) multiplyOneInParts<W, D>(y + token * yBytes, xq + token * xBytes, w, k);
+      if (SIMD && highBits<W>() == 0 && is<D, Words>()) multiplyOneInPlace<W>(y + token * yBytes, xq + token * xBytes, w, k);
+      else if (SIMD && is<W, Q6_K>()) multiplyOneInParts<W, D>(y + token * yBytes, xq + token * xBytes, w, k);
       else if (SIMD && hasSums<W>()) multiplyOneWithSums<W, D>(y + token * yBytes, xq + token * xBytes, w, k);
       else if (SIMD) multiplyOne<W, D>(y + token * yBytes, xq + token * xBytes, w, k);
       else if (hasSums<W>()) multiplyOneWithSumsByValue<W>(y + token * yBytes, xq + token * xBytes, w, k);
