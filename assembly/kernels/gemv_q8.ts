@@ -5,7 +5,7 @@
  */
 import { EVEN_BYTES, chunkCodes, maskOf } from '../weights/codes';
 import { integerScales, isWide, powers } from '../weights/integers';
-import { BLOCK_MINIMA, BLOCK_SCALES, SIXTEENTHS, minima, scales, smallScales } from '../weights/scales';
+import { BLOCK_MINIMA, BLOCK_SCALES, SIXTEENTHS, minima, scales } from '../weights/scales';
 import { BLOCK, Q8_0, codeBytes, groupHead, hasIntegers, hasMinimum, hasSums, headerBytes, highBits, is, subs, superBytes, supers } from '../weights/types';
 import { Narrow, ONES, Signed, Words, bias, biases, dot, inIntegers, isBiased, isSplit, product, scaled, start, widen } from './dot';
 import { Q8_BLOCK, Q8_CODES, Q8_SPLIT, Q8_SUMS, Q8_SUMS_SCALE, q8_split, q8_sums } from './quantize';
@@ -50,8 +50,9 @@ import { addTerm, addTerms } from './tiles_q8';
 }
 
 /**
- * All types without superblocks. Sums b: of the low parts of split activations. The loop over four chunks keeps the compilers from
- * finishing one sum before the next, with all that was read kept until then; five bits, most of whose work is taking codes out, are better without.
+ * All types without superblocks. Sums b: of the low parts of split activations. The first four vectors of codes stand before a loop over the
+ * others: V8 unrolls three rounds whole, of four it keeps every branch and counter, and with all written out the compilers finish one sum before the next and
+ * keep what was read until then. Five bits, most of whose work is taking codes out, are better without.
  */
 export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): void {
   const m = maskOf<W>(0), n = maskOf<W>(1), o = maskOf<W>(2), even = v128.load64_splat(EVEN_BYTES), ones = v128.load64_splat(ONES);

@@ -7,7 +7,7 @@
  *   sum = 0; for k ascending: sum = sum + x[k] * w[k]     each operation rounded to f32, w[k] dequantised as in unpack.ts.
  */
 import { SIMD } from '../lanes';
-import { NORMAL_REBIAS, bfloats, shortFloats, shortMask, upperMask } from '../weights/half';
+import { NORMAL_REBIAS, bfloats, shortMask, upperMask } from '../weights/half';
 import {
   BFloat16, Float32, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupHead, groupAt, groupBytes, is, isPaired,
 } from '../weights/types';

@@ -154,7 +154,8 @@ function endSuper<W, D>(terms: usize, panel: usize, x: usize): void {
 
 /**
  * Adds the products of `blocks` blocks to 4 tokens x 8 rows of y (0 if fresh). W may stand for any type with the same minimum, bits
- * above and parts. `finished`: if not 0, the group whose powers the sums are multiplied by at the end (integers.ts). `kept`: 256 bytes of scratch; the sums lie there meanwhile, because rows of y, far apart, are seldom in a near cache.
+ * above and parts. `finished`: if not 0, the group whose powers the sums are multiplied by at the end (integers.ts). `kept`: 256 bytes of
+ * scratch; the sums lie there meanwhile, because rows of y, far apart, are seldom in a near cache.
  * One product is held back: see tile.ts.
  */
 export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize, fresh: bool, finished: usize): void {

@@ -9,7 +9,7 @@ import { NORMAL_REBIAS, bfloats, halfToFloat, normalToFloat, pairOffset, shortFl
 import { isWide, powerAt, powers } from './integers';
 import { minima, minimumAt, scaleAt, scales, sixteenthAt, sixteenths, smallScales } from './scales';
 import {
-  BFloat16, BLOCK, Float32, GROUP, Half, Q6_K, codeBytes, groupHead, hasIntegers, hasMinimum, headerBytes, highBits, is, isPaired, offset, subs, superBytes, supers,
+  BFloat16, BLOCK, Float32, GROUP, Half, Q6_K, codeBytes, groupHead, hasIntegers, hasMinimum, headerBytes, is, isPaired, offset, subs, superBytes, supers,
 } from './types';
 
 /** The value at `row` (0..7), `column` of a packed group. */
