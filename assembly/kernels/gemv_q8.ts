@@ -4,7 +4,7 @@
  * of them take a code out and use it. 16 rows at once, or splats by shuffles, made nothing faster.
  */
 import { EVEN_BYTES, chunkCodes, maskOf } from '../weights/codes';
-import { integerScales, isWide, powers } from '../weights/integers';
+import { integerScales, wideness, powers } from '../weights/integers';
 import { BLOCK_MINIMA, BLOCK_SCALES, SIXTEENTHS, minima, scales } from '../weights/scales';
 import { BLOCK, Q8_0, codeBytes, groupHead, hasIntegers, hasMinimum, hasSums, headerBytes, highBits, is, subs, superBytes, supers } from '../weights/types';
 import { Narrow, ONES, Signed, Words, bias, biases, dot, inIntegers, isBiased, isSplit, product, scaled, start, widen } from './dot';
@@ -58,7 +58,7 @@ export function multiplyOne<W, D>(y: usize, x: usize, group: usize, k: i32): voi
   const m = maskOf<W>(0), n = maskOf<W>(1), o = maskOf<W>(2), even = v128.load64_splat(EVEN_BYTES), ones = v128.load64_splat(ONES);
   const offsets = biases<W, D>();
   const high: usize = 4 * chunkStep<D>();
-  const wide = hasIntegers<W>() ? isWide(group) : false;
+  const wide = hasIntegers<W>() ? wideness(group) : 0;
   let sum0 = f32x4.splat(0), sum1 = sum0, head = group + groupHead<W>();
   if (isSplit<W, D>()) x = q8_split(x, k);
   for (let block = k / BLOCK; block > 0; block--) {
@@ -116,7 +116,7 @@ const NIBBLES: usize = memory.data<u64>([0x000F000F000F000F, 0x00F000F000F000F0,
  */
 export function multiplyOneInPlace<W>(y: usize, x: usize, group: usize, k: i32): void {
   const low = v128.load64_splat(NIBBLES), second = v128.load64_splat(NIBBLES + 8), third = v128.load64_splat(NIBBLES + 16), offsets = biases<W, Words>();
-  const wide = hasIntegers<W>() ? isWide(group) : false;
+  const wide = hasIntegers<W>() ? wideness(group) : 0;
   let sum0 = f32x4.splat(0), sum1 = sum0, terms0 = sum0, terms1 = sum0, sums = q8_sums(x, k);
   let head = group + groupHead<W>(), codes = head + headerBytes<W>(), small = head;
   for (let block = k / BLOCK; block > 0; block--) {

@@ -21,7 +21,7 @@
  */
 import { RELAXED, SIMD } from '../lanes';
 import { codeAt } from '../weights/codes';
-import { isWide, powerAt } from '../weights/integers';
+import { wideness, powerAt } from '../weights/integers';
 import { minimumAt, scaleAt, sixteenthAt, smallMinimumAt, smallScaleAt } from '../weights/scales';
 import {
   Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, BLOCK, codeBytes, groupBytes, groupHead, hasIntegers, hasMinimum, hasSums, headerBytes, highBits, is, offset, subs, superBytes, supers,
@@ -84,7 +84,7 @@ function multiplyTiles<W, D>(y: usize, xq: usize, w: usize, scratch: usize, toke
     let to = y, packed = w;
     for (let group = groups; group > 0; group--, to += 32, packed += groupBytes<W>(k)) {
       unpackCodes<W, D>(scratch + PANEL, packed, first, columns);
-      const finished = hasIntegers<W>() && first + columns == k ? packed : 0, wide = hasIntegers<W>() ? isWide(packed) : false;
+      const finished = hasIntegers<W>() && first + columns == k ? packed : 0, wide = hasIntegers<W>() ? wideness(packed) : 0;
       let row = to, x = scratch + FOURS;
       for (let token = 0; token < tokens; token += 4, row += yBytes << 2, x += fourBytes) multiplyStandIn<W, D>(row, x, scratch, columns, yBytes, first == 0, finished, wide);
     }
@@ -93,7 +93,7 @@ function multiplyTiles<W, D>(y: usize, xq: usize, w: usize, scratch: usize, toke
 
 /** Types that differ in their bias alone share a tile; once unpacked, signed codes need no dot of their own. */
 // @ts-ignore: decorator
-@inline function multiplyStandIn<W, D>(y: usize, x: usize, scratch: usize, columns: i32, yBytes: usize, fresh: bool, finished: usize, wide: bool): void {
+@inline function multiplyStandIn<W, D>(y: usize, x: usize, scratch: usize, columns: i32, yBytes: usize, fresh: bool, finished: usize, wide: i32): void {
   const blocks = columns / BLOCK, panel = scratch + PANEL;
   if (inIntegers<W, D>() && !wide) multiplyTile<Integers, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
   else if (inParts<W, D>() || isBiased<W, D>() && hasSums<W>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
@@ -122,7 +122,7 @@ function multiplyOneWithSumsByValue<W>(y: usize, x: usize, group: usize, k: i32)
 }
 
 function multiplyOneByValue<W>(y: usize, x: usize, group: usize, k: i32): void {
-  const wide = hasIntegers<W>() ? isWide(group) : false;
+  const wide = hasIntegers<W>() ? wideness(group) : 0;
   for (let row: usize = 0; row < 8; row++) {
     let sum: f32 = 0, block = x;
     for (let s = 0; s < supers<W>(k); s++) {

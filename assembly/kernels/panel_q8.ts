@@ -10,7 +10,7 @@
  * of K-quants are multiplied in (at most 13 bits), so few tiles serve every type.
  */
 import { chunkCodes, maskOf } from '../weights/codes';
-import { integerScales, isWide } from '../weights/integers';
+import { integerScales, wideness } from '../weights/integers';
 import { BLOCK_MINIMA, blockScales, minima, scales, sixteenths, smallScales } from '../weights/scales';
 import { Q6_K, codeBytes, groupHead, hasIntegers, hasMinimum, hasSums, headerBytes, is, isK, offset, subs, superBytes, supers } from '../weights/types';
 import { Narrow, Signed, Words, inIntegers, inParts } from './dot';
@@ -28,7 +28,7 @@ export const PANEL_HEADER: usize = 64;
 
 /** Unpacks `columns` columns (whole superblocks) from `first` on to the integer panel that suits the dot D. */
 export function unpackCodes<W, D>(panel: usize, group: usize, first: i32, columns: i32): void {
-  const wide = hasIntegers<W>() ? isWide(group) : false;
+  const wide = hasIntegers<W>() ? wideness(group) : 0;
   let head = group + groupHead<W>() + <usize>supers<W>(first) * superBytes<W>();
   for (let s = 0; s < supers<W>(columns); s++) {
     for (let sub: usize = 0; sub < subs<W>(); sub++) {
@@ -41,7 +41,7 @@ export function unpackCodes<W, D>(panel: usize, group: usize, first: i32, column
 }
 
 // @ts-ignore: decorator
-@inline function unpackCodesHalf<W, D>(panel: usize, head: usize, sub: usize, half: i32, wide: bool): void {
+@inline function unpackCodesHalf<W, D>(panel: usize, head: usize, sub: usize, half: i32, wide: i32): void {
   const shift = <usize>half << 4, codes = head + headerBytes<W>() + sub * codeBytes<W>();
   const small = hasSums<W>() ? blockScales(head, sub, half) : smallScales<W>(head, sub);
   const lowScale = is<W, Q6_K>() ? sixteenths(small, 0, half) : small;

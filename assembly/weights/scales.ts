@@ -7,7 +7,7 @@
  * - q6_K: f32 d[8], then per block i8 sixteenth[2][8], one for each 16 columns.
  */
 import { halfToFloat } from './half';
-import { floats } from './integers';
+import { NOT_FINITE, floats } from './integers';
 import { Q6_K, hasIntegers, hasMinimum, is, isK } from './types';
 
 export const BLOCK_SCALES: usize = 64;
@@ -22,7 +22,7 @@ export const SIXTEENTHS: usize = 32;
 
 /** Scale of block `sub` at `row`; q6_K: d alone, see sixteenthAt. Integers without the row's power; `wide`: as the group's head has it. */
 // @ts-ignore: decorator
-@inline export function scaleAt<W>(head: usize, sub: usize, row: usize, wide: bool): f32 {
+@inline export function scaleAt<W>(head: usize, sub: usize, row: usize, wide: i32): f32 {
   if (hasIntegers<W>()) return wide ? halfToFloat(load<u16>(head + (row << 1))) : <f32>load<i16>(head + (row << 1));
   const scale = load<f32>(head + (row << 2));
   return isK<W>() && !is<W, Q6_K>() ? scale * <f32>load<u8>(smallScaleAt(head, sub, row)) : scale;
@@ -52,15 +52,22 @@ export const SIXTEENTHS: usize = 32;
 
 /** Rows 4 * half.. of scaleAt. */
 // @ts-ignore: decorator
-@inline export function scales<W>(head: usize, small: v128, half: i32, wide: bool): v128 {
-  if (hasIntegers<W>()) return wide ? halfScales(head, half) : f32x4.convert_i32x4_s(half ? v128.load16x4_s(head, 8) : v128.load16x4_s(head));
+@inline export function scales<W>(head: usize, small: v128, half: i32, wide: i32): v128 {
+  if (hasIntegers<W>()) return wide ? halfScales(head, half, wide) : f32x4.convert_i32x4_s(half ? v128.load16x4_s(head, 8) : v128.load16x4_s(head));
   const scale = half ? v128.load(head, 16) : v128.load(head);
   return isK<W>() && !is<W, Q6_K>() ? f32x4.mul(scale, smallFloats(i16x8.extend_low_i8x16_u(small), half)) : scale;
 }
 
 /** Four f16 scales. */
-function halfScales(head: usize, half: i32): v128 {
-  const value = floats(v128.load(head), half), finite = f32x4.lt(f32x4.abs(value), f32x4.splat(65536));
+// @ts-ignore: decorator
+@inline function halfScales(head: usize, half: i32, wide: i32): v128 {
+  const value = floats(v128.load(head), half);
+  return wide == NOT_FINITE ? notFinite(value) : value;
+}
+
+/** With infinity or NaN for numbers too large for f16. */
+function notFinite(value: v128): v128 {
+  const finite = f32x4.lt(f32x4.abs(value), f32x4.splat(65536));
   return v128.or(value, v128.andnot(i32x4.splat(0x7F800000), finite));
 }
 

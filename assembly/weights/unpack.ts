@@ -6,7 +6,7 @@
 import { SIMD } from '../lanes';
 import { chunkCodes, codeAt, maskOf } from './codes';
 import { NORMAL_REBIAS, bfloats, halfToFloat, normalToFloat, pairOffset, shortFloats, shortMask, upperMask } from './half';
-import { isWide, powerAt, powers } from './integers';
+import { wideness, powerAt, powers } from './integers';
 import { minima, minimumAt, scaleAt, scales, sixteenthAt, sixteenths, smallScales } from './scales';
 import {
   BFloat16, BLOCK, Float32, GROUP, Half, Q6_K, codeBytes, groupHead, hasIntegers, hasMinimum, headerBytes, is, isPaired, offset, subs, superBytes, supers,
@@ -29,7 +29,7 @@ import {
 // @ts-ignore: decorator
 @inline function blockValue<W>(group: usize, head: usize, sub: usize, row: usize, column: usize): f32 {
   const code = <f32>(codeAt<W>(head + headerBytes<W>() + sub * codeBytes<W>(), row, column) - offset<W>());
-  const scale = hasIntegers<W>() ? scaleAt<W>(head, sub, row, isWide(group)) * powerAt(group, row) : scaleAt<W>(head, sub, row, false);
+  const scale = hasIntegers<W>() ? scaleAt<W>(head, sub, row, wideness(group)) * powerAt(group, row) : scaleAt<W>(head, sub, row, 0);
   if (is<W, Q6_K>()) return scale * <f32>sixteenthAt(head, sub, column >> 4, row) * code;
   return hasMinimum<W>() ? scale * code + minimumAt<W>(head, sub, row) : scale * code;
 }
@@ -78,7 +78,7 @@ export function unpackFloats<W>(panel: usize, group: usize, first: i32, end: i32
 @inline function unpackHalf<W>(panel: usize, group: usize, head: usize, sub: usize, half: i32): void {
   const codes = head + headerBytes<W>() + sub * codeBytes<W>();
   const small = smallScales<W>(head, sub), minimum = minima<W>(head, small, half);
-  const d = hasIntegers<W>() ? f32x4.mul(scales<W>(head, small, half, isWide(group)), powers(group, half)) : scales<W>(head, small, half, false);
+  const d = hasIntegers<W>() ? f32x4.mul(scales<W>(head, small, half, wideness(group)), powers(group, half)) : scales<W>(head, small, half, 0);
   const lowScale = is<W, Q6_K>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(small, 0, half))) : d;
   const highScale = is<W, Q6_K>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(small, 1, half))) : d;
   const at = codes + (<usize>half << 4), a = maskOf<W>(0), b = maskOf<W>(1), c = maskOf<W>(2);
