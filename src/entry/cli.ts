@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import { readFile } from 'node:fs/promises';
 import { StonechatError } from '../errors.js';
-import { nearest } from '../generate/nearest.js';
 import { readArguments } from './cli/arguments.js';
 import { type Command, COMMANDS, DEFAULT_COMMAND } from './cli/commands.js';
+import { speakFlags } from './cli/flags.js';
 import { json } from './cli/format.js';
 import { commandHelp, overview } from './cli/help.js';
-import { INTERRUPTED, printLine } from './cli/terminal.js';
+import { endLine, INTERRUPTED, printLine, widthOfTerminal } from './cli/terminal.js';
+import { checkWord } from './cli/words.js';
 
 const FAILED = 1;
 const NOT_UNDERSTOOD = 2;
@@ -28,37 +29,44 @@ function chooseCommand(argv: readonly string[]): { command: Command; rest: reado
   return command ? { command, rest: argv.slice(1) } : { command: DEFAULT_COMMAND, rest: argv };
 }
 
-/** A single word that is almost a command, with nothing to go on with: more likely a slip than a prompt. */
-function checkSlip(argv: readonly string[]): void {
-  const [word, ...others] = argv;
-  if (word === undefined || !/^[a-z]{4,}$/.test(word) || others.some((other) => /^(-m|--model)/.test(other))) return;
-  const name = nearest(word, COMMANDS.map(({ name }) => name));
-  if (!name || name === word) return;
-  throw new StonechatError({ code: 'bad-option', expected: 'a command, or a prompt and a model', found: word, remedy: `Did you mean stonechat ${name}?` });
+/** Help is read best in lines of at most so many columns. */
+const WIDEST = 100;
+
+async function help(command: Command | undefined): Promise<number> {
+  const width = Math.min(WIDEST, widthOfTerminal(process.stdout));
+  await printLine(command ? commandHelp(command, width) : overview(COMMANDS, width));
+  return 0;
 }
 
+const NAMES = COMMANDS.map(({ name }) => name);
+
 async function run(argv: readonly string[]): Promise<number> {
-  if (argv[0] === '--version') return printLine(await version()).then(() => 0);
-  if (argv[0] === '--help' || argv[0] === '-h' || argv[0] === 'help') {
-    const command = COMMANDS.find(({ name }) => name === argv[1]);
-    return printLine(command ? commandHelp(command) : overview(COMMANDS)).then(() => 0);
-  }
+  const [first] = argv;
+  if (first === '--version') return printLine(await version()).then(() => 0);
+  const asks = first === undefined || first === '--help' || first === '-h' || first === 'help';
+  if (asks) return help(COMMANDS.find(({ name }) => name === argv[1]));
   const { command, rest } = chooseCommand(argv);
-  if (command === DEFAULT_COMMAND) checkSlip(argv);
-  const args = readArguments(rest, command.options);
-  if (args.has('help')) return printLine(commandHelp(command)).then(() => 0);
-  return command.run(args);
+  try {
+    const args = readArguments(rest, command.options);
+    if (args.has('help')) return await help(command);
+    if (rest === argv) checkWord(args.positionals, NAMES, args.has('model'));
+    return await command.run(args);
+  } catch (error) {
+    throw error instanceof StonechatError ? speakFlags(error, command.options) : error;
+  }
 }
 
 /** Says what went wrong, in one line; as JSON on standard output too where JSON was asked for. Returns the exit code. */
 async function report(error: unknown, asJson: boolean): Promise<number> {
   const known = error instanceof StonechatError;
-  if (known && error.code === 'aborted') return INTERRUPTED;
+  if (known && error.code === 'aborted') return endLine().then(() => INTERRUPTED);
   const message = error instanceof Error ? error.message : String(error);
   if (asJson) {
     const { code, expected, found, remedy } = known ? error : { code: 'internal', expected: undefined, found: undefined, remedy: undefined };
     await printLine(json({ error: { code, message, expected, found, remedy } }));
   }
+  // What was streamed may have stopped in the middle of a line.
+  await endLine();
   const detail = process.env['STONECHAT_DEBUG'] && error instanceof Error ? `\n${error.stack}` : '';
   process.stderr.write(`stonechat: ${message}${detail}\n`);
   return known && error.code === 'bad-option' ? NOT_UNDERSTOOD : FAILED;

@@ -46,7 +46,7 @@ export async function render(source: string, variables: Record<string, unknown>)
 
 const message = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
 
-const noTemplate = () =>
+export const noTemplate = () =>
   new StonechatError({
     code: 'not-found',
     expected: 'a model with a chat template',

@@ -43,10 +43,10 @@ describe('arguments', () => {
 });
 
 test('help names every command, every option and its value', () => {
-  const all = overview(COMMANDS);
+  const all = overview(COMMANDS, 100);
   for (const command of COMMANDS) {
     expect(all).toContain(`${command.name} `);
-    const help = commandHelp(command);
+    const help = commandHelp(command, 100);
     for (const { name, value } of command.options) expect(help).toContain(`--${name}${value ? ` ${value}` : ''}`);
     expect(new Set(command.options.map(({ name }) => name)).size).toBe(command.options.length);
     const shorts = command.options.flatMap(({ short }) => short ?? []);
@@ -61,7 +61,7 @@ test('formats', () => {
   expect(table([['a', '1'], ['ccc', '22']], [1])).toBe('a     1\nccc  22');
   expect(table([])).toBe('');
   expect(json({ a: 5n, b: 1n << 60n, c: -Infinity, d: Float32Array.of(0.5), e: BigInt64Array.of(3n) })).toBe('{"a":5,"b":"1152921504606846976","c":"-Infinity","d":[0.5],"e":[3]}');
-  expect(progressLine('load', 50 * 2 ** 20, 100 * 2 ** 20, 2)).toBe('loading ████████████░░░░░░░░░░░░ 50 % 50.0 MiB of 100.0 MiB, 25.0 MiB/s, 2 s left');
+  expect(progressLine('load', 50 * 2 ** 20, 100 * 2 ** 20, 2, 100)).toBe('loading ████████████░░░░░░░░░░░░ 50 % 50.0 MiB of 100.0 MiB, 25.0 MiB/s, 2 s left');
   expect(progressLine('download', 2 ** 20, -1, 1)).toBe('downloading 1.00 MiB, 1.00 MiB/s');
   expect(progressLine('prefill', 640, 1280, 2)).toContain('640 tokens of 1,280 tokens, 320 tokens/s, 2 s left');
 });

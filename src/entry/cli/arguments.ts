@@ -18,6 +18,12 @@ export class Arguments {
     return this.given.get(name)?.at(-1);
   }
 
+  /** A text in which `\n` is a line break. */
+  escaped(name: string): string | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : unescape(text);
+  }
+
   texts(name: string): readonly string[] {
     return this.given.get(name) ?? [];
   }
@@ -89,3 +95,8 @@ function take({ name, rawName, value, inlineValue }: OptionToken, options: reado
 /** `--temperature` is no value, `-1` and `- said the cat` are. */
 const isOption = (text: string, options: readonly OptionSpec[]): boolean =>
   options.some(({ name, short }) => text === `--${name}` || text.startsWith(`--${name}=`) || (short !== undefined && text === `-${short}`));
+
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', '\\': '\\' };
+
+/** Shells pass `\n` on as two characters: here it is a line break, `\t` a tab, `\\` a backslash. */
+export const unescape = (text: string): string => text.replaceAll(/\\([ntr\\])/g, (_, letter: string) => ESCAPES[letter]!);

@@ -36,9 +36,9 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'chat',
-    operands: '',
-    summary: 'Talk with a model that has a chat template.',
-    examples: ['stonechat chat --model assistant.gguf --system "Answer in one sentence."'],
+    operands: '["TEXT" | -]',
+    summary: 'Talk with a model that has a chat template; with a text, one message and its answer.',
+    examples: ['stonechat chat --model assistant.gguf --system "Answer in one sentence."', 'stonechat chat "What is a stonechat?" --model assistant.gguf'],
     options: [SYSTEM, TEMPLATE, ...ANSWER, ...LOADING, ...COMMON],
     run: chat,
   },

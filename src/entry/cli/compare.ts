@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { comparisonSvg } from '../../train/compare-picture.js';
 import { createTrainer, type ComparedModel, type CompareEvent, type CompareOptions, type Comparison } from '../train.js';
 import type { Arguments } from './arguments.js';
-import { count, duration, json, several, table } from './format.js';
+import { count, duration, json, several } from './format.js';
 import { host, readTextFile } from './loading.js';
-import { interruptible, printLine, remark } from './terminal.js';
+import { interruptible, printableTable, printLine, remark } from './terminal.js';
 import { TrainDisplay } from './train-display.js';
 import { usage } from './usage.js';
 
@@ -19,7 +19,7 @@ export async function compare(args: Arguments): Promise<number> {
   const validation = args.texts('validation');
   const options: CompareOptions = {
     steps: args.number('steps'), seconds: args.number('seconds'), order: args.number('order'), seed: args.number('seed'), vocabulary: args.number('vocabulary'), threads: args.number('threads'),
-    sampleTokens: args.number('sample-tokens'), samplePrompt: args.text('sample-prompt'), separator: args.text('separator')?.replaceAll('\\n', '\n'),
+    sampleTokens: args.number('sample-tokens'), samplePrompt: args.text('sample-prompt'), separator: args.escaped('separator'),
     validation: validation.length > 0 ? await Promise.all(validation.map(readTextFile)) : undefined,
   };
   if (folder !== undefined) await mkdir(folder, { recursive: true });
@@ -81,11 +81,11 @@ function report({ models, trainingTokens, validationTokens, vocabulary }: Compar
     NAMES[model.kind], model.title, count(model.parameters), model.seconds < 10 ? `${model.seconds.toFixed(1)} s` : duration(model.seconds), count(model.tokens), flops(model.flops),
     model.validation.perplexity.toFixed(2), model.validation.bitsPerByte.toFixed(3),
   ]);
-  const layers = models.map((model) => `${NAMES[model.kind]}, ${several(model.parameters, 'parameter')}:\n${indent(table(model.layers.map(([name, kind, formula, size]) => [name, kind, formula, count(size)]), [3]))}`);
+  const layers = models.map((model) => `${NAMES[model.kind]}, ${several(model.parameters, 'parameter')}:\n${indent(printableTable(model.layers.map(([name, kind, formula, size]) => [name, kind, formula, count(size)]), [3], 2))}`);
   const samples = models.map((model) => `${NAMES[model.kind]} writes:\n${indent(model.sample.trim() || '(nothing)')}`);
   return [
     `${several(trainingTokens, 'token')} to learn from, ${count(validationTokens)} kept back, one vocabulary of ${count(vocabulary)}`,
-    table([head, ...rows], [2, 3, 4, 5, 6, 7]), ...layers, ...samples, ...(files.length ? [files.join(', ')] : []),
+    printableTable([head, ...rows], [2, 3, 4, 5, 6, 7]), ...layers, ...samples, ...(files.length ? [files.join(', ')] : []),
   ].join('\n\n');
 }
 

@@ -4,9 +4,9 @@ import { StonechatError } from '../../errors.js';
 import type { Model } from '../../generate/types.js';
 import { Calibrator, type Calibration, type ChoiceQuestion, judgeChoices, judgeLastWords, type JudgeOptions, judgePairs, perplexity, reliabilitySvg, type Score, type SentencePair, standardError } from '../../judge/index.js';
 import type { Arguments } from './arguments.js';
-import { bar, count, json, table } from './format.js';
+import { bar, count, json } from './format.js';
 import { host, loadModel, readTextFile } from './loading.js';
-import { interruptible, printLine, ProgressBar } from './terminal.js';
+import { interruptible, printableTable, printLine, ProgressBar } from './terminal.js';
 import { usage } from './usage.js';
 
 const BAR_WIDTH = 30;
@@ -69,7 +69,7 @@ function calibrationTable({ bins, expectedCalibrationError, accuracy, confidence
   const rows = bins.filter((bin) => bin.count > 0).map((bin) => [`${percent(bin.from)} to ${percent(bin.to)}`, count(bin.count), percent(bin.confidence), percent(bin.accuracy), bar(bin.accuracy, BAR_WIDTH)]);
   return [
     `calibration: said ${percent(confidence)}, right ${percent(accuracy)}, expected calibration error ${percent(expectedCalibrationError)}`,
-    table([['probability', 'tokens', 'said', 'right', ''], ...rows], [1, 2, 3]),
+    printableTable([['probability', 'tokens', 'said', 'right', ''], ...rows], [1, 2, 3]),
   ].join('\n');
 }
 

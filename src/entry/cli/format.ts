@@ -1,3 +1,5 @@
+import { cut, widthOf, wrap } from './width.js';
+
 const BYTE_UNITS = ['bytes', 'KiB', 'MiB', 'GiB'] as const;
 
 /** `12.3 MiB` */
@@ -28,14 +30,43 @@ export function bar(share: number, width: number): string {
   return '█'.repeat(eighths >> 3) + EIGHTHS[eighths & 7]!;
 }
 
-/** Columns padded to equal width; numbers, in `right`, to the left. */
-export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => [...row[column]!].length)));
+/** `before ████░░ after`, the bar as wide as `width` columns leave room for, at most 24. */
+export function barLine(before: string, share: number, after: string, width: number): string {
+  const room = width - 1 - widthOf(before) - widthOf(after) - 2;
+  const columns = Math.min(24, room);
+  const middle = columns < 4 ? ' ' : ` ${bar(share, columns).padEnd(columns, '░')} `;
+  return cut(before + middle + after, width - 1);
+}
+
+/** Columns padded to equal width; numbers, in `right`, to the left. Wider than `width`: the longest column of words is wrapped. */
+export function table(rows: readonly (readonly string[])[], right: readonly number[] = [], width = Infinity): string {
+  const widths = columnWidths(rows, right, width);
   const pad = (cell: string, column: number) => {
-    const space = ' '.repeat(widths[column]! - [...cell].length);
+    const space = ' '.repeat(Math.max(0, widths[column]! - widthOf(cell)));
     return right.includes(column) ? space + cell : cell + space;
   };
-  return rows.map((row) => row.map(pad).join('  ').trimEnd()).join('\n');
+  return rows.flatMap((row) => linesOf(row, widths)).map((row) => row.map(pad).join(GAP).trimEnd()).join('\n');
+}
+
+const GAP = '  ';
+/** A column of words is not made narrower than this. */
+const NARROWEST = 16;
+
+function columnWidths(rows: readonly (readonly string[])[], right: readonly number[], width: number): number[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => widthOf(row[column]!))));
+  const excess = widths.reduce((sum, columns) => sum + columns + GAP.length, -GAP.length) - width;
+  if (!(excess > 0)) return widths;
+  const words = widths.map((columns, column) => (right.includes(column) ? 0 : columns));
+  const longest = words.indexOf(Math.max(...words));
+  if (longest >= 0) widths[longest] = Math.max(Math.min(NARROWEST, widths[longest]!), widths[longest]! - excess);
+  return widths;
+}
+
+/** A row as lines: cells that are wider than their column go on below. */
+function linesOf(row: readonly string[], widths: readonly number[]): string[][] {
+  const cells = row.map((cell, column) => (widthOf(cell) <= widths[column]! ? [cell] : wrap(cell, widths[column]!)));
+  const height = Math.max(...cells.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, i) => cells.map((lines) => lines[i] ?? ''));
 }
 
 /** JSON of anything: bigints as numbers where exact, else as texts; infinities and NaN as texts. */

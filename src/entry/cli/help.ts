@@ -1,28 +1,33 @@
 import type { Command } from './commands.js';
 import { table } from './format.js';
 import { HELP, type OptionSpec, VERSION } from './options.js';
+import { wrap } from './width.js';
 
 const written = ({ name, short, value }: OptionSpec): string => `${short ? `-${short}, ` : '    '}--${name}${value ? ` ${value}` : ''}`;
-const optionTable = (options: readonly OptionSpec[]): string => indent(table(options.map((option) => [written(option), option.help])));
 const indent = (text: string): string => text.replaceAll(/^/gm, '  ');
+const columns = (rows: readonly (readonly string[])[], width: number): string => indent(table(rows, [], width - 2));
+const optionTable = (options: readonly OptionSpec[], width: number): string => columns(options.map((option) => [written(option), option.help]), width);
+const paragraph = (text: string, width: number): string => wrap(text, width).join('\n');
 
-/** Of one command. */
-export function commandHelp({ name, operands, summary, examples, options }: Command): string {
-  return [`${summary}\n`, `Usage: stonechat ${[name, operands, '[options]'].filter(Boolean).join(' ')}`, indent(examples.join('\n')), '\nOptions:', optionTable(options)].join('\n');
+/** Of one command. Examples stay whole, so that they can be copied. */
+export function commandHelp({ name, operands, summary, examples, options }: Command, width: number): string {
+  const usage = `Usage: stonechat ${[name, operands, '[options]'].filter(Boolean).join(' ')}`;
+  return [paragraph(summary, width), '', usage, indent(examples.join('\n')), '\nOptions:', optionTable(options, width)].join('\n');
 }
 
 /** Of all of them. */
-export function overview(commands: readonly Command[]): string {
+export function overview(commands: readonly Command[], width: number): string {
   const list = commands.map(({ name, operands, summary }) => [`${name} ${operands}`.trim(), summary]);
   return [
     'Language models on your own machine.\n',
     'Usage: stonechat [command] [options]',
     indent('stonechat "Once upon a time" --model story.gguf\nstonechat COMMAND --help'),
     '\nCommands:',
-    indent(table(list)),
+    columns(list, width),
     '\nOptions:',
-    optionTable([HELP, VERSION]),
-    '\nA text that is also the name of a command goes after generate, one that starts with a dash after --.',
-    'Exit code: 0 done, 1 failed, 2 not understood, 130 interrupted. STONECHAT_DEBUG=1 shows where an error came from.',
+    optionTable([HELP, VERSION], width),
+    '',
+    paragraph('A text that is also the name of a command goes after generate, one that starts with a dash after --.', width),
+    paragraph('Exit code: 0 done, 1 failed, 2 not understood, 130 interrupted. STONECHAT_DEBUG=1 shows where an error came from.', width),
   ].join('\n');
 }

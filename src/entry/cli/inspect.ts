@@ -5,13 +5,15 @@ import type { Estimate } from '../../generate/types.js';
 import { countLayers, isTied, layerRows } from '../../models/parameters.js';
 import { tokenizerFromModel } from '../../text/index.js';
 import type { Arguments } from './arguments.js';
-import { bytes, count, json, several, table } from './format.js';
+import { bytes, count, json, several } from './format.js';
 import { estimateOf, host, modelOf, type NamedModel, openFile } from './loading.js';
-import { printLine } from './terminal.js';
+import { printableTable, printLine } from './terminal.js';
 import { usage } from './usage.js';
 
 const ITEMS_SHOWN = 6;
 const TEXT_SHOWN = 80;
+/** Columns before the tables. */
+const INDENT = 2;
 
 interface Parameters {
   total: number;
@@ -111,7 +113,7 @@ function report(file: ModelFile, parameters: Parameters, { tokenizer, memory }: 
   const { name, format, architecture, fileBytes } = headOf(file);
   const sections = [
     `${name}: ${format}, architecture ${String(architecture)}, ${bytes(fileBytes)}, ${several(parameters.total, 'parameter')}`,
-    section('Metadata', table([...file.metadata].map(([key, value]) => [key, show(value, full)]))),
+    section('Metadata', printableTable([...file.metadata].map(([key, value]) => [key, show(value, full)]), [], INDENT)),
     section('Tensors', tensorTable([...file.tensors.values()])),
     section('Parameters', parameterTable(file, parameters)),
     section('Tokenizer', describeTokenizer(tokenizer)),
@@ -122,14 +124,14 @@ function report(file: ModelFile, parameters: Parameters, { tokenizer, memory }: 
 
 const section = (title: string, text: string): string => (text === '' ? '' : `${title}\n${text.replaceAll(/^/gm, '  ')}`);
 
-const tensorTable = (tensors: readonly TensorInfo[]): string => table(tensors.map(({ name, type, shape, bytes: size }) => [name, type, shape.join(' x '), bytes(size)]), [3]);
+const tensorTable = (tensors: readonly TensorInfo[]): string => printableTable(tensors.map(({ name, type, shape, bytes: size }) => [name, type, shape.join(' x '), bytes(size)]), [3], INDENT);
 
 /** Layer by layer: inputs x outputs + outputs; blocks that are alike share their lines. */
 function parameterTable(file: ModelFile, { total, types }: Parameters): string {
   if (total === 0) return '';
   const rows = layerRows(file.tensors).map(([name, kind, formula, parameters]) => [name, kind, formula, count(parameters)]);
   const byType = Object.entries(types).map(([type, size]) => [`in ${type}`, '', '', count(size)]);
-  return table([...rows, ...byType, ['total', '', '', count(total)]], [3]);
+  return printableTable([...rows, ...byType, ['total', '', '', count(total)]], [3], INDENT);
 }
 
 function describeTokenizer(facts: Facts['tokenizer']): string {

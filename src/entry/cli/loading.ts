@@ -6,7 +6,7 @@ import type { Build } from '../../host/host.js';
 import { nodeHost } from '../../host/node.js';
 import { unreadable } from '../../host/node-files.js';
 import { createStonechat } from '../load.js';
-import { type Arguments, toNumber } from './arguments.js';
+import { type Arguments, toNumber, unescape } from './arguments.js';
 import { SAMPLING } from './options.js';
 import { ProgressBar, readInput } from './terminal.js';
 import { usage } from './usage.js';
@@ -98,7 +98,7 @@ export function answerOptions(args: Arguments): GenerateOptions {
     maxTokens: args.number('max-tokens'),
     seed: args.integer('seed'),
     logitBias: biasOf(args.texts('bias')),
-    stop: stop.length > 0 ? stop : undefined,
+    stop: stop.length > 0 ? stop.map(unescape) : undefined,
     stopIds: args.ids('stop-ids'),
     ignoreEos: args.has('ignore-eos') || undefined,
     overflow: args.text('overflow') as GenerateOptions['overflow'],

@@ -1,7 +1,7 @@
 import type { Arguments } from './arguments.js';
-import { json, table } from './format.js';
+import { json } from './format.js';
 import { loadModel, promptOf } from './loading.js';
-import { interruptible, printLine } from './terminal.js';
+import { interruptible, printableTable, printLine } from './terminal.js';
 
 const SHOWN = 10;
 
@@ -15,7 +15,7 @@ export async function logits(args: Arguments): Promise<number> {
     else {
       const name = (id: number) => (id < model.tokenizer.size ? JSON.stringify(model.tokenizer.token(id)) : '');
       const largest = Array.from(values.keys()).sort((a, b) => values[b]! - values[a]! || a - b).slice(0, SHOWN);
-      await printLine(table(largest.map((id) => [String(id), values[id]!.toFixed(4), name(id)]), [0, 1]));
+      await printLine(printableTable(largest.map((id) => [String(id), values[id]!.toFixed(4), name(id)]), [0, 1]));
     }
     return 0;
   });

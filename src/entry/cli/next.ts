@@ -2,7 +2,8 @@ import type { Alternative } from '../../generate/types.js';
 import type { Arguments } from './arguments.js';
 import { bar, json, table } from './format.js';
 import { loadModel, promptOf } from './loading.js';
-import { interruptible, printLine, ProgressBar } from './terminal.js';
+import { interruptible, printLine, ProgressBar, tableWidth } from './terminal.js';
+import { widthOf, wrap } from './width.js';
 
 const SHOWN = 10;
 const BAR_WIDTH = 40;
@@ -18,7 +19,7 @@ export async function next(args: Arguments): Promise<number> {
     progress.end();
     const { entropy, top } = value!;
     const rows = top.map(({ id, text, logprob }) => ({ id, text, logprob, probability: Math.exp(logprob) }));
-    await printLine(args.has('json') ? json({ prompt, promptTokens: generation.summary.promptTokens, entropy, next: rows }) : drawing(rows, entropy));
+    await printLine(args.has('json') ? json({ prompt, promptTokens: generation.summary.promptTokens, entropy, next: rows }) : drawing(rows, entropy, tableWidth()));
     return 0;
   });
 }
@@ -26,10 +27,12 @@ export async function next(args: Arguments): Promise<number> {
 const percent = (share: number): string => `${(share * 100).toFixed(share < 0.001 ? 3 : 1)} %`;
 
 /** One line per token: text, probability, bar; bars are drawn to the scale of the first. */
-export function drawing(rows: readonly (Alternative & { probability: number })[], entropy: number): string {
+export function drawing(rows: readonly (Alternative & { probability: number })[], entropy: number, width = Infinity): string {
   const most = rows[0]?.probability ?? 1;
   const rest = Math.max(0, 1 - rows.reduce((sum, { probability }) => sum + probability, 0));
-  const lines = rows.map(({ text, probability }) => [JSON.stringify(text), percent(probability), bar(probability / most, BAR_WIDTH)]);
-  const others = ['all others', percent(rest), bar(rest / most, BAR_WIDTH)];
-  return `${table([...lines, others], [1])}\nentropy ${entropy.toFixed(2)} nats: as open as a choice among ${Math.exp(entropy).toFixed(1)} equally likely tokens`;
+  const numbers = [...rows.map(({ text, probability }) => [JSON.stringify(text), percent(probability), probability] as const), ['all others', percent(rest), rest] as const];
+  const labels = Math.max(...numbers.map(([text, share]) => widthOf(text) + widthOf(share)));
+  const columns = Math.max(1, Math.min(BAR_WIDTH, width - 1 - labels - 4));
+  const lines = numbers.map(([text, share, probability]) => [text, share, bar(probability / most, columns)]);
+  return `${table(lines, [1])}\n${wrap(`entropy ${entropy.toFixed(2)} nats: as open as a choice among ${Math.exp(entropy).toFixed(1)} equally likely tokens`, width).join('\n')}`;
 }

@@ -58,7 +58,7 @@ export const ANSWER: readonly OptionSpec[] = [
   option('max-tokens', 'N', 'Stop after N tokens. Default: when the model ends or the context is full.', { short: 'n' }),
   ...SAMPLING,
   option('bias', 'ID=X', 'Add X to the logit of a token; -inf forbids it.', { multiple: true }),
-  option('stop', 'TEXT', 'Stop before this text.', { multiple: true }),
+  option('stop', 'TEXT', 'Stop before this text; \\n is a line break.', { multiple: true }),
   option('stop-ids', '1,2', 'Stop at these tokens.'),
   flag('ignore-eos', 'Go on when the model would end.'),
   option('overflow', 'WHAT', 'When the context is full: error, or slide (forget the oldest half). Default error.'),

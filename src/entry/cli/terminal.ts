@@ -1,12 +1,43 @@
 import { once } from 'node:events';
-import { bar, bytes, count, duration } from './format.js';
+import { barLine, bytes, count, duration, table } from './format.js';
+import { cut, Typist } from './width.js';
 
-/** Writes to standard output, waiting while a pipe is full. */
-export async function print(text: string): Promise<void> {
-  if (text !== '' && !process.stdout.write(text)) await once(process.stdout, 'drain');
+/** Where nobody tells: the width that terminals began with. */
+const USUAL_WIDTH = 80;
+
+/** Columns of the terminal behind a stream. */
+export const widthOfTerminal = (stream: { readonly columns?: number | undefined }): number => Math.max(20, stream.columns ?? USUAL_WIDTH);
+
+/** Columns that a table may fill: those of the terminal; for programs a row is a line, however long. */
+export const tableWidth = (): number => (process.stdout.isTTY ? widthOfTerminal(process.stdout) : Infinity);
+
+/** A table for standard output. `indented`: columns before it. */
+export const printableTable = (rows: readonly (readonly string[])[], right: readonly number[] = [], indented = 0): string => table(rows, right, tableWidth() - indented);
+
+const typist = new Typist(() => widthOfTerminal(process.stdout));
+/** Whether standard output stands in the middle of a line. */
+let midLine = false;
+
+async function write(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
 }
 
-export const printLine = (text: string): Promise<void> => print(`${text}\n`);
+/** Writes to standard output, waiting while a pipe is full; lines are broken between words at a terminal. */
+export async function print(text: string): Promise<void> {
+  if (text === '') return;
+  midLine = !text.endsWith('\n');
+  await write(process.stdout.isTTY ? typist.push(text) : text);
+}
+
+/** A line, or several that are laid out already. */
+export async function printLine(text: string): Promise<void> {
+  midLine = false;
+  typist.push('\n');
+  await write(`${text}\n`);
+}
+
+/** Ends a line that was begun, so that what follows stands on one of its own. */
+export const endLine = (): Promise<void> => (midLine ? print('\n') : Promise.resolve());
 
 /** A remark for people: on standard error, and only at a terminal. */
 export function remark(text: string): void {
@@ -33,7 +64,6 @@ export async function* inputLines(): AsyncGenerator<string> {
 
 const SHOWN_AFTER_MS = 1000;
 const REDRAW_MS = 100;
-const BAR_WIDTH = 24;
 const ERASE_LINE = '\r\u001b[K';
 const TASKS = { download: 'downloading', load: 'loading', prefill: 'reading the prompt', judge: 'judging', write: 'writing' } as const;
 /** What a bar can count: bytes, but for the prompt's tokens and what is judged. */
@@ -54,7 +84,7 @@ export class ProgressBar {
     }
     if (now - this.started < SHOWN_AFTER_MS || now - this.drawn < REDRAW_MS) return;
     this.drawn = now;
-    process.stderr.write(ERASE_LINE + progressLine(phase, done, total, (now - this.started) / 1000));
+    process.stderr.write(ERASE_LINE + progressLine(phase, done, total, (now - this.started) / 1000, widthOfTerminal(process.stderr)));
   };
 
   /** Takes the bar away. */
@@ -66,14 +96,14 @@ export class ProgressBar {
 }
 
 /** `loading ████████ 45 % 120 MiB of 270 MiB, 85 MiB/s, 2 s left` */
-export function progressLine(phase: keyof typeof TASKS, done: number, total: number, seconds: number): string {
+export function progressLine(phase: keyof typeof TASKS, done: number, total: number, seconds: number, width = USUAL_WIDTH): string {
   const amount = phase === 'prefill' || phase === 'judge' ? (value: number) => `${count(Math.round(value))} ${phase === 'judge' ? 'items' : 'tokens'}` : bytes;
   const rate = done / seconds;
   const speed = `${amount(rate)}/s`;
-  if (total <= 0) return `${TASKS[phase]} ${amount(done)}, ${speed}`;
+  if (total <= 0) return cut(`${TASKS[phase]} ${amount(done)}, ${speed}`, width - 1);
   const share = done / total;
   const left = rate > 0 ? `, ${duration((total - done) / rate)} left` : '';
-  return `${TASKS[phase]} ${bar(share, BAR_WIDTH).padEnd(BAR_WIDTH, '░')} ${Math.floor(share * 100)} % ${amount(done)} of ${amount(total)}, ${speed}${left}`;
+  return barLine(TASKS[phase], share, `${Math.floor(share * 100)} % ${amount(done)} of ${amount(total)}, ${speed}${left}`, width);
 }
 
 /** Exit code after Ctrl-C: 128 + the number of SIGINT. */

@@ -1,9 +1,9 @@
 import { tokenizerFromModel } from '../../text/index.js';
 import type { EncodeOptions, Tokenizer } from '../../text/types.js';
 import type { Arguments } from './arguments.js';
-import { json, several, table } from './format.js';
+import { json, several } from './format.js';
 import { host, modelOf, openFile, promptOf, stonechat } from './loading.js';
-import { inputLines, print, printLine } from './terminal.js';
+import { inputLines, print, printableTable, printLine } from './terminal.js';
 import { usage } from './usage.js';
 
 /** Characters of output gathered before they are written. */
@@ -32,7 +32,7 @@ export async function tokenize(args: Arguments): Promise<number> {
   if (args.has('json')) await printLine(json({ ids, tokens }));
   else {
     const rows = tokens.map((token, i) => [String(ids[i]), JSON.stringify(token)]);
-    await printLine([table(rows, [0]), several(ids.length, 'token')].filter((part) => part !== '').join('\n'));
+    await printLine([printableTable(rows, [0]), several(ids.length, 'token')].filter((part) => part !== '').join('\n'));
   }
   return 0;
 }

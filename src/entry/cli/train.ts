@@ -36,7 +36,7 @@ async function trainOptions(args: Arguments, output: string): Promise<TrainOptio
     validation: validation.length > 0 ? await readTexts(validation) : undefined,
     tokenizer: args.text('tokenizer'),
     samplePrompt: args.text('sample-prompt'),
-    separator: args.text('separator')?.replaceAll('\\n', '\n'),
+    separator: args.escaped('separator'),
     keep: args.text('keep') as TrainOptions['keep'],
     name: args.text('name') ?? basename(output).replace(/\.gguf$/, ''),
     build: args.text('build') as TrainOptions['build'],
