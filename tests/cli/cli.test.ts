@@ -36,10 +36,26 @@ describe.skipIf(!isBuilt)(`without --model${unbuilt}`, () => {
   });
 
   test.concurrent('a prompt is still wanted, and a chat template', async () => {
-    const [nothing, chat] = await Promise.all([run([]), run(['chat'], 'Hello')]);
+    const [nothing, chat] = await Promise.all([run(['generate']), run(['chat'], 'Hello')]);
     expect(nothing).toMatchObject({ code: 2, out: '', error: expect.stringContaining('a prompt') });
     expect(chat).toMatchObject({ out: '', error: expect.stringContaining('chat template') });
     expect(chat.code).not.toBe(0);
+  });
+
+  test.concurrent('nothing at all shows the overview', async () => {
+    const nothing = await run([]);
+    expect(nothing).toMatchObject({ code: 0, error: '', out: (await run(['--help'])).out });
+  });
+
+  test.concurrent('an error after streamed text stands on a line of its own', async () => {
+    expect(await run(['Hello', '--max-tokens', '9999'])).toMatchObject({ code: 1, out: 'Hello\n' });
+  });
+
+  test.concurrent('--stop takes a line break', async () => {
+    const args = ['Once upon a time', '--seed', '1', '--max-tokens', '200', '--no-echo'];
+    const [all, first] = await Promise.all([run(args), run([...args, '--stop', '\\n'])]);
+    expect(all.out.trimEnd()).toContain('\n');
+    expect(first.out).toBe(`${all.out.split('\n')[0]}\n`);
   });
 
   test.concurrent('help and version', async () => {
@@ -97,12 +113,12 @@ describe.skipIf(!hasData || !isBuilt)(`${titled('with a model')}${unbuilt}`, () 
       run(['a', '--model', MODEL, '--top-p', '2', '--json']), run(['a', '--model', MODEL, '--max-tokens', '9999']), run(['a', '--prompt', 'b', '--model', MODEL]),
       run(['generate', '--model', MODEL]), run(['a', '--model', MODEL, '--build', 'fast']),
     ]);
-    expect(range).toMatchObject({ code: 2, error: 'stonechat: Expected topP to be a number from 0 to 1, found 2. Leave it out for 1.\n' });
+    expect(range).toMatchObject({ code: 2, error: 'stonechat: Expected --top-p to be a number from 0 to 1, found 2. Leave it out for 1.\n' });
     expect(JSON.parse(range.out)).toMatchObject({ error: { code: 'bad-option', found: '2' } });
-    expect(context).toMatchObject({ code: 1, error: expect.stringContaining('Expected maxTokens of at most') });
+    expect(context).toMatchObject({ code: 1, error: expect.stringContaining('Expected --max-tokens of at most') });
     expect(both).toMatchObject({ code: 2, error: expect.stringContaining('Expected one prompt') });
     expect(none).toMatchObject({ code: 2, error: expect.stringContaining('Expected a prompt, found none.') });
-    expect(build).toMatchObject({ code: 2, error: expect.stringContaining('Expected build to be "scalar"') });
+    expect(build).toMatchObject({ code: 2, error: expect.stringContaining('Expected --build to be "scalar"') });
   });
 
   test.concurrent('a reader that leaves, an interrupt', async () => {
