@@ -1,7 +1,7 @@
 // How text fills a terminal: columns of characters, lines broken between words.
 
 /** Combining marks, joiners and selectors stand on the character before them. */
-const MARK = /^[\p{Mn}\p{Me}\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff]$/u;
+const MARK = /^(?:\p{Mn}|\p{Me}|\p{Cf})$/u;
 /** East Asian wide and full-width blocks, and pictures (Unicode TR 11). */
 const WIDE = new RegExp('^[\\u1100-\\u115f\\u2e80-\\u303e\\u3041-\\ua4cf\\uac00-\\ud7a3\\uf900-\\ufaff\\ufe30-\\ufe6f\\uff00-\\uff60\\uffe0-\\uffe6\\u{1f300}-\\u{1f64f}\\u{1f680}-\\u{1f6ff}\\u{1f900}-\\u{1faff}\\u{20000}-\\u{3fffd}]$', 'u');
 
