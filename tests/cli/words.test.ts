@@ -31,6 +31,7 @@ describe('errors name flags', () => {
     ['a prompt of at most 4 tokens', 'Load the model with a larger contextLength, or set overflow to "slide".', 'Expected a prompt of at most 4 tokens, found topP 2. Load the model with a larger --context, or set --overflow slide.'],
     ['room', 'Load with contextLength 98304 or less, or kvCache "q8_0".', 'Expected room, found topP 2. Load with --context 98304 or less, or --kv-cache q8_0.'],
     ['temperature to be a number', 'The temperature is a number.', 'Expected --temperature to be a number, found topP 2. The temperature is a number.'],
+    ['examples', 'Cut them (overflow: "slide").', 'Expected examples, found topP 2. Cut them (--overflow slide).'],
     ['a template', 'Pass one by the chatTemplate option (--template).', 'Expected a template, found topP 2. Pass one by the chatTemplate option (--template).'],
     ['a model with a prompt', 'A seed, a stop, a model.', 'Expected a model with a prompt, found topP 2. A seed, a stop, a model.'],
     ['a file maxTokens.gguf', 'See options.headers and maxTokens(3).', 'Expected a file maxTokens.gguf, found topP 2. See options.headers and maxTokens(3).'],

@@ -19,7 +19,7 @@ function flagsOf(options: readonly OptionSpec[]): Map<string, string> {
  * English word is taken for one unless it stands where an error names what is wrong.
  */
 function inFlags(text: string, flags: ReadonlyMap<string, string>): string {
-  const values = text.replaceAll(/\b([a-z][A-Za-z0-9]+) (?:to )?"([\w.-]+)"/g, (whole, name: string, value: string) => {
+  const values = text.replaceAll(/\b([a-z][A-Za-z0-9]+)(?: to|:)? "([\w.-]+)"/g, (whole, name: string, value: string) => {
     const flag = flags.get(name);
     return flag ? `${flag} ${value}` : whole;
   });
