@@ -5,43 +5,106 @@ import { build } from 'esbuild';
 import { join } from 'node:path';
 import { SETS, targets } from './build-wasm.mjs';
 
-const entries = () => ['node', 'browser', 'edge', 'cli', 'judge', 'train-node', 'train-browser', 'train-edge', 'bench-node', 'bench-browser', 'bench-edge'].filter((name) => existsSync(`src/entry/${name}.ts`));
-export const jsOutputs = () => [...entries().map((name) => `dist/${name}.js`), 'dist/default-model.js', 'dist/worker/program.js', ...SETS.map(({ name }) => `dist/${name}/inline.js`)];
+const HOSTS = ['node', 'browser', 'edge'];
+/** `load-*` stand alone, so that an application which loads in a worker leaves the engine out of its page. */
+const ENTRIES = [...HOSTS, 'cli', 'judge', ...['load', 'train', 'bench'].flatMap((part) => HOSTS.map((host) => `${part}-${host}`))];
+export const jsOutputs = () => [
+  ...ENTRIES.map((name) => `dist/${name}.js`),
+  ...['static', 'stonechat.browser', 'default-model', 'worker/program', 'worker/model-program'].map((name) => `dist/${name}.js`),
+  ...SETS.map(({ name }) => `dist/${name}/inline.js`),
+  'dist/THIRD-PARTY-NOTICES.txt',
+];
 
 const DEFAULT_MODEL = 'models/default.gguf';
 
-const common = { bundle: true, minify: true, target: 'es2022', legalComments: 'none', logLevel: 'warning', absWorkingDir: process.cwd() };
+/** Lines are broken, so that an uncaught error prints the one it stands in, and not a whole file. */
+const common = {
+  bundle: true, minify: true, lineLimit: 120, target: 'es2022', legalComments: 'none', logLevel: 'warning', absWorkingDir: process.cwd(),
+};
+/** Beside what they map, for stack traces and debuggers. */
+const mapped = { ...common, outdir: 'dist', format: 'esm', platform: 'neutral', sourcemap: 'linked' };
+const KERNELS = SETS.map(({ name }) => `#${name}`);
 
 export async function buildJs() {
   for (const folder of ['worker', ...SETS.map(({ name }) => name)]) mkdirSync(`dist/${folder}`, { recursive: true });
   SETS.forEach(writeKernels);
   writeDefaultModel();
-  await Promise.all([writeWorker('node'), writeWorker('web'), writeEntries()]);
+  writeNotices();
+  await Promise.all(['node', 'web'].map(writeWorker)); // the others hold their text
+  await Promise.all([...['model-node', 'model-web'].map(writeWorker), writeEntries(), writeStatic()]);
 }
 
 async function writeEntries() {
-  const { metafile } = await build({
-    ...common,
-    entryPoints: entries().map((name) => `src/entry/${name}.ts`),
-    outdir: 'dist',
-    chunkNames: 'chunks/[hash]',
-    splitting: true,
-    format: 'esm',
-    platform: 'neutral',
-    external: ['#kernels', '#train-kernels', '#bench-kernels', '#worker/*', '#default-model', 'node:*', '@huggingface/jinja'],
-    metafile: true,
-  });
-  const written = new Set(Object.keys(metafile.outputs));
-  const chunks = existsSync('dist/chunks') ? readdirSync('dist/chunks') : [];
-  for (const chunk of chunks) if (!written.has(`dist/chunks/${chunk}`)) rmSync(`dist/chunks/${chunk}`);
+  const written = new Set();
+  for (const build of [buildEntries(), buildPage()]) for (const file of Object.keys((await build).metafile.outputs)) written.add(file);
+  const old = (folder, pattern) => (existsSync(folder) ? readdirSync(folder) : []).filter((name) => pattern.test(name)).map((name) => `${folder}/${name}`);
+  for (const file of [...old('dist/chunks', /./), ...old('dist', /\.js\.map$|^page-/)]) if (!written.has(file) && file !== 'dist/static.js.map') rmSync(file);
 }
 
-/** The program as a module that exports its text; the web one also as the script itself, for pages that must serve it. */
+const buildEntries = () =>
+  build({
+    ...mapped,
+    entryPoints: ENTRIES.map((name) => `src/entry/${name}.ts`),
+    chunkNames: 'chunks/[hash]',
+    splitting: true,
+    external: [...KERNELS, '#worker/*', '#default-model', 'node:*', '@huggingface/jinja'],
+    metafile: true,
+  });
+
+/** dist/stonechat.browser.js for pages without a bundler: what it needs stands beside it. */
+const buildPage = () =>
+  build({
+    ...mapped,
+    entryPoints: { 'stonechat.browser': 'src/entry/page.ts' },
+    chunkNames: 'page-[hash]', // where relative imports mean the same
+    sourcesContent: false, // the maps of the entries above have it
+    splitting: true,
+    conditions: ['browser'],
+    plugins: [instead(/^#(kernels|worker\/.*)$/, (name) => ({ path: `./${name.slice(1).replace(/^kernels$/, 'kernels/inline')}.js`, external: true }))],
+    metafile: true,
+  });
+
+/** Says from the first line that a file is a module: publint guesses by `exports.`, which kernels have too. */
+const MODULE = { js: 'export {};' };
+
+/** No splitting: what others fetch when it is asked for is part of the one file. */
+const writeStatic = () => build({ ...mapped, banner: MODULE, entryPoints: ['src/entry/static.ts'], conditions: ['browser'], plugins: [noKernels, workerAsText] });
+
+/** Resolves the imports that match in a way of its own. */
+const instead = (filter, resolve) => ({ name: String(filter), setup: ({ onResolve }) => onResolve({ filter }, ({ path }) => resolve(path)) });
+
+/** A module made here, for imports that match. */
+const madeOf = (filter, contents) => ({
+  name: String(filter),
+  setup({ onResolve, onLoad }) {
+    const namespace = `made ${filter}`;
+    onResolve({ filter }, ({ path }) => ({ path, namespace }));
+    onLoad({ filter: /.*/, namespace }, ({ path }) => ({ contents: contents(path), loader: 'js', resolveDir: process.cwd() }));
+  },
+});
+
+const NO_KERNELS = 'no kernels are embedded here: pass them as the option `kernels`, for instance from stonechat/kernels/simd.wasm';
+const noKernels = madeOf(/^#kernels$/, () => `export const builds=undefined;export async function kernelCode(){throw new Error(${JSON.stringify(NO_KERNELS)})}`);
+const workerAsText = madeOf(/^#worker\//, (name) => readFileSync(`dist/${name.slice(1)}.js`, 'utf8'));
+/** Text that is evaluated has no imports, but Node's own modules can be had from the process. */
+const builtins = madeOf(/^node:/, (name) => `module.exports=process.getBuiltinModule(${JSON.stringify(name)})`);
+
+/**
+ * The program as a module that exports its text; those of the web also as scripts, for pages that must serve them. Those
+ * with a whole model carry no kernels: they ask for them.
+ */
 async function writeWorker(kind) {
-  const { outputFiles } = await build({ ...common, entryPoints: [`src/entry/worker-${kind}.ts`], format: 'iife', write: false });
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: [`src/entry/${kind.startsWith('model') ? kind.replace('-', '-worker-') : `worker-${kind}`}.ts`],
+    format: 'iife',
+    ...(kind === 'model-web' && { format: 'esm', banner: MODULE }),
+    write: false,
+    plugins: kind.startsWith('model') ? [noKernels, builtins, workerAsText] : [],
+  });
   const program = outputFiles[0].text;
   writeFileSync(`dist/worker/${kind}.js`, `export default ${JSON.stringify(program)};\n`);
-  if (kind === 'web') writeFileSync('dist/worker/program.js', program);
+  if (kind.endsWith('web')) writeFileSync(`dist/worker/${kind.replace('web', 'program')}.js`, program);
 }
 
 /** Text to bytes, in the scripts that hold base64: the one form that every bundler and runtime loads without a file or a fetch. */
@@ -58,6 +121,7 @@ return bytes}
 function inlineKernels() {
   const load = targets().map((target) => `"${target}":()=>import("./${target}.js")`);
   return `const load={${load}};
+export const builds=${JSON.stringify(BUILDS)};
 export async function kernelCode(build,shared){return decode((await load[shared?build+"-shared":build]()).default)}
 ${DECODE}`;
 }
@@ -68,11 +132,12 @@ function writeDefaultModel() {
   writeFileSync('dist/default-model.js', `const text="${text}";\nexport const defaultModel=()=>decode(text);\n${DECODE}`);
 }
 
+const BUILDS = targets().filter((target) => !target.endsWith('-shared'));
+
 /** Modules compiled at deployment. No threads there, hence no shared twins. */
-function importedKernels({ folder }, suffix) {
-  const names = targets().filter((target) => !target.endsWith('-shared'));
-  const imports = names.map((name) => `import ${name} from "../${folder.replace('dist/', '')}/${name}.wasm${suffix}";`);
-  return `${imports.join('\n')}\nconst modules={${names}};\nexport const kernelCode=async(build)=>modules[build];\n`;
+function importedKernels({ folder }, builds, suffix) {
+  const imports = builds.map((name) => `import ${name} from "../${folder.replace('dist/', '')}/${name}.wasm${suffix}";`);
+  return `${imports.join('\n')}\nexport const builds=${JSON.stringify(builds)};\nconst modules={${builds}};\nexport const kernelCode=async(build)=>modules[build];\n`;
 }
 
 function writeKernels(set) {
@@ -81,6 +146,17 @@ function writeKernels(set) {
     writeFileSync(`dist/${set.name}/${target}.js`, `export default "${text}";\n`);
   }
   writeFileSync(`dist/${set.name}/inline.js`, inlineKernels());
-  writeFileSync(`dist/${set.name}/workerd.js`, importedKernels(set, ''));
-  writeFileSync(`dist/${set.name}/edge-light.js`, importedKernels(set, '?module'));
+  writeFileSync(`dist/${set.name}/workerd.js`, importedKernels(set, BUILDS, ''));
+  // All that is imported is compiled at the start, also by Node 20, which refuses relaxed SIMD: the one build that runs anywhere.
+  writeFileSync(`dist/${set.name}/edge-light.js`, importedKernels(set, ['simd'], '?module'));
+}
+
+/** The notices of what is bundled. */
+function writeNotices() {
+  const loader = 'node_modules/@assemblyscript/loader';
+  const { name, version, license, repository } = JSON.parse(readFileSync(`${loader}/package.json`, 'utf8'));
+  const folder = 'node_modules/assemblyscript'; // the loader's own package holds neither
+  const texts = ['NOTICE', 'LICENSE'].map((file) => readFileSync(`${folder}/${file}`, 'utf8').trim());
+  const head = `The files in this folder contain ${name} ${version} (${license}), ${repository.url.replace(/^git\+|\.git$/g, '')}`;
+  writeFileSync('dist/THIRD-PARTY-NOTICES.txt', `${[head, ...texts].join(`\n\n${'-'.repeat(78)}\n\n`)}\n`);
 }

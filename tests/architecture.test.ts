@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
  */
 const FLOORS = [
   'errors.ts', 'host/host.ts', 'kernels/', 'files/', 'text/', 'graph/', 'models/', 'plan/', 'run/',
-  'sample/', 'generate/', 'judge/', 'train/', 'bench/', 'host/', 'entry/',
+  'sample/', 'generate/', 'remote/', 'judge/', 'train/', 'bench/', 'host/', 'entry/',
 ] as const;
 const HOST_WORDS = [/['"]node:/, /\bprocess\./, /\bnavigator\b/, /\bDeno\b/, /\bBun\b/];
 
@@ -75,7 +75,7 @@ describe('src/', () => {
   });
 
   it('imports with the extension, and packages only where they are bundled or declared', () => {
-    const allowed = /^(node:.*|#kernels|#train-kernels|#bench-kernels|#default-model|tinybench|#worker\/(node|web)|@assemblyscript\/loader|@huggingface\/jinja|\..*\.js)$/;
+    const allowed = /^(node:.*|#kernels|#train-kernels|#bench-kernels|#default-model|tinybench|#worker\/(model-)?(node|web)|@assemblyscript\/loader|@huggingface\/jinja|\..*\.js)$/;
     const wrong = files.flatMap((path) =>
       [...source(path).matchAll(/^(?:import|export)\b[^;]*?\bfrom\s+['"]([^'"]+)['"]/gm)]
         .map((match) => match[1]!)

@@ -1,5 +1,16 @@
-import { browserHost } from '../host/browser.js';
-import { createStonechat } from './load.js';
+import type { Source } from '../generate/types.js';
+import { webModelWorkers } from '../host/model-worker-web.js';
+import { startModel } from '../remote/model.js';
+import type { WorkerLoadOptions, WorkerModel } from '../remote/types.js';
 
 export * from './public.js';
-export const { load, estimate, loadTokenizer } = createStonechat(browserHost());
+export { estimate, load, loadTokenizer } from './load-browser.js';
+
+/**
+ * Loads a model into a worker of its own, which comes with the package: the page, or the thread, stays free. The model is
+ * used like that of `load`; its tokenizer answers by promises; `dispose` ends the worker.
+ * @throws StonechatError as `load`, `unavailable` where there are no workers, `worker-failed` where the worker dies.
+ */
+export async function loadInWorker(source: Source, options?: WorkerLoadOptions): Promise<WorkerModel> {
+  return startModel(webModelWorkers, source, options);
+}

@@ -1,5 +1,3 @@
-import { edgeHost } from '../host/edge.js';
-import { createStonechat } from './load.js';
-
 export * from './public.js';
-export const { load, estimate, loadTokenizer } = createStonechat(edgeHost());
+export { estimate, load, loadTokenizer } from './load-edge.js';
+export { loadInWorker } from './no-workers.js';

@@ -1,5 +1,16 @@
-import { nodeHost } from '../host/node.js';
-import { createStonechat } from './load.js';
+import type { Source } from '../generate/types.js';
+import { nodeModelWorkers } from '../host/model-worker-node.js';
+import { startModel } from '../remote/model.js';
+import type { WorkerLoadOptions, WorkerModel } from '../remote/types.js';
 
 export * from './public.js';
-export const { load, estimate, loadTokenizer } = createStonechat(nodeHost());
+export { estimate, load, loadTokenizer } from './load-node.js';
+
+/**
+ * Loads a model into a worker of its own, which comes with the package: the page, or the thread, stays free. The model is
+ * used like that of `load`; its tokenizer answers by promises; `dispose` ends the worker.
+ * @throws StonechatError as `load`, `unavailable` where there are no workers, `worker-failed` where the worker dies.
+ */
+export async function loadInWorker(source: Source, options?: WorkerLoadOptions): Promise<WorkerModel> {
+  return startModel(nodeModelWorkers, source, options);
+}

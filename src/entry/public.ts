@@ -5,6 +5,7 @@ export type { Build, HostSettings, KernelCode, OpenOptions, Progress } from '../
 export type {
   Alternative, ChatMessage, Estimate, Finish, GenerateOptions, Generation, LoadOptions, LoraSource, Model, ModelInfo, PrefillProgress, ScoreOptions, Session, Source, SourceFile, Summary, Token,
 } from '../generate/types.js';
+export type { WorkerLoadOptions, WorkerModel, WorkerTextStream, WorkerTokenizer } from '../remote/types.js';
 export type { EncodeOptions, TextStream, Tokenizer } from '../text/types.js';
 export { greedy, logitBias, minP, penalties, temperature, topK, topP, typicalP } from '../sample/index.js';
 export type { Candidates, History, Penalties, Sampler } from '../sample/index.js';

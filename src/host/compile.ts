@@ -10,7 +10,8 @@ async function toModule(code: KernelCode): Promise<WebAssembly.Module> {
   if (tag(code) !== 'Response') return WebAssembly.compile(code as BufferSource);
   const response = code as Response;
   if (!response.ok) throw new Error(`${response.url} answered ${response.status}`);
-  return WebAssembly.compile(await response.arrayBuffer());
+  // No `await` in the argument: Next wraps every call of WebAssembly.compile in a function that is not async.
+  return response.arrayBuffer().then((bytes) => WebAssembly.compile(bytes));
 }
 
 /** Embedded kernels are decoded and compiled once: code that an engine has made faster stays so from one model to the next. */

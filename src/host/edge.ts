@@ -1,3 +1,4 @@
+import { builds as embedded } from '#kernels';
 import { StonechatError } from '../errors.js';
 import { openUrl } from '../files/url-source.js';
 import { supportedBuilds } from './builds.js';
@@ -20,7 +21,7 @@ function noThreads(): never {
 export function edgeHost(settings: HostSettings = {}): Host {
   return {
     name: 'edge',
-    builds: supportedBuilds(false),
+    builds: supportedBuilds(false).filter((build) => settings.kernels !== undefined || (embedded?.includes(build) ?? true)),
     canThread: false,
     canWait: false,
     processors: 1,

@@ -3,12 +3,14 @@
 /** The kernels as this runtime may have them: bytes, or a module compiled when the application was deployed. */
 declare module '#kernels' {
   import type { Build } from '../host/host.js';
+  /** Those that are here, where not all are. */
+  export const builds: readonly Build[] | undefined;
   export function kernelCode(build: Build, shared: boolean): Promise<WebAssembly.Module | BufferSource>;
 }
 
 /** The training kernels in the same forms. */
 declare module '#train-kernels' {
-  export { kernelCode } from '#kernels';
+  export { builds, kernelCode } from '#kernels';
 }
 
 /** The worker program as text. */
@@ -19,7 +21,7 @@ declare module '#worker/*' {
 
 /** The probes of `stonechat bench`, likewise. */
 declare module '#bench-kernels' {
-  export { kernelCode } from '#kernels';
+  export { builds, kernelCode } from '#kernels';
 }
 
 /** The model that comes with the package. */

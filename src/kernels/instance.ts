@@ -40,7 +40,10 @@ export function newMemory(pages: number, shared: boolean): WebAssembly.Memory {
  * arguments for optional ones, cost more than a small kernel's call.
  */
 function instantiate<Exports>(module: WebAssembly.Module, memory: WebAssembly.Memory): Exports {
-  return instantiateSync(module, { env: { memory } }).instance.exports as Exports;
+  const imports = { env: { memory } };
+  // The loader asks by instanceof; a module of another realm (Next's edge sandbox) is none to it.
+  const { exports } = module instanceof WebAssembly.Module ? instantiateSync(module, imports).instance : new WebAssembly.Instance(module, imports);
+  return exports as Exports;
 }
 
 /** Instantiates a compiled module on `memory` (a fresh one page by default). */

@@ -1,6 +1,7 @@
 // What is published: file list, package map, the identical exports of all builds.
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
@@ -24,10 +25,11 @@ describe('the packed files', () => {
   it('are dist/, README, LICENSE and package.json, and every kind of file in dist/ is expected', async () => {
     const files = await packed;
     const outside = files.filter((path) => !path.startsWith('dist/'));
-    expect(outside.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+    expect(outside.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
     const known = new RegExp(
-      `^dist/((node|browser|edge|cli|judge|(train|bench)-(node|browser|edge)|default-model)\\.js|chunks/\\w+\\.js|((train|bench)-)?kernels/(inline|workerd|edge-light|${TARGETS.join('|')})\\.js|` +
-        `wasm/((train|bench)/)?(${TARGETS.join('|')})\\.wasm|worker/(node|web|program)\\.js|types/.*\\.d\\.ts)$`,
+      `^dist/((node|browser|edge|cli|judge|static|stonechat\\.browser|page-\\w+|(load|train|bench)-(node|browser|edge))\\.js(\\.map)?|default-model\\.js|` +
+        `chunks/\\w+\\.js(\\.map)?|((train|bench)-)?kernels/(inline|workerd|edge-light|${TARGETS.join('|')})\\.js|THIRD-PARTY-NOTICES\\.txt|` +
+        `wasm/((train|bench)/)?(${TARGETS.join('|')})\\.wasm|worker/(model-)?(node|web|program)\\.js|types/.*\\.d\\.ts)$`,
     );
     expect(files.filter((path) => path.startsWith('dist/') && !known.test(path))).toEqual([]);
   });
@@ -45,6 +47,55 @@ describe('the packed files', () => {
   });
 });
 
+describe('the scripts', () => {
+  const scripts = ['dist', 'dist/chunks', 'dist/worker'].flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith('.js')).map((name) => join(folder, name)));
+  /** Modules that are one text. */
+  const isText = (path: string) => /default-model\.js$|worker\/(model-)?(node|web)\.js$/.test(path);
+
+  it('have short lines, so that an uncaught error prints the one it stands in', () => {
+    const longest = (text: string) => Math.max(...text.split('\n').map((line) => line.length));
+    const long = scripts.filter((path) => !isText(path)).map((path) => ({ path, longest: longest(readFileSync(path, 'utf8')) }));
+    expect(long.length).toBeGreaterThan(30);
+    expect(long.filter(({ longest }) => longest > 1000)).toEqual([]);
+  });
+
+  it('print little at an uncaught error, of a worker too', async () => {
+    const uncaught = (program: string) => run(process.execPath, ['--input-type=module', '-e', program]).then(() => '', ({ stderr }: { stderr: string }) => stderr);
+    for (const name of ['load', 'loadInWorker']) {
+      const printed = await uncaught(`import { ${name} } from 'stonechat'; await ${name}('nowhere.gguf');`);
+      expect(printed).toContain('Expected a file nowhere.gguf, found none.');
+      expect(printed.length).toBeLessThan(3000);
+    }
+  });
+
+  it('have source maps beside them, where they are no text', () => {
+    const mapped = scripts.filter((path) => !isText(path) && !path.startsWith('dist/worker/'));
+    for (const path of mapped) {
+      expect(readFileSync(path, 'utf8')).toMatch(/(^|\n)\/\/# sourceMappingURL=[\w.-]+\.js\.map\n$/);
+      expect(JSON.parse(readFileSync(`${path}.map`, 'utf8'))).toHaveProperty('mappings');
+    }
+  });
+
+  it('of stonechat/static and of stonechat.browser.js stand alone: no bare imports, and no import() in the former', () => {
+    const imports = (path: string) => [...readFileSync(path, 'utf8').matchAll(/(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']/g)].map((match) => match[1]!);
+    expect(readFileSync('dist/static.js', 'utf8')).not.toMatch(/\bimport\s*\(/);
+    expect(imports('dist/static.js')).toEqual([]);
+    const page = ['dist/stonechat.browser.js', ...scripts.filter((path) => path.includes('page-'))];
+    expect(page.flatMap(imports).filter((specifier) => !specifier.startsWith('.'))).toEqual([]);
+  });
+
+  it('bring the notice of the AssemblyScript loader', () => {
+    expect(readFileSync('dist/THIRD-PARTY-NOTICES.txt', 'utf8')).toMatch(/@assemblyscript\/loader [\d.]+ \(Apache-2\.0\)[^]*Daniel Wirtz[^]*Apache License/);
+  });
+
+  it.each(['load-edge', 'load-browser'])('await nothing inside of WebAssembly.compile(…) in %s, which Next rewrites', async (entry) => {
+    const { outputFiles } = await build({ entryPoints: [`dist/${entry}.js`], bundle: true, write: false, format: 'esm', external: ['#kernels', '@huggingface/jinja', '#worker/*'] });
+    const calls = outputFiles[0]!.text.match(/WebAssembly\.(compile|instantiate)\([^;]{0,80}/g)!;
+    expect(calls.length).toBeGreaterThan(0);
+    expect(calls.filter((call) => call.includes('await'))).toEqual([]);
+  });
+});
+
 describe('the package map', () => {
   it('passes publint --strict', async () => {
     const { stdout } = await npx('publint', '--strict', '--pack', 'false');
@@ -52,7 +103,7 @@ describe('the package map', () => {
   });
 
   it('gives types to ES modules and bundlers (attw, esm-only)', async () => {
-    const { stdout } = await npx('attw', '--pack', '.', '--profile', 'esm-only', '--format', 'json', '--exclude-entrypoints', './kernels/*.wasm', './worker.js');
+    const { stdout } = await npx('attw', '--pack', '.', '--profile', 'esm-only', '--format', 'json', '--exclude-entrypoints', './kernels/*.wasm', './worker.js', './model-worker.js');
     const { analysis } = JSON.parse(stdout) as { analysis: { problems: { kind: string; resolutionKind?: string }[] } };
     const esm = analysis.problems.filter(({ resolutionKind }) => resolutionKind !== 'node10' && resolutionKind !== 'node16-cjs');
     expect(esm).toEqual([]);
@@ -79,7 +130,7 @@ describe('the package map', () => {
     });
     const inputs = Object.keys(metafile.inputs);
     expect(inputs.filter((path) => /^dist\/\w+\.js$/.test(path))).toEqual([`dist/${entry}.js`]);
-    expect(inputs.filter((path) => /(inline|workerd|edge-light)\.js$/.test(path))).toEqual([`dist/kernels/${kernels}.js`]);
+    expect(inputs.filter((path) => /kernels\/(inline|workerd|edge-light)\.js$/.test(path))).toEqual([`dist/kernels/${kernels}.js`]);
   });
 
   it('exports the same names from every entry', async () => {
@@ -88,6 +139,8 @@ describe('the package map', () => {
     expect(node).toContain('StonechatError');
     expect(await names('browser')).toEqual(node);
     expect(await names('edge')).toEqual(node);
+    expect(await names('static')).toEqual(node);
+    expect(await names('stonechat.browser')).toEqual(node);
     const train = ['NgramModel', 'StonechatError', 'compare', 'convert', 'finetune', 'generateNgrams', 'learnNgrams', 'learnTokenizer', 'merge', 'readNgrams', 'train', 'writeNgrams'];
     for (const host of ['node', 'browser', 'edge']) expect(await names(`train-${host}`)).toEqual(train);
     const training = await names('train-node');
