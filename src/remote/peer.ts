@@ -78,7 +78,7 @@ export class Peer {
   /** Ends all calls, and those to come, with `error`. */
   close(error: unknown): void {
     this.over ??= error;
-    for (const { fail } of [...this.pending.values()]) fail(error);
+    for (const { fail } of this.pending.values()) fail(error);
     for (const controller of this.running.values()) controller.abort(error);
   }
 

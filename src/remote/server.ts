@@ -6,7 +6,7 @@ import { packError } from './failure.js';
 import { type Call, type Methods, Peer } from './peer.js';
 import type { Beginning, LoadCall, Loaded, NextAnswer, NextCall } from './protocol.js';
 import { type PackedSource, unpackSource } from './source.js';
-import { TOKENIZER_METHODS } from './types.js';
+import type { TOKENIZER_METHODS } from './types.js';
 
 type Load = (source: Source, options: LoadOptions) => Promise<Model>;
 type Compile = (build: Build, shared: boolean) => Promise<WebAssembly.Module>;

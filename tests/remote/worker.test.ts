@@ -30,7 +30,7 @@ async function errorOf(work: () => unknown): Promise<StonechatError> {
   throw new Error('nothing was thrown');
 }
 
-const timeless = ({ prefillSeconds, decodeSeconds, prefillTokensPerSecond, decodeTokensPerSecond, ...rest }: Record<string, unknown>) => rest;
+const timeless = (summary: object) => Object.fromEntries(Object.entries(summary).filter(([name]) => !/Seconds$|PerSecond$/.test(name)));
 
 describe('a model in a worker', () => {
   it('generates the same tokens and bits, tells of the prompt, and fills in its summary as it goes', async () => {
@@ -45,7 +45,7 @@ describe('a model in a worker', () => {
   });
 
   it('knows what the model knows', async () => {
-    const facts = ({ memoryBytes, ...info }: ModelInfo) => info;
+    const facts = (info: ModelInfo) => ({ ...info, memoryBytes: 0 });
     expect(facts(there.info)).toEqual(facts(here.info));
     expect(await there.logits(PROMPT)).toEqual(await here.logits(PROMPT));
     expect(await collectTokens(there.score(PROMPT, { top: 2 }))).toEqual(await collectTokens(here.score(PROMPT, { top: 2 })));
