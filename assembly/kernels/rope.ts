@@ -3,14 +3,15 @@ import { exp_f64, log_f64 } from '../math';
 import { add, get, mul, put, splat, sub } from '../vector';
 
 // Kinds of frequency scaling, as rope_frequencies takes them.
-const LINEAR: i32 = 1, YARN: i32 = 2, LLAMA3: i32 = 3;
+const LINEAR: i32 = 1, YARN: i32 = 2, LLAMA3: i32 = 3, YARN_EXACT: i32 = 4;
 
 /**
  * Writes the dims/2 rotation frequencies base^(-2i/dims) as f64, radians per position, scaled by `kind`:
  * 0 none; 1 linear: divided by factor (low, high, originalContext unused);
  * 2 YaRN (Peng et al. 2023, equations 23 and 25; the rounding of the bounds as in llama.cpp and Hugging Face):
  *   low = beta_slow, high = beta_fast, numbers of rotations over the original context;
- * 3 Llama 3.1: low = low_freq_factor, high = high_freq_factor, originalContext in tokens.
+ * 3 Llama 3.1: low = low_freq_factor, high = high_freq_factor, originalContext in tokens;
+ * 4 YaRN without rounding the bounds (Hugging Face's `truncate: false`).
  */
 export function rope_frequencies(out: usize, dims: i32, base: f64, kind: i32, factor: f64, low: f64, high: f64, originalContext: f64): void {
   const step = (2 * log_f64(base)) / <f64>dims;
@@ -18,7 +19,7 @@ export function rope_frequencies(out: usize, dims: i32, base: f64, kind: i32, fa
     const plain = exp_f64(-step * <f64>i);
     let frequency = plain;
     if (kind == LINEAR) frequency = plain / factor;
-    else if (kind == YARN) frequency = mix(plain / factor, plain, yarnShare(i, dims, step, low, high, originalContext));
+    else if (kind == YARN || kind == YARN_EXACT) frequency = mix(plain / factor, plain, yarnShare(i, dims, step, low, high, originalContext, kind == YARN));
     else if (kind == LLAMA3) frequency = mix(plain / factor, plain, llama3Share(plain, low, high, originalContext));
     store<f64>(out + (<usize>i << 3), frequency);
   }
@@ -26,7 +27,7 @@ export function rope_frequencies(out: usize, dims: i32, base: f64, kind: i32, fa
 
 /** The factor on cos and sin that a kind of scaling asks for: YaRN's 0.1 ln(factor) + 1, else 1. */
 export function rope_attention_factor(kind: i32, factor: f64): f64 {
-  return kind == YARN && factor > 1 ? 0.1 * log_f64(factor) + 1 : 1;
+  return (kind == YARN || kind == YARN_EXACT) && factor > 1 ? 0.1 * log_f64(factor) + 1 : 1;
 }
 
 function mix(scaled: f64, plain: f64, share: f64): f64 {
@@ -38,9 +39,10 @@ function clampUnit(x: f64): f64 {
 }
 
 /** How much of the plain frequency pair i keeps: 1 up to the pair that turns beta_fast times, 0 from beta_slow on. */
-function yarnShare(i: i32, dims: i32, step: f64, slow: f64, fast: f64, context: f64): f64 {
-  const from = NativeMath.max(0, NativeMath.floor(pairOfTurns(fast, step, context)));
-  const to = NativeMath.min(<f64>(dims - 1), NativeMath.ceil(pairOfTurns(slow, step, context)));
+function yarnShare(i: i32, dims: i32, step: f64, slow: f64, fast: f64, context: f64, rounded: bool): f64 {
+  const first = pairOfTurns(fast, step, context), last = pairOfTurns(slow, step, context);
+  const from = NativeMath.max(0, rounded ? NativeMath.floor(first) : first);
+  const to = NativeMath.min(<f64>(dims - 1), rounded ? NativeMath.ceil(last) : last);
   return 1 - clampUnit((<f64>i - from) / NativeMath.max(0.001, to - from));
 }
 

@@ -7,7 +7,7 @@ import type { ChatMessage, Estimate, LoadOptions, Model, ModelInfo, Source } fro
 import { abortSignal, callback, checkRules, isText, oneOf, type Rule, whole } from '../generate/rules.js';
 import type { Host } from '../host/host.js';
 import { type Build, BUILDS } from '../kernels/instance.js';
-import { estimateMemory, heapBytes, type LoadedRunner, loadRunner, type RunnerOptions } from '../run/load.js';
+import { estimateMemory, heapBytes, type LoadedRunner, loadRunner, type RunnerOptions, warningsOf } from '../run/load.js';
 import { renderChat } from '../text/chat.js';
 import { type KernelSource, tokenizerFromFile, tokenizerFromModel } from '../text/index.js';
 import type { Tokenizer } from '../text/types.js';
@@ -134,6 +134,7 @@ function describeModel(file: ModelFile, { runner, graph, need }: LoadedRunner, {
     threads: runner.threads,
     kvCache,
     memoryBytes: need.total,
+    warnings: warningsOf(file, graph),
   };
 }
 

@@ -89,8 +89,18 @@ function rotaryConfig(keys: Keys, names: ReadonlySet<string>): Config {
     hidden_size: keys.number('embedding_length'), intermediate_size: keys.number('feed_forward_length'), num_hidden_layers: keys.number('block_count'),
     num_attention_heads: heads, num_key_value_heads: keys.optional('attention.head_count_kv') ?? heads, head_dim: keys.headDim(), hidden_act: 'silu',
     max_position_embeddings: keys.number('context_length'), rms_norm_eps: keys.optional('attention.layer_norm_rms_epsilon') ?? 1e-5,
-    rope_theta: keys.optional('rope.freq_base') ?? 10000, rope_scaling: scalingOf(keys), attention_bias: names.has('blk.0.attn_q.bias'), mlp_bias: false,
+    rope_theta: keys.optional('rope.freq_base') ?? 10000, rope_scaling: scalingOf(keys), attention_bias: names.has('blk.0.attn_q.bias'), mlp_bias: names.has('blk.0.ffn_up.bias'),
+    ...windowOf(keys, names),
   };
+}
+
+/** A sliding window: Mistral's where the architecture is llama, Qwen's on every layer. */
+function windowOf(keys: Keys, names: ReadonlySet<string>): Config {
+  const window = keys.optional('attention.sliding_window');
+  if (!window) return {};
+  if (keys.architecture !== 'llama') return { use_sliding_window: true, sliding_window: window, max_window_layers: 0 };
+  if (names.has('blk.0.attn_q.bias') || names.has('blk.0.ffn_up.bias')) throw unsupported('a sliding window without biases', 'both', 'Hugging Face has no form of this variant: keep it as GGUF.');
+  return { architectures: ['MistralForCausalLM'], model_type: 'mistral', sliding_window: window };
 }
 
 /** `rope_scaling`; null: none. */
@@ -102,7 +112,10 @@ function scalingOf(keys: Keys): Config | null {
     attention_factor: 'attention_factor', beta_fast: 'yarn_beta_fast', beta_slow: 'yarn_beta_slow',
   };
   const found = Object.entries(numbers).map(([name, key]) => [name, keys.optional(`rope.scaling.${key}`)] as const).filter(([, value]) => value !== undefined);
-  return { rope_type: type, ...Object.fromEntries(found) };
+  const relative = keys.optional('rope.scaling.attn_factor') ?? 1, factor = keys.optional('rope.scaling.factor') ?? 1;
+  // To nine digits, since logarithms differ in the last one from engine to engine.
+  const attention = type === 'yarn' && relative !== 1 ? { attention_factor: Number((relative * (1 + 0.1 * Math.log(Math.max(1, factor)))).toPrecision(9)) } : {};
+  return { rope_type: type, ...attention, ...Object.fromEntries(found) };
 }
 
 function toStored(tensor: WrittenTensor, architecture: string, headDim: number): SafeTensor {

@@ -1,39 +1,70 @@
+import { ropeEntries } from './huggingface-rope.js';
+import { type Config, insist, real, size } from './huggingface-values.js';
 import { badFile, quote, show, unsupported } from './refuse.js';
 import type { MetadataValue } from './types.js';
 
-/** A parsed config.json. */
-export type Config = Readonly<Record<string, unknown>>;
+export type { Config } from './huggingface-values.js';
 
-/** Hugging Face `model_type` -> GGUF `general.architecture`. */
-const ARCHITECTURES: Readonly<Record<string, string>> = { llama: 'llama', mistral: 'llama', qwen2: 'qwen2', qwen3: 'qwen3', gpt2: 'gpt2' };
+/** Hugging Face `model_type` -> what transformers' configuration class of that name says. */
+const FAMILIES: Readonly<Record<string, Family>> = {
+  llama: { architecture: 'llama', context: 2048, biases: (config) => [...(config.attention_bias ? ATTENTION : []), ...(config.mlp_bias ? FEED_FORWARD : [])] },
+  mistral: { architecture: 'llama', context: 131072, kvHeads: 8, biases: () => [], window: (config) => ('sliding_window' in config ? config.sliding_window : 4096) },
+  qwen2: { architecture: 'qwen2', context: 32768, kvHeads: 32, biases: () => ATTENTION.slice(0, 3), window: windowOfSome },
+  qwen3: { architecture: 'qwen3', context: 32768, kvHeads: 32, headDim: 128, biases: (config) => (config.attention_bias ? ATTENTION : []), window: windowOfSome },
+  gpt2: { architecture: 'gpt2', context: 1024, biases: () => Object.values(GPT2_LAYER).concat('output_norm') },
+};
+const ATTENTION = ['attn_q', 'attn_k', 'attn_v', 'attn_output'];
+const FEED_FORWARD = ['ffn_gate', 'ffn_up', 'ffn_down'];
 
-const isObject = (value: unknown): value is Config => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function real(config: Config, key: string, fallback?: number): number {
-  const value = config[key] ?? fallback;
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
-  throw badFile(`a number ${key} in config.json`, show(value), 'Use the config.json that belongs to the model.');
+interface Family {
+  readonly architecture: string;
+  /** Where config.json leaves them out. */
+  readonly context: number;
+  readonly kvHeads?: number;
+  readonly headDim?: number;
+  /** What has a bias. */
+  readonly biases: (config: Config) => readonly string[];
+  /** Tokens that a sliding window sees; null: all. */
+  readonly window?: (config: Config) => unknown;
 }
 
-function size(config: Config, key: string, fallback?: number): number {
-  const value = real(config, key, fallback);
-  if (Number.isInteger(value) && value >= 1 && value < 2 ** 31) return value;
-  throw badFile(`a whole number ${key} in config.json`, show(value), 'Use the config.json that belongs to the model.');
+/** Qwen's: of the layers from `max_window_layers` on, or of those that `layer_types` names. */
+function windowOfSome(config: Config): unknown {
+  const types = config.layer_types;
+  if (types !== undefined && types !== null && !(Array.isArray(types) && types.every((type) => ['full_attention', 'attention', 'sliding_attention'].includes(type as string)))) {
+    throw unsupported('layer_types full_attention and sliding_attention in config.json', show(types), 'This variant of the architecture is not implemented; use another model.');
+  }
+  const slides = Array.isArray(types) ? types.includes('sliding_attention') : size(config, 'num_hidden_layers') > real(config, 'max_window_layers', 28);
+  if (config.use_sliding_window !== true || !slides) return null;
+  return 'sliding_window' in config ? config.sliding_window : 4096;
 }
 
-/** Settings that would change the computation in a way that is not implemented must have their usual value. */
-function insist(config: Config, key: string, usual: readonly unknown[]): void {
-  const value = config[key];
-  if (value === undefined || value === null || usual.includes(value)) return;
-  throw unsupported(`${key} ${usual.join(' or ')} in config.json`, show(value), 'This variant of the architecture is not implemented; use another model.');
+/** What other families compute with: where a file of these has it, it is a variant that is not implemented. */
+const FOREIGN: Readonly<Record<string, readonly unknown[]>> = {
+  attn_logit_softcapping: [], final_logit_softcapping: [], query_pre_attn_scalar: [], attention_multiplier: [], clip_qkv: [], attention_chunk_size: [], no_rope_layers: [],
+  logit_scale: [1], logits_scaling: [1], embedding_multiplier: [1], residual_multiplier: [1], qk_layernorm: [false], use_qk_norm: [false], alibi: [false],
+  parallel_attn: [false], use_parallel_residual: [false], rope_interleaved: [false], rope_interleave: [false],
+  num_experts: [0, 1], num_local_experts: [0, 1], n_routed_experts: [0], is_encoder_decoder: [false],
+};
+
+/** What config.json says. */
+export interface Translated {
+  readonly architecture: string;
+  readonly metadata: Map<string, MetadataValue>;
+  /** What has a bias, by GGUF's names without the block. */
+  readonly biases: readonly string[];
+  /** The output layer is the embedding. */
+  readonly tied: boolean;
 }
 
 /** config.json under GGUF's keys. @throws StonechatError `unsupported` model_type, activation, rope scaling; `bad-file`. */
-export function translateConfig(config: Config): { architecture: string; metadata: Map<string, MetadataValue> } {
+export function translateConfig(config: Config): Translated {
   const type = config.model_type;
-  const architecture = typeof type === 'string' && Object.hasOwn(ARCHITECTURES, type) ? ARCHITECTURES[type]! : undefined;
-  if (!architecture) throw unsupported(`model_type ${Object.keys(ARCHITECTURES).join(', ')} in config.json`, show(type), 'Use a model of one of these families.');
-  const entries = architecture === 'gpt2' ? gpt2Entries(config) : rotaryEntries(config, architecture);
+  const family = typeof type === 'string' && Object.hasOwn(FAMILIES, type) ? FAMILIES[type]! : undefined;
+  if (!family) throw unsupported(`model_type ${Object.keys(FAMILIES).join(', ')} in config.json`, show(type), 'Use a model of one of these families.');
+  const { architecture } = family, tied = config.tie_word_embeddings;
+  for (const [key, usual] of Object.entries(FOREIGN)) insist(config, key, usual);
+  const entries = architecture === 'gpt2' ? gpt2Entries(config) : rotaryEntries(config, family);
   const metadata = new Map<string, MetadataValue>([['general.architecture', architecture]]);
   for (const [key, value] of Object.entries(entries)) if (value !== undefined) metadata.set(`${architecture}.${key}`, value);
   // Hugging Face keeps rotary pairs as two halves of a head; GGUF's llama files interleave them.
@@ -43,7 +74,7 @@ export function translateConfig(config: Config): { architecture: string; metadat
     const id: unknown = Array.isArray(value) ? value[0] : value;
     if (Number.isInteger(id)) metadata.set(`tokenizer.ggml.${name}_token_id`, id as number);
   }
-  return { architecture, metadata };
+  return { architecture, metadata, biases: family.biases(config), tied: typeof tied === 'boolean' ? tied : architecture === 'gpt2' };
 }
 
 type Entries = Record<string, MetadataValue | undefined>;
@@ -53,74 +84,47 @@ function gpt2Entries(config: Config): Entries {
   insist(config, 'scale_attn_weights', [true]);
   insist(config, 'scale_attn_by_inverse_layer_idx', [false]);
   insist(config, 'add_cross_attention', [false]);
-  const embedding = size(config, 'n_embd', 768);
+  /** GPT-2's own names, and those that other families have for the same. */
+  const either = (own: string, other: string, fallback: number) => size(config, other, size(config, own, fallback));
+  const embedding = either('n_embd', 'hidden_size', 768);
   return {
-    context_length: size(config, 'n_positions', size(config, 'n_ctx', 1024)),
+    context_length: either('n_positions', 'max_position_embeddings', size(config, 'n_ctx', 1024)),
     embedding_length: embedding,
-    block_count: size(config, 'n_layer', 12),
+    block_count: either('n_layer', 'num_hidden_layers', 12),
     feed_forward_length: size(config, 'n_inner', 4 * embedding),
-    'attention.head_count': size(config, 'n_head', 12),
+    'attention.head_count': either('n_head', 'num_attention_heads', 12),
     'attention.layer_norm_epsilon': real(config, 'layer_norm_epsilon', 1e-5),
     vocab_size: size(config, 'vocab_size', 50257),
   };
 }
 
-function rotaryEntries(config: Config, architecture: string): Entries {
+function rotaryEntries(config: Config, family: Family): Entries {
   insist(config, 'hidden_act', ['silu', 'swish']);
   const heads = size(config, 'num_attention_heads');
   const embedding = size(config, 'hidden_size');
-  const headDim = size(config, 'head_dim', architecture === 'qwen3' ? 128 : Math.max(1, Math.floor(embedding / heads)));
-  const window = config.use_sliding_window === false ? undefined : config.sliding_window;
+  const headDim = size(config, 'head_dim', family.headDim ?? Math.max(1, Math.floor(embedding / heads)));
+  const kvHeads = 'num_key_value_heads' in config ? heads : (family.kvHeads ?? heads); // null is as many as heads, nothing the class's own
+  const context = size(config, 'max_position_embeddings', family.context);
   return {
-    context_length: size(config, 'max_position_embeddings', 2048),
+    context_length: context,
     embedding_length: embedding,
     block_count: size(config, 'num_hidden_layers'),
     feed_forward_length: size(config, 'intermediate_size'),
     'attention.head_count': heads,
-    'attention.head_count_kv': size(config, 'num_key_value_heads', heads),
+    'attention.head_count_kv': size(config, 'num_key_value_heads', kvHeads),
     'attention.key_length': headDim,
     'attention.value_length': headDim,
     'attention.layer_norm_rms_epsilon': real(config, 'rms_norm_eps', 1e-6),
-    'attention.sliding_window': typeof window === 'number' ? window : undefined,
+    'attention.sliding_window': windowEntry(family.window?.(config)),
     vocab_size: size(config, 'vocab_size'),
-    ...ropeEntries(config, headDim),
+    ...ropeEntries(config, headDim, context),
   };
 }
 
-/** `rope_theta` and `rope_scaling`; since transformers 5 both inside `rope_parameters`. */
-function ropeEntries(config: Config, headDim: number): Entries {
-  const rope = isObject(config.rope_parameters) ? config.rope_parameters : {};
-  const scaling = isObject(config.rope_scaling) ? config.rope_scaling : rope;
-  const partial = real(rope, 'partial_rotary_factor', real(config, 'partial_rotary_factor', 1));
-  return {
-    'rope.freq_base': real(rope, 'rope_theta', real(config, 'rope_theta', 10000)),
-    'rope.dimension_count': Math.floor(headDim * partial),
-    ...scalingEntries(scaling),
-  };
-}
-
-function scalingEntries(scaling: Config): Entries {
-  const type = scaling.rope_type ?? scaling.type ?? 'default';
-  if (type === 'default') return {};
-  const optional = (key: string) => (scaling[key] === undefined || scaling[key] === null ? undefined : real(scaling, key));
-  const common = {
-    'rope.scaling.type': String(type),
-    'rope.scaling.factor': real(scaling, 'factor'),
-    'rope.scaling.original_context_length': optional('original_max_position_embeddings'),
-  };
-  if (type === 'linear') return common;
-  if (type === 'llama3') {
-    return { ...common, 'rope.scaling.low_freq_factor': real(scaling, 'low_freq_factor'), 'rope.scaling.high_freq_factor': real(scaling, 'high_freq_factor') };
-  }
-  if (type === 'yarn') {
-    return {
-      ...common,
-      'rope.scaling.attention_factor': optional('attention_factor'),
-      'rope.scaling.yarn_beta_fast': optional('beta_fast'),
-      'rope.scaling.yarn_beta_slow': optional('beta_slow'),
-    };
-  }
-  throw unsupported('rope scaling default, linear, llama3 or yarn in config.json', show(type), 'Use a model with one of these.');
+function windowEntry(window: unknown): number | undefined {
+  if (window === undefined || window === null) return undefined;
+  if (typeof window === 'number' && Number.isSafeInteger(window) && window >= 1) return window;
+  throw badFile('a whole number sliding_window in config.json', show(window), 'Use the config.json that belongs to the model.');
 }
 
 export interface TargetName {

@@ -22,6 +22,7 @@ export interface ModelParts {
   /** In reading order: parts of a split model one after another. */
   readonly sources: readonly ByteSource[];
   readonly sibling?: ModelFile['sibling'];
+  readonly warnings?: readonly string[];
 }
 
 const endOf = (tensor: PlacedTensor): number => tensor.offset + (tensor.storedBytes ?? tensor.bytes);
@@ -68,6 +69,7 @@ export function createModelFile(parts: ModelParts): ModelFile {
     fileBytes: ends.reduce((sum, bytes) => sum + bytes, 0),
     metadata: parts.metadata,
     ...(parts.metadataTypes && { metadataTypes: parts.metadataTypes }),
+    warnings: parts.warnings ?? [],
     tensors: placed,
     direct: parts.sources.every(({ direct }) => direct === true) && parts.tensors.every(({ convert }) => !convert),
     read,

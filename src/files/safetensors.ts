@@ -1,6 +1,6 @@
 import { LAYOUTS } from './dtypes.js';
 import { Cursor, Head } from './head.js';
-import { type Config, translateConfig, translateName } from './huggingface.js';
+import { type Config, translateConfig, type Translated, translateName } from './huggingface.js';
 import { createModelFile, type PlacedTensor } from './model-file.js';
 import { baseName, type Neighbours, readAll } from './place.js';
 import { badFile, badOption, notFound, quote, show, unsupported } from './refuse.js';
@@ -80,25 +80,67 @@ const isSizes = (value: unknown): value is number[] => Array.isArray(value) && v
 export async function openHuggingFace(near: Neighbours, sibling: ModelFile['sibling'], named?: Head): Promise<ModelFile> {
   const name = named?.source.name ?? near.name;
   const config = await readConfig(near, name);
-  const { architecture, metadata } = translateConfig(config);
-  const files = named && !shardNames(baseName(name)) ? [] : await weightFiles(near);
+  const translated = translateConfig(config);
+  const whole = named && !shardNames(baseName(name));
   const opened: ByteSource[] = [];
   try {
-    const heads = named && files.length === 0 ? [named] : await openShards(near, files, named, opened);
+    const heads = whole ? [named] : await openWeights(near, named, opened);
     const shards: Awaited<ReturnType<typeof readSafetensors>>[] = [];
     for (const head of heads) {
       shards.push(await readSafetensors(head));
       if (heads.length > 1) await head.source.pause?.();
     }
-    const tied = typeof config.tie_word_embeddings === 'boolean' ? config.tie_word_embeddings : architecture === 'gpt2';
-    const tensors = shards.flatMap((shard) => translateTensors(shard, architecture, tied));
+    const found = shards.flatMap((shard) => translateTensors(shard, translated.architecture));
+    const warnings: string[] = [];
+    const tensors = await tieOutput(withoutBiases(found, translated, warnings), translated.tied, warnings);
     const sources = shards.map(({ source }) => source);
     const title = baseName(name) || 'model';
-    return createModelFile({ format: 'safetensors', name: title, metadata: new Map([...metadata, ['general.name', title]]), tensors, sources, sibling });
+    return createModelFile({ format: 'safetensors', name: title, metadata: new Map([...translated.metadata, ['general.name', title]]), tensors, sources, sibling, warnings });
   } catch (error) {
     await Promise.all(opened.map((source) => source.close()));
     throw error;
   }
+}
+
+/** As transformers: biases that config.json does not speak of are left out, those that it speaks of and that are not there are zero. */
+function withoutBiases(tensors: readonly PlacedTensor[], { biases }: Translated, warnings: string[]): PlacedTensor[] {
+  const partOf = (name: string) => /^(?:blk\.\d+\.)?(.+)\.bias$/.exec(name)?.[1];
+  const isKnown = ({ name }: PlacedTensor) => partOf(name) === undefined || biases.includes(partOf(name)!);
+  const known = tensors.filter(isKnown);
+  const there = new Set(known.map(({ name }) => partOf(name)));
+  const missing = biases.filter((part) => !there.has(part));
+  const left = tensors.find((tensor) => !isKnown(tensor));
+  if (left) warnings.push(`${tensors.length - known.length} biases (${left.name}) that the model has not by its config.json are left out`);
+  if (missing.length > 0 && tensors.length > 0) warnings.push(`biases of ${missing.join(', ')} that config.json speaks of are not in the files, and taken for zero`);
+  return known;
+}
+
+const PIECE_BYTES = 1 << 20;
+
+/** An output layer that is the embedding is kept once; where the files hold two that differ, both, as in transformers. */
+async function tieOutput(tensors: readonly PlacedTensor[], tied: boolean, warnings: string[]): Promise<PlacedTensor[]> {
+  const [embedding, output] = ['token_embd.weight', 'output.weight'].map((name) => tensors.find((tensor) => tensor.name === name));
+  const others = tensors.filter((tensor) => tensor !== output);
+  if (!output && !tied && embedding) warnings.push('there is no output layer (lm_head.weight): the embedding is taken for it, although config.json says that they differ (tie_word_embeddings)');
+  if (!output || !tied) return [...tensors];
+  if (!embedding) return [...others, { ...output, name: 'token_embd.weight' }];
+  const same = await alike(embedding, output);
+  if (same) return others;
+  if (same === false) warnings.push('lm_head.weight differs from the embedding, although config.json says that they are one (tie_word_embeddings): each is used as it is');
+  return [...tensors];
+}
+
+/** Whether the bytes are the same; undefined where looking would mean to download both, and their beginnings are. */
+async function alike(a: PlacedTensor, b: PlacedTensor): Promise<boolean | undefined> {
+  if (a.type !== b.type || a.bytes !== b.bytes || String(a.shape) !== String(b.shape)) return false;
+  for (let at = 0; at < a.bytes; at += PIECE_BYTES) {
+    if (at > 0 && (a.source.pause ?? b.source.pause)) return undefined;
+    const [one, other] = [a, b].map(() => new Uint8Array(Math.min(PIECE_BYTES, a.bytes - at)));
+    await a.source.read(a.offset + at, one!);
+    await b.source.read(b.offset + at, other!);
+    if (!one!.every((byte, i) => byte === other![i])) return false;
+  }
+  return true;
 }
 
 async function readConfig(near: Neighbours, name: string): Promise<Config> {
@@ -107,16 +149,34 @@ async function readConfig(near: Neighbours, name: string): Promise<Config> {
   return parseJson(await readAll(source), source.name);
 }
 
-/** Names of the files that hold the weights. */
-async function weightFiles(near: Neighbours): Promise<string[]> {
+/** Names of the files that hold the weights: a whole file goes before an index, as in transformers. */
+async function weightFiles(near: Neighbours, shard: boolean): Promise<string[]> {
+  const names = near.names ?? [];
+  if (!shard && names.includes(WHOLE)) return [WHOLE];
   const index = await near.open('model.safetensors.index.json');
   if (index) return indexedFiles(parseJson(await readAll(index), index.name), index.name);
-  const found = (near.names ?? ['model.safetensors']).filter((name) => name.endsWith('.safetensors'));
+  const found = names.filter((name) => name.endsWith('.safetensors'));
   const shards = found.filter((name) => shardNames(name));
-  const files = found.includes('model.safetensors') ? ['model.safetensors'] : shards.length > 0 ? shards : found;
+  const files = shards.length > 0 ? shards : found;
   if (files.length === 0) throw notFound(`safetensors files in ${near.name}`, 'none', 'Name the folder or pass the files that hold the weights.');
   if (files.length > 1 && shards.length === 0) throw badOption(`model.safetensors or one set of shards in ${near.name}`, files.slice(0, 5).join(', '), 'Name the file.');
   return files;
+}
+
+const WHOLE = 'model.safetensors';
+
+/** Opens the weights. Where nothing can be listed, a whole file is looked for first. */
+async function openWeights(near: Neighbours, named: Head | undefined, opened: ByteSource[]): Promise<Head[]> {
+  const whole = named || near.names ? undefined : await near.open(WHOLE);
+  if (whole) opened.push(whole);
+  return whole ? [await headOf(whole)] : openShards(near, await weightFiles(near, named !== undefined), named, opened);
+}
+
+async function headOf(source: ByteSource): Promise<Head> {
+  const head = new Head(source);
+  await head.grow(1);
+  if (sniff(head.bytes, source.name) !== 'safetensors') throw badFile('safetensors', `another format in ${source.name}`);
+  return head;
 }
 
 /** `weight_map` of an index: tensor name -> file name. */
@@ -138,21 +198,18 @@ async function openShards(near: Neighbours, files: readonly string[], named: Hea
     const source = await near.open(file);
     if (!source) throw notFound(`all weight files of ${near.name}`, `no ${file}`, 'Download the missing file.');
     opened.push(source);
-    const head = new Head(source);
-    await head.grow(1);
-    if (sniff(head.bytes, source.name) !== 'safetensors') throw badFile('safetensors', `another format in ${source.name}`);
-    heads.push(head);
+    heads.push(await headOf(source));
   }
   return heads;
 }
 
-function translateTensors({ tensors, refused }: Awaited<ReturnType<typeof readSafetensors>>, architecture: string, tied: boolean): PlacedTensor[] {
+function translateTensors({ tensors, refused }: Awaited<ReturnType<typeof readSafetensors>>, architecture: string): PlacedTensor[] {
   for (const [name, dtype] of refused) {
     if (translateName(name, architecture) !== undefined) throw unsupported(`tensors of ${Object.keys(TYPES).join(', ')}`, `${dtype} in ${quote(name)}`, 'Use the original, unquantised weights, or a GGUF file of this model.');
   }
   return tensors.flatMap((tensor) => {
     const target = translateName(tensor.name, architecture);
-    return target === undefined || (tied && target.name === 'output.weight') ? [] : [toGguf(tensor, target)];
+    return target === undefined ? [] : [toGguf(tensor, target)];
   });
 }
 

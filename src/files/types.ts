@@ -51,6 +51,8 @@ export interface ModelFile {
   /** What kind of number the file has under a key, where the format says: for writing it again. */
   readonly metadataTypes?: ReadonlyMap<string, ScalarType>;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** What its user should know although it can be used: one sentence each, without its end. */
+  readonly warnings?: readonly string[];
   /** Multiplies what the low-rank pairs among the tensors (`<weight>.lora_a`, `.lora_b`) add. Default 1. */
   readonly pairScale?: number;
   /** Reads need no memory but their target: many may be under way at once. */

@@ -41,6 +41,8 @@ export interface Estimate {
   scratch: number;
   total: number;
   fits: boolean;
+  /** As `info.warnings` of the loaded model. */
+  warnings: readonly string[];
 }
 
 /** How far the prompt is, in tokens. */
@@ -161,6 +163,8 @@ export interface ModelInfo {
   threads: number;
   kvCache: 'f32' | 'q8_0';
   memoryBytes: number;
+  /** What you should know of the file although it can be used: one sentence each. */
+  warnings: readonly string[];
 }
 
 export interface Model extends Session {

@@ -56,14 +56,16 @@ export interface Node {
 export interface RopeScaling {
   readonly dims: number;
   readonly base: number;
-  readonly kind: 'none' | 'linear' | 'yarn' | 'llama3';
+  readonly kind: 'none' | 'linear' | 'yarn' | 'llama3' | 'yarn_exact';
   readonly factor: number;
-  /** yarn: beta_slow, beta_fast; llama3: low_freq_factor, high_freq_factor. */
+  /** yarn (yarn_exact: with bounds that are not rounded): beta_slow, beta_fast; llama3: low_freq_factor, high_freq_factor. */
   readonly low: number;
   readonly high: number;
   readonly originalContext: number;
   /** Multiplies cos and sin (Hugging Face's `attention_factor`); undefined: what the kind prescribes. */
   readonly attentionFactor: number | undefined;
+  /** In its place, the shares of the logarithm above and below the line (Hugging Face's `mscale`, `mscale_all_dim`). */
+  readonly logShares?: readonly [number, number];
   /** Multiplies what the kind prescribes (llama.cpp's `attn_factor`). */
   readonly attentionScale: number;
   /** Name of the tensor whose entries divide the frequencies (`rope_freqs.weight`), if the model has one. */
@@ -86,6 +88,8 @@ export interface Graph {
   readonly headDim: number;
   readonly vocabulary: number;
   readonly trainedContext: number;
+  /** Tokens that the narrowest sliding window sees. Windows do not slide here: no context may be longer. */
+  readonly slidingWindow?: number | undefined;
   readonly rope: RopeScaling | undefined;
   readonly window?: Window;
 }

@@ -47,12 +47,13 @@ export function rotaryDecoder(g: GraphBuilder, h: Hyperparameters, variant: Rota
   return g.finish(logits, { ...graphShape(shape), rope });
 }
 
-export const graphShape = ({ layers, kvHeads, headDim, vocabulary, context }: Shape) => ({
+export const graphShape = ({ layers, kvHeads, headDim, vocabulary, context, slidingWindow }: Shape) => ({
   layers,
   kvHeads,
   headDim,
   vocabulary,
   trainedContext: context,
+  slidingWindow,
 });
 
 function swiglu(g: GraphBuilder, x: Value, name: string, { feedForward, embedding }: Shape): Value {

@@ -1,4 +1,5 @@
 import { StonechatError } from '../errors.js';
+import { quote } from '../files/refuse.js';
 import type { MetadataValue, ModelFile } from '../files/types.js';
 import type { RopeScaling, RopeStyle } from '../graph/graph.js';
 
@@ -35,7 +36,7 @@ export class Hyperparameters {
     return typeof value === 'string' ? value : undefined;
   }
 
-  private raw(key: string): MetadataValue | undefined {
+  raw(key: string): MetadataValue | undefined {
     return this.file.metadata.get(`${this.architecture}.${key}`);
   }
 
@@ -64,11 +65,34 @@ export interface Shape {
   readonly feedForward: number;
   readonly vocabulary: number;
   readonly context: number;
+  /** Tokens that a sliding window sees, if there is one. */
+  readonly slidingWindow: number | undefined;
 }
 
 const MOST_LAYERS = 1024;
 
+/** What llama.cpp computes with in other architectures; values that change nothing. */
+const FOREIGN: Readonly<Record<string, readonly MetadataValue[]>> = {
+  logit_scale: [0, 1], residual_scale: [0, 1], embedding_scale: [0, 1], attn_logit_softcapping: [0], final_logit_softcapping: [0],
+  'attention.scale': [0], 'attention.clamp_kqv': [0], 'attention.max_alibi_bias': [0], 'attention.causal': [true], 'attention.temperature_scale': [0], use_parallel_residual: [false],
+  expert_count: [0], 'rope.dimension_sections': [], 'rope.scaling.yarn_log_multiplier': [0], 'rope.scaling.yarn_attn_factor': [1], 'rope.scaling.yarn_ext_factor': [-1, 1], 'rope.scaling.alpha': [0, 1],
+};
+
+function refuseForeign(h: Hyperparameters): void {
+  for (const [key, usual] of Object.entries(FOREIGN)) {
+    const value = h.raw(key);
+    if (value === undefined || usual.includes(value)) continue;
+    throw new StonechatError({
+      code: 'unsupported',
+      expected: `metadata ${h.architecture}.${key} ${usual.length ? `to be ${usual.join(' or ')}` : 'not to be there'}`,
+      found: typeof value === 'object' ? 'a list' : String(value),
+      remedy: 'This variant of the architecture is not implemented; use another model.',
+    });
+  }
+}
+
 export function readShape(h: Hyperparameters): Shape {
+  refuseForeign(h);
   const embedding = h.size('embedding_length');
   const heads = h.size('attention.head_count', undefined, 4096);
   const kvHeads = h.size('attention.head_count_kv', heads, 4096);
@@ -91,26 +115,28 @@ export function readShape(h: Hyperparameters): Shape {
     feedForward: h.size('feed_forward_length'),
     vocabulary: table?.shape[1] ?? h.size('vocab_size'),
     context: h.size('context_length'),
+    slidingWindow: h.index('attention.sliding_window', 0, 2 ** 31) || undefined,
   };
 }
 
-const KINDS: Record<string, RopeScaling['kind']> = { none: 'none', linear: 'linear', yarn: 'yarn', llama3: 'llama3', default: 'none' };
+const KINDS: ReadonlyMap<string, RopeScaling['kind']> = new Map([['none', 'none'], ['linear', 'linear'], ['yarn', 'yarn'], ['llama3', 'llama3']]);
 
-/** Rotary settings under GGUF's keys; YaRN and Llama 3 defaults as in llama.cpp. */
+/** Rotary settings under GGUF's keys; YaRN and Llama 3 defaults as in llama.cpp, which scales linearly where nothing is said. */
 export function readRope(h: Hyperparameters, shape: Shape): RopeScaling {
-  const type = h.text('rope.scaling.type') ?? 'none';
-  const kind = KINDS[type];
+  const type = h.text('rope.scaling.type') ?? 'linear';
+  const kind = KINDS.get(type);
   if (!kind) {
     throw new StonechatError({
       code: 'unsupported',
-      expected: `rope scaling to be one of ${Object.keys(KINDS).join(', ')}`,
-      found: type,
+      expected: `rope scaling to be one of ${[...KINDS.keys()].join(', ')}`,
+      found: quote(type),
       remedy: 'Use a model with one of these, or its variant with the shorter context.',
     });
   }
   const linear = h.real('rope.scale_linear', 1);
   const factor = h.real('rope.scaling.factor', linear);
   const yarn = kind === 'yarn';
+  const [mscale, all] = [h.optional('rope.scaling.yarn_mscale'), h.optional('rope.scaling.yarn_mscale_all_dim')];
   const dims = h.size('rope.dimension_count', shape.headDim, 4096);
   if (dims > shape.headDim || dims % 2 !== 0) {
     throw new StonechatError({
@@ -123,12 +149,13 @@ export function readRope(h: Hyperparameters, shape: Shape): RopeScaling {
   return {
     dims,
     base: h.real('rope.freq_base', 10000, 1e-3),
-    kind: factor > 0 && factor !== 1 ? (kind === 'none' ? 'linear' : kind) : 'none',
+    kind: factor > 0 && factor !== 1 ? (yarn && h.raw('rope.scaling.yarn_truncate') === false ? 'yarn_exact' : kind) : 'none',
     factor,
     low: yarn ? h.real('rope.scaling.yarn_beta_slow', 1) : h.real('rope.scaling.low_freq_factor', 1),
     high: yarn ? h.real('rope.scaling.yarn_beta_fast', 32) : h.real('rope.scaling.high_freq_factor', 4),
     originalContext: h.real('rope.scaling.original_context_length', shape.context),
     attentionFactor: h.optional('rope.scaling.attention_factor'),
+    ...(mscale && all ? { logShares: [mscale, all] as const } : {}),
     attentionScale: h.real('rope.scaling.attn_factor', 1),
     factors: h.file.tensors.has('rope_freqs.weight') ? 'rope_freqs.weight' : undefined,
   };

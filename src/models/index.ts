@@ -1,4 +1,5 @@
 import { StonechatError } from '../errors.js';
+import { quote } from '../files/refuse.js';
 import type { ModelFile } from '../files/types.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/graph.js';
@@ -40,5 +41,21 @@ export function buildGraph(file: ModelFile): Graph {
       remedy: 'This file only serves to tokenize; name the full model to generate.',
     });
   }
-  return architecture(new GraphBuilder(file.tensors, file.pairScale), h);
+  const graph = architecture(new GraphBuilder(file.tensors, file.pairScale), h);
+  refuseStrange(file, graph);
+  return graph;
+}
+
+/** A tensor that nothing computes with is a sign of a variant, whose numbers would be others. Blocks beyond the last, which some files bring for drafting, are none. */
+function refuseStrange({ tensors, name }: ModelFile, { weights, layers }: Graph): void {
+  const used = new Set(weights.map((weight) => weight.name));
+  const block = (tensor: string) => Number(/^blk\.(\d+)\./.exec(tensor)?.[1] ?? -1);
+  const strange = [...tensors.keys()].filter((tensor) => !used.has(tensor) && block(tensor) < layers);
+  if (strange.length === 0) return;
+  throw new StonechatError({
+    code: 'unsupported',
+    expected: 'only tensors that the architecture computes with',
+    found: `${quote(strange[0]!)}${strange.length > 1 ? ` and ${strange.length - 1} more` : ''} in ${name}`,
+    remedy: 'This is a variant of the architecture that is not implemented; use another model.',
+  });
 }

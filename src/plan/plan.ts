@@ -397,8 +397,13 @@ function logitsNodes(nodes: readonly Node[]): boolean[] {
 }
 
 /** The kernels' numbers for rope scaling: see assembly/kernels/rope.ts. */
-export const ROPE_KIND = { none: 0, linear: 1, yarn: 2, llama3: 3 } as const;
+export const ROPE_KIND = { none: 0, linear: 1, yarn: 2, llama3: 3, yarn_exact: 4 } as const;
 
 /** What multiplies cosines and sines. */
-export const angleFactor = (rope: RopeScaling, exports: KernelExports): number =>
-  rope.attentionFactor ?? exports.rope_attention_factor(ROPE_KIND[rope.kind], rope.factor) * rope.attentionScale;
+export function angleFactor({ kind, factor, attentionFactor, attentionScale, logShares }: RopeScaling, exports: KernelExports): number {
+  if (attentionFactor !== undefined) return attentionFactor;
+  const usual = exports.rope_attention_factor(ROPE_KIND[kind], factor);
+  if (!logShares) return usual * attentionScale;
+  const [above, below] = logShares.map((share) => 1 + share * (usual - 1));
+  return (above! / below!) * attentionScale;
+}

@@ -56,17 +56,30 @@ interface Layout {
 }
 
 function contextOf(graph: Graph, asked: number | undefined): number {
-  if (asked === undefined) return Math.min(graph.trainedContext, DEFAULT_CONTEXT);
+  const usual = Math.min(graph.trainedContext, DEFAULT_CONTEXT, graph.slidingWindow ?? Infinity);
+  if (asked === undefined) return usual;
   if (!Number.isInteger(asked) || asked < 1 || asked > 1 << 24) {
     throw new StonechatError({
       code: 'bad-option',
       expected: 'contextLength to be a whole number from 1 to 16777216',
       found: String(asked),
-      remedy: `Leave it out for ${Math.min(graph.trainedContext, DEFAULT_CONTEXT)}.`,
+      remedy: `Leave it out for ${usual}.`,
     });
   }
+  checkWindow(graph, asked);
   // Learned positions end where the table ends; rotary ones can be stretched.
   return graph.rope ? asked : Math.min(asked, graph.trainedContext);
+}
+
+/** @throws StonechatError `unsupported` for a context that is longer than a sliding window, which does not slide here. */
+export function checkWindow({ slidingWindow = Infinity }: Graph, context: number): void {
+  if (context <= slidingWindow) return;
+  throw new StonechatError({
+    code: 'unsupported',
+    expected: `a context of at most ${slidingWindow} tokens, as many as this model's sliding window sees (windows that slide are not implemented)`,
+    found: String(context),
+    remedy: `Leave contextLength out, or ask for ${slidingWindow} or fewer.`,
+  });
 }
 
 /** The kernels' module, and the graph, which this thread builds while the module is compiled. */
@@ -108,10 +121,17 @@ const planOptions = (exports: Kernels['exports'], weights: ReadonlyMap<string, P
 });
 
 /** Linear memory that loading `file` would take. Nothing is read but the header. */
-export async function estimateMemory(host: Host, file: ModelFile, options: RunnerOptions): Promise<MemoryNeed> {
+export async function estimateMemory(host: Host, file: ModelFile, options: RunnerOptions): Promise<MemoryNeed & { warnings: readonly string[] }> {
   const [module, graph] = await prepare(host, file, options, false);
   const { exports } = instantiateKernels(module, options.build);
-  return layOut(graph, exports, options, placeModel(file, graph, exports, options, 0)).need;
+  const { need } = layOut(graph, exports, options, placeModel(file, graph, exports, options, 0));
+  return { ...need, warnings: warningsOf(file, graph) };
+}
+
+/** What the user of a model should know. */
+export function warningsOf({ warnings = [] }: ModelFile, { slidingWindow, trainedContext }: Graph): readonly string[] {
+  if (slidingWindow === undefined || slidingWindow >= trainedContext) return warnings;
+  return [...warnings, `windows that slide are not implemented: the context of this model is held to the ${slidingWindow} tokens of its sliding window (it was trained on ${trainedContext})`];
 }
 
 export const heapBytes = HEAP_BYTES;

@@ -7,7 +7,7 @@ import type { MetadataValue, ModelFile, TensorInfo } from '../files/types.js';
 import { Arena } from '../kernels/arena.js';
 import type { Kernels, TrainKernels } from '../kernels/instance.js';
 import { Hyperparameters, readRope, readShape } from '../models/hyperparameters.js';
-import { ROPE_KIND } from '../plan/plan.js';
+import { angleFactor, ROPE_KIND } from '../plan/plan.js';
 import { ggufMetadata } from '../text/gguf-writer.js';
 import { huggingFaceTokenizer } from '../text/huggingface-writer.js';
 import type { TokenizerSpec } from '../text/spec.js';
@@ -36,7 +36,8 @@ export function asGguf(file: ModelFile, tokenizer: TokenizerSpec, kernels: Kerne
   metadata.delete('stonechat.rope.style');
   const tensors = new Map(file.tensors);
   const made = new Map<string, Uint8Array>();
-  if (isLlama3(file)) addFactors(file, kernels, metadata, tensors, made);
+  if (scalingOf(file) === 'llama3') addFactors(file, kernels, metadata, tensors, made);
+  if (scalingOf(file) === 'yarn') tellAttentionFactor(file, kernels, metadata);
   const reads = new Map(halves ? rotaryReads(file) : []);
   return {
     ...file, format: 'gguf', metadata, tensors,
@@ -59,7 +60,18 @@ function rotaryReads(file: ModelFile): [string, ReturnType<typeof reordered>][] 
   });
 }
 
-const isLlama3 = ({ metadata }: ModelFile): boolean => metadata.get(`${String(metadata.get('general.architecture'))}.rope.scaling.type`) === 'llama3';
+const scalingOf = ({ metadata }: ModelFile) => metadata.get(`${String(metadata.get('general.architecture'))}.rope.scaling.type`);
+
+/** Hugging Face's attention factor, and what it may be made of, as llama.cpp has it: relative to YaRN's own. */
+function tellAttentionFactor(file: ModelFile, { exports }: Kernels, metadata: Map<string, MetadataValue>): void {
+  const h = new Hyperparameters(file);
+  const rope = readRope(h, readShape(h));
+  if (rope.kind === 'yarn_exact') throw unsupported('YaRN with rounded bounds', 'truncate false', 'llama.cpp has no form of this variant.');
+  const key = `${h.architecture}.rope.scaling.`;
+  const relative = angleFactor(rope, exports) / exports.rope_attention_factor(ROPE_KIND[rope.kind], rope.factor);
+  for (const own of ['attention_factor', 'yarn_mscale', 'yarn_mscale_all_dim', 'attn_factor']) metadata.delete(key + own);
+  if (relative !== 1) metadata.set(`${key}attn_factor`, relative);
+}
 
 /** Llama 3's scaling of the frequencies: GGUF has it as a table of divisors, rope_freqs.weight, not as metadata. */
 function addFactors(file: ModelFile, { exports, memory }: Kernels, metadata: Map<string, MetadataValue>, tensors: Map<string, TensorInfo>, made: Map<string, Uint8Array>): void {

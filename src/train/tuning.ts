@@ -66,8 +66,8 @@ const numberIn = (file: ModelFile, key: string): number | undefined => {
 
 /** Rows of a sequence at most. @throws StonechatError `bad-option` where more is asked than the model has. */
 export function longestIn(file: ModelFile, { context }: TuningOptions): number {
-  const most = numberIn(file, 'context_length') ?? LONGEST;
-  if (context !== undefined && context > most) throw badOption(`a context of at most ${most} tokens, as the model has`, String(context), 'Leave it out for the longest example.');
+  const most = Math.min(numberIn(file, 'context_length') ?? LONGEST, numberIn(file, 'attention.sliding_window') || Infinity); // windows do not slide here
+  if (context !== undefined && context > most) throw badOption(`a context of at most ${most} tokens, as the model has${numberIn(file, 'attention.sliding_window') === most ? ' in its sliding window' : ''}`, String(context), 'Leave it out for the longest example.');
   return context ?? Math.min(most, LONGEST);
 }
 

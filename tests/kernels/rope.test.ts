@@ -3,7 +3,7 @@ import { FREQUENCY_TOLERANCE, ROPE_TOLERANCE, type RopeScale, rope, ropeFrequenc
 import type { Build } from '../../src/kernels/instance.js';
 import { type Bench, bits, buildsHere, expectWithin, firstDifference, load, loadTrain, random, randomFloats } from './support.js';
 
-const KINDS = ['none', 'linear', 'yarn', 'llama3'] as const;
+const KINDS = ['none', 'linear', 'yarn', 'llama3', 'yarn_exact'] as const;
 const UNSCALED: RopeScale = { kind: 'none', factor: 1, low: 0, high: 0, originalContext: 0 };
 
 function frequencies(bench: Bench, dims: number, base: number, { kind, factor, low, high, originalContext }: RopeScale): { address: number; values: Float64Array } {
@@ -24,6 +24,7 @@ const SCALES: [string, number, number, RopeScale][] = [
   ['linear by 4', 64, 10000, { ...UNSCALED, kind: 'linear', factor: 4 }],
   ['yarn, qwen2.5 at 4 x 32768', 128, 1e6, { kind: 'yarn', factor: 4, low: 1, high: 32, originalContext: 32768 }],
   ['yarn, a short context', 16, 10000, { kind: 'yarn', factor: 16, low: 1, high: 32, originalContext: 64 }],
+  ['yarn with bounds that are not rounded', 64, 150000, { kind: 'yarn_exact', factor: 32, low: 1, high: 32, originalContext: 4096 }],
   ['llama 3.1', 128, 500000, { kind: 'llama3', factor: 8, low: 1, high: 4, originalContext: 8192 }],
   ['llama 3.2', 64, 500000, { kind: 'llama3', factor: 32, low: 1, high: 4, originalContext: 8192 }],
 ];
@@ -36,7 +37,7 @@ describe.each(buildsHere())('rope, %s build', (build) => {
 
   it('the attention factor is YaRN’s, and 1 for the others', () => {
     const { rope_attention_factor: factor } = load(build).exports;
-    expect(factor(2, 4)).toBeCloseTo(0.1 * Math.log(4) + 1, 15);
+    expect([factor(2, 4), factor(4, 4)]).toEqual([expect.closeTo(0.1 * Math.log(4) + 1, 15), factor(2, 4)]);
     expect([factor(2, 1), factor(0, 4), factor(1, 4), factor(3, 8)]).toEqual([1, 1, 1, 1]);
   });
 

@@ -4,7 +4,7 @@ export const ROPE_TOLERANCE = 3e-7;
 export const FREQUENCY_TOLERANCE = 1e-13;
 
 export interface RopeScale {
-  kind: 'none' | 'linear' | 'yarn' | 'llama3';
+  kind: 'none' | 'linear' | 'yarn' | 'llama3' | 'yarn_exact';
   factor: number;
   low: number;
   high: number;
@@ -20,8 +20,9 @@ export function ropeFrequencies(dims: number, base: number, { kind, factor, low,
   return plain.map((frequency, i) => {
     if (kind === 'none') return frequency;
     if (kind === 'linear') return frequency / factor;
-    if (kind === 'yarn') {
-      const from = Math.max(Math.floor(correction(high)), 0), to = Math.min(Math.ceil(correction(low)), dims - 1);
+    if (kind === 'yarn' || kind === 'yarn_exact') {
+      const [floor, ceil] = kind === 'yarn' ? [Math.floor, Math.ceil] : [Number, Number];
+      const from = Math.max(floor(correction(high)), 0), to = Math.min(ceil(correction(low)), dims - 1);
       const ramp = unit((i - from) / Math.max(to - from, 0.001));
       return (frequency / factor) * ramp + frequency * (1 - ramp);
     }

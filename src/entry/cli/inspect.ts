@@ -118,6 +118,7 @@ function report(file: ModelFile, parameters: Parameters, { tokenizer, memory }: 
     section('Parameters', parameterTable(file, parameters)),
     section('Tokenizer', describeTokenizer(tokenizer)),
     section('Memory', describeMemory(memory)),
+    section('Notes', ('warnings' in memory ? memory.warnings : (file.warnings ?? [])).join('\n')),
   ];
   return sections.filter((text) => text !== '').join('\n\n');
 }

@@ -62,7 +62,10 @@ export async function loadModel(args: Arguments, signal?: AbortSignal): Promise<
   const source = await modelOf(args);
   const progress = new ProgressBar();
   try {
-    return await stonechat.load(source, { ...(await loadOptions(args)), onProgress: progress.update, signal });
+    const model = await stonechat.load(source, { ...(await loadOptions(args)), onProgress: progress.update, signal });
+    progress.end();
+    for (const warning of model.info.warnings) process.stderr.write(`stonechat: note: ${warning}\n`);
+    return model;
   } finally {
     progress.end();
   }
