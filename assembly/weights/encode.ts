@@ -69,7 +69,71 @@ export function encode_q4_0(out: usize, x: usize, count: i32): void {
   }
 }
 
-// Asymmetric sub-blocks of 32 (Q4_K): x ~ scale * code - minimum, code 0..15, minimum >= 0.
+/** The fifth bits of two codes, of elements j and j + 16, in the 32-bit word of a block. */
+// @ts-ignore: decorator
+@inline function fifths(low: i32, high: i32, j: i32): u32 { return <u32>(low >> 4) << j | <u32>(high >> 4) << (j + 16); }
+
+/** 32 values: d = extreme / -16 (f16), so that the extreme has code 0; codes min(31, floor(x / d + 16.5)), their fifth bits apart. */
+export function encode_q5_0(out: usize, x: usize, count: i32): void {
+  for (let i = 0; i < count; i += 32, out += 22, x += 128) {
+    const d: f32 = extreme(x, 32) / -16, inverse: f32 = d ? 1 / d : 0;
+    store<u16>(out, halfOf(d));
+    let bits: u32 = 0;
+    for (let j = 0; j < 16; j++) {
+      const low = min(31, <i32>(at(x, j) * inverse + 16.5)), high = min(31, <i32>(at(x, j + 16) * inverse + 16.5));
+      store<u8>(out + j, <u8>(low & 15 | (high & 15) << 4), 6);
+      bits |= fifths(low, high, j);
+    }
+    store<u32>(out, bits, 2);
+  }
+}
+
+/** The smallest and the largest value of a block of 32. */
+let least: f32 = 0, most: f32 = 0;
+
+function findRange(x: usize): void {
+  least = most = at(x, 0);
+  for (let i = 1; i < 32; i++) {
+    least = min(least, at(x, i));
+    most = max(most, at(x, i));
+  }
+}
+
+/** 32 values: d = (most - least) / 15 and least (f16); codes min(15, floor((x - least) / d + 0.5)). */
+export function encode_q4_1(out: usize, x: usize, count: i32): void {
+  for (let i = 0; i < count; i += 32, out += 20, x += 128) {
+    findRange(x);
+    const d: f32 = (most - least) / 15, inverse: f32 = d ? 1 / d : 0;
+    store<u16>(out, halfOf(d));
+    store<u16>(out, halfOf(least), 2);
+    for (let j = 0; j < 16; j++) {
+      const low = min(15, <i32>((at(x, j) - least) * inverse + 0.5)), high = min(15, <i32>((at(x, j + 16) - least) * inverse + 0.5));
+      store<u8>(out + j, <u8>(low | high << 4), 4);
+    }
+  }
+}
+
+/** 32 values: d = (most - least) / 31 and least (f16); codes min(31, floor((x - least) / d + 0.5)), their fifth bits apart. */
+export function encode_q5_1(out: usize, x: usize, count: i32): void {
+  for (let i = 0; i < count; i += 32, out += 24, x += 128) {
+    findRange(x);
+    const d: f32 = (most - least) / 31, inverse: f32 = d ? 1 / d : 0;
+    store<u16>(out, halfOf(d));
+    store<u16>(out, halfOf(least), 2);
+    let bits: u32 = 0;
+    for (let j = 0; j < 16; j++) {
+      const low = min(31, <i32>((at(x, j) - least) * inverse + 0.5)), high = min(31, <i32>((at(x, j + 16) - least) * inverse + 0.5));
+      store<u8>(out + j, <u8>(low & 15 | (high & 15) << 4), 8);
+      bits |= fifths(low, high, j);
+    }
+    store<u32>(out, bits, 4);
+  }
+}
+
+// Asymmetric sub-blocks of 32 (Q4_K, Q5_K): x ~ scale * code - minimum, code 0 .. 15 or 31, minimum >= 0.
+
+/** The largest code. */
+let top: f32 = 15;
 
 /** What a fit of one sub-block found: scale and minimum. */
 let fitScale: f32 = 0, fitMinimum: f32 = 0;
@@ -83,7 +147,7 @@ function errorOf(x: usize, scale: f32, minimum: f32, spread: f32): f32 {
   const inverse: f32 = scale > 0 ? 1 / scale : 0;
   let error: f32 = 0;
   for (let i = 0; i < 32; i++) {
-    const code = clamp((at(x, i) + minimum) * inverse, 0, 15);
+    const code = clamp((at(x, i) + minimum) * inverse, 0, top);
     const difference = scale * <f32>code - minimum - at(x, i);
     error += weightOf(x, i, spread) * difference * difference;
   }
@@ -95,7 +159,7 @@ function refit(x: usize, trialInverse: f32, minimum: f32, spread: f32): void {
   let w: f32 = 0, wx: f32 = 0, wl: f32 = 0, wll: f32 = 0, wxl: f32 = 0;
   for (let i = 0; i < 32; i++) {
     const value = at(x, i), weight = weightOf(x, i, spread);
-    const code = <f32>clamp((value + minimum) * trialInverse, 0, 15);
+    const code = <f32>clamp((value + minimum) * trialInverse, 0, top);
     w += weight; wx += weight * value; wl += weight * code; wll += weight * code * code; wxl += weight * value * code;
   }
   const determinant = w * wll - wl * wl;
@@ -109,8 +173,8 @@ function refit(x: usize, trialInverse: f32, minimum: f32, spread: f32): void {
   fitScale = wll > 0 ? wxl / wll : 0;
 }
 
-/** Tries scales around (max - min) / 15 and keeps the best fit in fitScale, fitMinimum. */
-function fitAsymmetric(x: usize): void {
+/** Tries scales around (max - min) / top, `first` codes and on by tenths, and keeps the best fit in fitScale, fitMinimum. */
+function fitAsymmetric(x: usize, first: f32, steps: i32): void {
   let low: f32 = 0, high = at(x, 0), squares: f32 = 0;
   for (let i = 0; i < 32; i++) {
     low = min(low, at(x, i));
@@ -118,11 +182,11 @@ function fitAsymmetric(x: usize): void {
     squares += at(x, i) * at(x, i);
   }
   const spread = <f32>Math.sqrt(squares / 32);
-  let bestScale: f32 = max(high - low, 0) / 15, bestMinimum = -low;
+  let bestScale: f32 = max(high - low, 0) / top, bestMinimum = -low;
   if (high > low) {
     let best = errorOf(x, bestScale, bestMinimum, spread);
-    for (let step = 0; step <= 20; step++) {
-      refit(x, (14 + 0.1 * <f32>step) / (high - low), -low, spread);
+    for (let step = 0; step <= steps; step++) {
+      refit(x, (first + 0.1 * <f32>step) / (high - low), -low, spread);
       if (fitScale <= 0) continue;
       const error = errorOf(x, fitScale, fitMinimum, spread);
       if (error >= best) continue;
@@ -155,9 +219,29 @@ export function encode_q4_K(out: usize, x: usize, count: i32): void {
 }
 
 function encodeQ4K(out: usize, x: usize): void {
+  top = 15;
+  fitSubBlocks(out, x, 14, 20);
+  memory.fill(out + 16, 0, 128);
+  for (let j: usize = 0; j < 8; j++) storeNibbles(out + 16 + (j >> 1 << 5), x + (j << 7), <i32>j);
+}
+
+/** 256 values: as Q4_K, with 32 bytes of fifth bits before the nibbles. */
+export function encode_q5_K(out: usize, x: usize, count: i32): void {
+  for (let i = 0; i < count; i += K_BLOCK, out += 176, x += 1024) encodeQ5K(out, x);
+}
+
+function encodeQ5K(out: usize, x: usize): void {
+  top = 31;
+  fitSubBlocks(out, x, 30.5, 15);
+  memory.fill(out + 16, 0, 160);
+  for (let j: usize = 0; j < 8; j++) storeFiveBits(out + 16, out + 48 + (j >> 1 << 5), x + (j << 7), <i32>j);
+}
+
+/** Scales and minima of the eight sub-blocks, written as the block has them; left in `fits` as they will be read. */
+function fitSubBlocks(out: usize, x: usize, first: f32, steps: i32): void {
   let mostScale: f32 = 0, mostMinimum: f32 = 0;
   for (let j: usize = 0; j < 8; j++) {
-    fitAsymmetric(x + (j << 7));
+    fitAsymmetric(x + (j << 7), first, steps);
     store<f32>(fits + (j << 3), fitScale);
     store<f32>(fits + (j << 3), fitMinimum, 4);
     mostScale = max(mostScale, fitScale);
@@ -165,23 +249,36 @@ function encodeQ4K(out: usize, x: usize): void {
   }
   store<u16>(out, halfOf(mostScale / 63));
   store<u16>(out, halfOf(mostMinimum / 63), 2);
-  memory.fill(out + 4, 0, 140);
+  memory.fill(out + 4, 0, 12);
   const d = loadHalf(out), dmin = loadHalf(out + 2);
   for (let j = 0; j < 8; j++) {
     const fit = fits + (<usize>j << 3);
     const scale = mostScale > 0 ? clamp(63 / mostScale * load<f32>(fit), 0, 63) : 0;
     const minimum = mostMinimum > 0 ? clamp(63 / mostMinimum * load<f32>(fit, 4), 0, 63) : 0;
     storeScale(out + 4, j, scale, minimum);
-    storeNibbles(out + 16 + (<usize>(j >> 1) << 5), x + (<usize>j << 7), d * <f32>scale, dmin * <f32>minimum, <u8>((j & 1) << 2));
+    store<f32>(fit, d * <f32>scale);
+    store<f32>(fit, dmin * <f32>minimum, 4);
   }
 }
 
-/** The 32 codes of a sub-block, into the low or high nibbles. */
-function storeNibbles(out: usize, x: usize, scale: f32, minimum: f32, shift: u8): void {
+/** The 32 codes of sub-block j, into the low or high nibbles. */
+function storeNibbles(out: usize, x: usize, j: i32): void {
+  const fit = fits + (<usize>j << 3), scale = load<f32>(fit), minimum = load<f32>(fit, 4);
   if (scale == 0) return;
   for (let i = 0; i < 32; i++) {
-    const code = clamp((at(x, i) + minimum) / scale, 0, 15);
-    store<u8>(out + i, load<u8>(out + i) | <u8>code << shift);
+    const code = clamp((at(x, i) + minimum) / scale, 0, top);
+    store<u8>(out + i, load<u8>(out + i) | <u8>(code & 15) << <u8>((j & 1) << 2));
+  }
+}
+
+/** The 32 codes of sub-block j: nibbles, and bit j of each of the 32 bytes at `fifth`. */
+function storeFiveBits(fifth: usize, out: usize, x: usize, j: i32): void {
+  const fit = fits + (<usize>j << 3), scale = load<f32>(fit), minimum = load<f32>(fit, 4);
+  if (scale == 0) return;
+  storeNibbles(out, x, j);
+  for (let i = 0; i < 32; i++) {
+    const code = clamp((at(x, i) + minimum) / scale, 0, top);
+    store<u8>(fifth + i, load<u8>(fifth + i) | <u8>(code >> 4) << <u8>j);
   }
 }
 

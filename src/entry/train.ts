@@ -10,6 +10,7 @@ import type { TrainHost } from '../train/engine.js';
 import type { TrainResult } from '../train/result.js';
 import { train, type TrainOptions as LoopOptions } from '../train/train.js';
 import { chooseBuild } from './load.js';
+import { checkRun } from './outputs.js';
 import { type HostOptions, LEARNING_RULES, object, positive, type Rules, share, source } from './rules.js';
 
 export { StonechatError, type ErrorCode, type ErrorDetails } from '../errors.js';
@@ -121,6 +122,7 @@ export function createTrainer(host: Host): Trainer {
   return {
     async train(corpus, options = {}) {
       checkTrainOptions(options);
+      await checkRun(host, options, [options.tokenizer]);
       return train(trainHostOf(host, options), corpus, { ...options, build: chooseBuild(host, options.build), threads: trainThreads(host, options.threads) });
     },
     async compare(corpus, options = {}) {

@@ -12,6 +12,7 @@ import { mergeAdapters } from '../train/merge.js';
 import { QUANTISATIONS, type Quantisation } from '../train/quantize.js';
 import type { TuningExamples } from '../train/tuning-lessons.js';
 import { chooseBuild } from './load.js';
+import { checkPlaces, checkRun } from './outputs.js';
 import { HOST_RULES, type HostOptions, LEARNING_RULES, object, path, positive, type Rules, share } from './rules.js';
 import { trainHostOf, trainThreads } from './train.js';
 
@@ -100,10 +101,12 @@ export function createTuner(host: Host): Tuner {
   return {
     async finetune(model, examples, options = {}) {
       checkFinetuneOptions(options);
+      await checkRun(host, options, [model]);
       return finetune(trainHostOf(host, options), model, examples, { ...options, build: chooseBuild(host, options.build), threads: trainThreads(host, options.threads) });
     },
     async merge(model, options) {
       checkRules('merge()', options, MERGE_RULES);
+      await checkPlaces(host, [options.output], [model, ...options.lora.map(({ source: from }) => from as ModelInput)]);
       return merge(host, model, options);
     },
   };

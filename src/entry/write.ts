@@ -6,8 +6,9 @@ import { callback, checkRules, flag, oneOf } from '../generate/rules.js';
 import type { Host, HostSettings } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
 import { specFromFile, specFromModel } from '../text/index.js';
-import { type FolderFile, huggingFaceFolder, prepareWriting, type Writing } from '../train/convert.js';
+import { FOLDER_FILES, type FolderFile, huggingFaceFolder, prepareWriting, type Writing } from '../train/convert.js';
 import { QUANTISATIONS, type Quantisation, SAME } from '../train/quantize.js';
+import { checkPlaces } from './outputs.js';
 import { path, type Rules, source } from './rules.js';
 import { trainHostOf } from './train.js';
 
@@ -66,6 +67,7 @@ export function createWriter(host: Host): Writer {
   return {
     async convert(model, options = {}) {
       checkRules('convert()', options, RULES);
+      await checkPlaces(host, placesOf(options), [model, options.tokenizer]);
       const places = { open: host.open.bind(host), list: host.list.bind(host) };
       const file = await openModel(model, places);
       try {
@@ -92,6 +94,11 @@ async function kernelsOf(host: Host, options: ConvertOptions) {
 }
 
 const ggufFile = ({ content }: Writing): FolderFile => ({ name: 'model.gguf', chunks: writeGguf(content), fileBytes: ggufBytes(content) });
+
+/** Files that will be written. */
+function placesOf({ output, format }: ConvertOptions): (string | undefined)[] {
+  return format === 'huggingface' && output !== undefined ? FOLDER_FILES.map((name) => inside(output, name)) : [output];
+}
 
 /** One by one, each whole or not at all. */
 async function write(host: Host, files: readonly FolderFile[], { output, format }: ConvertOptions): Promise<ConvertedFile[]> {

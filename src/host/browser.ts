@@ -4,7 +4,7 @@ import { openUrl } from '../files/url-source.js';
 import { supportedBuilds } from './builds.js';
 import { compileKernels } from './compile.js';
 import { type Host, type HostSettings, mergeSettings, type WorkerHandle } from './host.js';
-import { noFiles } from './no-files.js';
+import { noFiles, noOutputs } from './no-files.js';
 
 /** One address for all workers of the page; it lives as long as the page. */
 let programUrl: string | undefined;
@@ -85,6 +85,7 @@ export function browserHost(settings: HostSettings = {}): Host {
     open: async (location, options) => openUrl(absolute(location), options),
     list: async () => undefined,
     save: noFiles,
+    checkOutputs: noOutputs,
     yield: turn,
     configure: (more) => browserHost(mergeSettings(settings, more)),
   };

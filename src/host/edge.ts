@@ -4,7 +4,7 @@ import { openUrl } from '../files/url-source.js';
 import { supportedBuilds } from './builds.js';
 import { compileKernels } from './compile.js';
 import { type Host, type HostSettings, mergeSettings } from './host.js';
-import { noFiles } from './no-files.js';
+import { noFiles, noOutputs } from './no-files.js';
 
 const unavailable = (expected: string, found: string, remedy: string) => new StonechatError({ code: 'unavailable', expected, found, remedy });
 
@@ -30,6 +30,7 @@ export function edgeHost(settings: HostSettings = {}): Host {
     open: async (location, options) => openUrl(checkUrl(location), options),
     list: async () => undefined,
     save: noFiles,
+    checkOutputs: noOutputs,
     yield: () => new Promise((resolve) => setTimeout(resolve, 0)),
     configure: (more) => edgeHost(mergeSettings(settings, more)),
   };

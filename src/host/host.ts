@@ -47,10 +47,17 @@ export interface Host {
   /** Names in the folder `location`, or undefined when it is no folder (or the host cannot list). */
   list(location: string): Promise<string[] | undefined>;
   /**
-   * Writes a file whole or not at all: aside, flushed to the disk, then renamed over what was there.
+   * Writes a file whole or not at all: aside, flushed to the disk, then renamed over what was there, whose mode stays. Links are
+   * written through. Saves to one file wait for each other.
    * @throws StonechatError `unavailable` where there is no disk, or it refuses.
    */
   save(location: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
+  /**
+   * Before work begins: whether `outputs` can be written, and none of them is one of `inputs` or of the others, by whatever name
+   * (files are compared, not names; URLs are nobody's outputs).
+   * @throws StonechatError `bad-option` for an output that is read too, `unavailable` for one that cannot be written.
+   */
+  checkOutputs(outputs: readonly string[], inputs: readonly string[]): Promise<void>;
   /** Lets timers, signals and I/O run. */
   yield(): Promise<void>;
   /** The same host with these settings; those left undefined stay as they are. */

@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs';
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { StonechatError } from '../errors.js';
 import { badFile, notFound, unavailable } from '../files/refuse.js';
@@ -51,35 +50,6 @@ export function unreadable(path: string, cause: NodeJS.ErrnoException): Stonecha
 }
 
 const aFolder = (path: string) => badFile('a file', `the folder ${path}`, 'Name a file in it.');
-
-/** Writes aside, flushes, renames: a reader, or a crash, finds the old file or the new one. @throws StonechatError `unavailable`. */
-export async function saveFile(location: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
-  const path = toPath(location);
-  const aside = `${path}.${process.pid}.partial`;
-  const cannot = (cause: NodeJS.ErrnoException) =>
-    unavailable(`to write ${path}`, cause.message, 'Check that the folder exists, that it may be written to, and that the disk has room.', cause);
-  const handle = await open(aside, 'w').catch((cause: NodeJS.ErrnoException) => {
-    throw cannot(cause);
-  });
-  try {
-    for await (const chunk of chunks) await handle.writeFile(chunk).catch((cause: NodeJS.ErrnoException) => Promise.reject(cannot(cause)));
-    await handle.sync();
-    await handle.close();
-    await rename(aside, path);
-    await flushFolder(dirname(path));
-  } catch (error) {
-    await handle.close().catch(() => {});
-    await rm(aside, { force: true });
-    throw error;
-  }
-}
-
-/** The rename itself must reach the disk too. Windows cannot open folders; there it is the file system's matter. */
-async function flushFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r').catch(() => undefined);
-  await folder?.sync().catch(() => {});
-  await folder?.close();
-}
 
 function pathSource(path: string, handle: FileHandle, size: number): ByteSource {
   return {

@@ -4,7 +4,8 @@ import program from '#worker/node';
 import { supportedBuilds } from './builds.js';
 import { compileKernels } from './compile.js';
 import { type Host, type HostSettings, mergeSettings, type WorkerHandle } from './host.js';
-import { listFolder, openLocation, saveFile } from './node-files.js';
+import { listFolder, openLocation } from './node-files.js';
+import { checkOutputs, saveFile } from './node-save.js';
 
 /** Node 20 has the relaxed dot behind a flag, wrong until its optimising compiler comes in: never used there. */
 const nodeVersion = Number.parseInt(process.versions.node, 10);
@@ -44,6 +45,7 @@ export function nodeHost(settings: HostSettings = {}): Host {
     open: openLocation,
     list: listFolder,
     save: saveFile,
+    checkOutputs,
     yield: () => new Promise((resolve) => setImmediate(resolve)),
     configure: (more) => nodeHost(mergeSettings(settings, more)),
   };

@@ -97,6 +97,9 @@ export interface FolderFile {
   readonly fileBytes: number;
 }
 
+/** Names of what `huggingFaceFolder` gives. */
+export const FOLDER_FILES = ['model.safetensors', 'tokenizer.json', 'tokenizer_config.json', 'generation_config.json', 'config.json'] as const;
+
 /** The folder that Hugging Face's tools load: weights and settings of `content`, and its tokenizer; config.json, by which a folder is known, last. @throws StonechatError `unsupported`. */
 export function huggingFaceFolder(content: GgufContent, tokenizer: TokenizerSpec): FolderFile[] {
   const { config, tensors } = toHuggingFace(content);

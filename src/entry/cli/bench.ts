@@ -1,10 +1,11 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { StonechatError } from '../../errors.js';
 import type { Build } from '../../kernels/instance.js';
 import * as tools from '../bench-node.js';
 import { type Arguments, toNumber } from './arguments.js';
 import { json } from './format.js';
 import { printLine } from './terminal.js';
+import { checkOutputs, saveText } from './writing.js';
 
 const listOf = (text: string | undefined): string[] | undefined => text?.split(',').map((part) => part.trim());
 
@@ -31,6 +32,8 @@ function progress(step: string): void {
 /** Proves that all builds agree, then measures. */
 export async function bench(args: Arguments): Promise<number> {
   const compared = args.text('compare');
+  const saved = args.text('save');
+  await checkOutputs(args, [saved]);
   const baseline = compared === undefined ? undefined : await readBaseline(compared);
   const report = await tools.bench({
     model: args.text('model'),
@@ -41,8 +44,7 @@ export async function bench(args: Arguments): Promise<number> {
     onProgress: progress,
   });
   progress('');
-  const saved = args.text('save');
-  if (saved !== undefined) await writeFile(saved, baselineText(tools.baselineOf(report)));
+  if (saved !== undefined) await saveText(saved, baselineText(tools.baselineOf(report)));
   if (args.has('json')) await printLine(json(baseline ? { ...report, changes: tools.changesSince(baseline, report) } : report));
   else await printLine([tools.reportText(report), ...(baseline ? ['', tools.comparisonText(baseline, report)] : [])].join('\n'));
   return 0;

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { comparisonSvg } from '../../train/compare-picture.js';
 import { createTrainer, type ComparedModel, type CompareEvent, type CompareOptions, type Comparison } from '../train.js';
@@ -8,6 +7,7 @@ import { host, readTextFile } from './loading.js';
 import { interruptible, printableTable, printLine, remark } from './terminal.js';
 import { TrainDisplay } from './train-display.js';
 import { usage } from './usage.js';
+import { checkOutputs, makeFolder, saveText } from './writing.js';
 
 const { compare: compareModels } = createTrainer(host);
 
@@ -22,13 +22,14 @@ export async function compare(args: Arguments): Promise<number> {
     sampleTokens: args.number('sample-tokens'), samplePrompt: args.text('sample-prompt'), separator: args.escaped('separator'),
     validation: validation.length > 0 ? await Promise.all(validation.map(readTextFile)) : undefined,
   };
-  if (folder !== undefined) await mkdir(folder, { recursive: true });
+  if (folder !== undefined) await makeFolder(folder);
+  const picture = args.text('picture');
+  await checkOutputs(args, [picture, ...keptFiles(folder)], args.positionals);
   return interruptible(async (signal) => {
     const progress = new Progress(args.has('json'));
     const found = await compareModels(corpus, { ...options, signal, onEvent: progress.show }).finally(progress.end);
     const files = folder === undefined ? [] : await keep(folder, found);
-    const picture = args.text('picture');
-    if (picture) await host.save(picture, [new TextEncoder().encode(comparisonSvg(found))]);
+    if (picture) await saveText(picture, comparisonSvg(found));
     await printLine(args.has('json') ? json({ kind: 'done', ...found, files }) : report(found, files));
     return 0;
   });
@@ -55,11 +56,15 @@ class Progress {
   readonly end = (): void => this.display?.end();
 }
 
+/** Where the models are kept. */
+const FILES: Readonly<Record<ComparedModel['kind'], string>> = { 'n-gram': 'n-gram.bin', network: 'nplm.gguf', transformer: 'llama.gguf' };
+const keptFiles = (folder: string | undefined): string[] => (folder === undefined ? [] : Object.values(FILES).map((name) => join(folder, name)));
+
 /** The models as files. */
 async function keep(folder: string, { models }: Comparison): Promise<string[]> {
   const files: string[] = [];
   for (const model of models) {
-    const path = join(folder, model.kind === 'n-gram' ? 'n-gram.bin' : `${model.title}.gguf`);
+    const path = join(folder, FILES[model.kind]);
     await host.save(path, [await model.bytes()]);
     files.push(path);
   }

@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { Quantisation } from '../../train/quantize.js';
 import { type ConvertOptions, type ConvertResult, createWriter } from '../write.js';
 import type { Arguments } from './arguments.js';
@@ -6,6 +6,7 @@ import { bytes, json, table } from './format.js';
 import { host } from './loading.js';
 import { printLine, ProgressBar } from './terminal.js';
 import { usage } from './usage.js';
+import { makeFolder } from './writing.js';
 
 const writer = createWriter(host);
 
@@ -15,7 +16,7 @@ export async function convert(args: Arguments): Promise<number> {
   if (!from || !to || rest.length > 0) throw usage('what to read, and what to write', args.positionals.join(' ') || 'none', 'Write stonechat convert in.gguf folder/, or stonechat convert folder/ out.gguf.');
   if (/\.(safetensors|bin|json)$/.test(to)) throw usage('a .gguf file or a folder to write', to, 'A Hugging Face model is a folder (config.json, model.safetensors, tokenizer.json): name one.');
   const format = to.endsWith('.gguf') ? 'gguf' : 'huggingface';
-  const made = format === 'huggingface' ? await mkdir(to, { recursive: true }) : undefined;
+  const made = format === 'huggingface' ? await makeFolder(to) : undefined;
   const { files } = await write(from, to, { format, ...typesOf(args) }).catch(async (error: unknown) => {
     if (made !== undefined) await rm(made, { recursive: true });
     throw error;

@@ -5,9 +5,10 @@ import type { Model } from '../../generate/types.js';
 import { Calibrator, type Calibration, type ChoiceQuestion, judgeChoices, judgeLastWords, type JudgeOptions, judgePairs, perplexity, reliabilitySvg, type Score, type SentencePair, standardError } from '../../judge/index.js';
 import type { Arguments } from './arguments.js';
 import { bar, count, json } from './format.js';
-import { host, loadModel, readTextFile } from './loading.js';
+import { loadModel, readTextFile } from './loading.js';
 import { interruptible, printableTable, printLine, ProgressBar } from './terminal.js';
 import { usage } from './usage.js';
+import { checkOutputs, saveText } from './writing.js';
 
 const BAR_WIDTH = 30;
 
@@ -17,6 +18,7 @@ type Json = Record<string, unknown>;
 export async function evaluate(args: Arguments): Promise<number> {
   const measures = MEASURES.filter(({ option }) => args.has(option));
   if (measures.length === 0) throw usage('something to judge by', 'nothing', `Name at least one of ${MEASURES.map(({ option }) => `--${option} FILE`).join(', ')}.`);
+  await checkOutputs(args, [args.text('picture')]);
   return interruptible(async (signal) => {
     using model = await loadModel(args, signal);
     const results: Json = { model: model.info.name };
@@ -55,7 +57,7 @@ async function judgeText(model: Model, path: string, args: Arguments, signal: Ab
     perplexity(model, text, { ...options, window: args.number('window'), stride: args.number('stride'), top: 1, onToken: calibrator.add }));
   const calibration = calibrator.result();
   const picture = args.text('picture');
-  if (picture) await host.save(picture, [new TextEncoder().encode(reliabilitySvg(calibration))]);
+  if (picture) await saveText(picture, reliabilitySvg(calibration));
   if (!args.has('json')) {
     await printLine(`${path}: perplexity ${found.perplexity.toFixed(3)} per token, ${found.bitsPerByte.toFixed(4)} bits per byte (${count(found.tokens)} tokens, ${count(found.bytes)} bytes, ${found.windows} windows)`);
     await printLine(calibrationTable(calibration));

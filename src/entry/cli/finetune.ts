@@ -15,8 +15,7 @@ import { usage } from './usage.js';
 
 /** Examples to a tuned model, or to an adapter. */
 export async function finetune(args: Arguments): Promise<number> {
-  const inputs = [...modelPaths(args), ...args.positionals, ...args.texts('validation')];
-  const { output, checkpoint, resume } = await placesOf(args, inputs, 'examples', 'stonechat finetune -m base.gguf examples.jsonl -o tuned.gguf');
+  const { output, checkpoint, resume } = await placesOf(args, 'examples', 'stonechat finetune -m base.gguf examples.jsonl -o tuned.gguf');
   const options = { ...(await tuningOptions(args)), output, checkpoint, resume };
   const [model, examples] = [await modelOf(args), await readExamples(args.positionals)];
   return learning(

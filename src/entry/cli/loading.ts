@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { openModel } from '../../files/index.js';
 import type { ModelFile } from '../../files/types.js';
@@ -30,11 +31,17 @@ export async function templateOf(name: string | undefined): Promise<string | und
   return readTextFile(name);
 }
 
-/** Adapters named as FILE or FILE:SCALE. */
+/** What a number looks like at the end of FILE:SCALE. */
+const SCALED = /^(.+):([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)$/is;
+/** What stands before a colon, but no scale behind it: a host with its port, and on Windows a drive. */
+const NO_FILE = process.platform === 'win32' ? /^[a-z]$|^[a-z][a-z\d+.-]*:\/\/[^/]*$/i : /^[a-z][a-z\d+.-]*:\/\/[^/]*$/i;
+
+/** Adapters named as FILE or FILE:SCALE. A file of just that name comes first. */
 export const adaptersOf = (args: Arguments): LoraSource[] =>
   args.texts('lora').map((text) => {
-    const [, source, scale] = /^(.+):([-+]?(?:\d+\.?\d*|\.\d+))$/.exec(text) ?? [];
-    return source === undefined ? { source: text } : { source, scale: Number(scale) };
+    const [, source, scale] = SCALED.exec(text) ?? [];
+    if (source === undefined || NO_FILE.test(source) || existsSync(text)) return { source: text };
+    return { source, scale: Number(scale) };
   });
 
 async function loadOptions(args: Arguments): Promise<LoadOptions> {

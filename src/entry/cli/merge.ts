@@ -3,10 +3,10 @@ import type { Quantisation } from '../../train/quantize.js';
 import { createTuner } from '../tune.js';
 import type { Arguments } from './arguments.js';
 import { bytes, json, several } from './format.js';
-import { adaptersOf, host, modelOf, modelPaths } from './loading.js';
-import { checkOutput } from './learning.js';
+import { adaptersOf, host, modelOf } from './loading.js';
 import { printLine, ProgressBar } from './terminal.js';
 import { usage } from './usage.js';
+import { checkOutputs } from './writing.js';
 
 /** A model and adapters to one model. */
 export async function merge(args: Arguments): Promise<number> {
@@ -15,7 +15,7 @@ export async function merge(args: Arguments): Promise<number> {
   const output = args.text('output');
   if (lora.length === 0) throw usage('--lora', 'none', 'Write stonechat merge -m base.gguf --lora a.gguf -o merged.gguf.');
   if (!output) throw usage('--output', 'none', 'Write stonechat merge -m base.gguf --lora a.gguf -o merged.gguf.');
-  await checkOutput(output, [...modelPaths(args), ...lora.map(({ source }) => String(source))]);
+  await checkOutputs(args, [output]);
   const progress = new ProgressBar();
   const { requantised } = await createTuner(host)
     .merge(model, { lora, output, type: args.text('type') as Quantisation | undefined, onProgress: (done, total) => progress.update({ phase: 'write', done, total }) })

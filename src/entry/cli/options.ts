@@ -128,7 +128,7 @@ export const TRAINING: readonly OptionSpec[] = [
   option('keep', 'WHICH', 'best (by validation loss) or last weights. Default best.'),
   option('separator', 'TEXT', 'What stands between documents; \\n is a line end. Default <|endoftext|>.'),
   option('sample-prompt', 'TEXT', 'What samples begin with. Default: nothing.'),
-  option('name', 'TEXT', 'Name of the model. Default: that of its file.'),
+  option('name', 'TEXT', 'Name of the model. Default: "a model by stonechat".'),
   option('build', 'NAME', 'scalar, simd or relaxed: the same weights at another speed. Default: the fastest.'),
   option('checkpoint', 'FILE', 'Where the state is kept while it runs. Default: the output with .checkpoint.'),
   flag('fused-multiply-add', 'Faster products, rounded once where the machine can: no longer the same weights on every machine.'),

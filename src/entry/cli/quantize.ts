@@ -5,6 +5,7 @@ import { bytes, json, table } from './format.js';
 import { readTextFile, stonechat } from './loading.js';
 import { printLine } from './terminal.js';
 import { usage } from './usage.js';
+import { checkOutputs } from './writing.js';
 
 /** Text of our own, for perplexity before and after where no --text is given. */
 const SAMPLE = `The kettle had just begun to sing when somebody knocked at the door. It was a small knock, low down, the kind that a child makes, or a hen.
@@ -21,14 +22,16 @@ export async function quantize(args: Arguments): Promise<number> {
   if (!from || !to || rest.length > 0) throw usage('two files: what to read, and what to write', args.positionals.join(' ') || 'none', 'Write stonechat quantize in.gguf out.gguf --type q4_0; what is read may have any format.');
   if (!type) throw usage('--type', 'none', 'Write --type q4_0, for instance.');
   const tokenizer = args.text('tokenizer');
-  const { files, sourceBytes } = await write(from, to, typesOf(args));
-  const sizes = { before: sourceBytes, after: files[0]!.fileBytes };
+  await checkOutputs(args, [to], [from]);
   const text = args.has('no-perplexity') ? undefined : args.text('text') ? await readTextFile(args.text('text')!) : SAMPLE;
   const judge = async (path: string, own?: string) => {
     using model = await stonechat.load(path, { tokenizer: own });
     return await perplexity(model, text!, { window: 512 }); // before the model is disposed of
   };
-  const [first, second] = text === undefined ? [] : [await judge(from, tokenizer), await judge(to)];
+  const first = text === undefined ? undefined : await judge(from, tokenizer); // before anything is written
+  const { files, sourceBytes } = await write(from, to, typesOf(args));
+  const second = text === undefined ? undefined : await judge(to);
+  const sizes = { before: sourceBytes, after: files[0]!.fileBytes };
   const row = (path: string, size: number, found: typeof first) => [path, bytes(size), ...(found ? [`perplexity ${found.perplexity.toFixed(3)}`, `${found.bitsPerByte.toFixed(4)} bits per byte`] : [])];
   await printLine(args.has('json') ? json({ type, before: { path: from, fileBytes: sizes.before, ...first }, after: { path: to, fileBytes: sizes.after, ...second } }) : table([row(from, sizes.before, first), row(to, sizes.after, second)], [1]));
   return 0;

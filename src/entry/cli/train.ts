@@ -10,13 +10,14 @@ import { host, readTextFile } from './loading.js';
 import { learning, numbersOf, placesOf } from './learning.js';
 import { TRAINING_NUMBERS } from './options.js';
 import { printLine } from './terminal.js';
+import { saveText } from './writing.js';
 
 const { train: trainModel } = createTrainer(host);
 
 /** Corpus files to a GGUF model, with a report beside it. */
 export async function train(args: Arguments): Promise<number> {
-  const { output, checkpoint, resume } = await placesOf(args, [...args.positionals, ...args.texts('validation')], 'a text', 'stonechat train corpus.txt -o model.gguf');
-  const options = { ...(await trainOptions(args, output)), output, checkpoint, resume };
+  const { output, checkpoint, resume } = await placesOf(args, 'a text', 'stonechat train corpus.txt -o model.gguf', (path) => reportFiles(args, path));
+  const options = { ...(await trainOptions(args)), output, checkpoint, resume };
   const corpus = await readTexts(args.positionals);
   return learning(
     args, checkpoint,
@@ -27,7 +28,7 @@ export async function train(args: Arguments): Promise<number> {
 
 const readTexts = (paths: readonly string[]): Promise<string[]> => Promise.all(paths.map(readTextFile));
 
-async function trainOptions(args: Arguments, output: string): Promise<TrainOptions> {
+async function trainOptions(args: Arguments): Promise<TrainOptions> {
   const config = await configOf(args.text('config'));
   const validation = args.texts('validation');
   return {
@@ -38,7 +39,7 @@ async function trainOptions(args: Arguments, output: string): Promise<TrainOptio
     samplePrompt: args.text('sample-prompt'),
     separator: args.escaped('separator'),
     keep: args.text('keep') as TrainOptions['keep'],
-    name: args.text('name') ?? basename(output).replace(/\.gguf$/, ''),
+    name: args.text('name'),
     build: args.text('build') as TrainOptions['build'],
     fusedMultiplyAdd: args.has('fused-multiply-add') || undefined,
   };
@@ -58,17 +59,19 @@ async function configOf(path: string | undefined): Promise<Partial<ModelConfig> 
   throw refuse('another kind of JSON');
 }
 
+/** The page and the picture beside the model. */
+function reportFiles(args: Arguments, output: string): readonly string[] {
+  const base = output.replace(/\.gguf$/, '');
+  return args.has('no-report') ? [] : [`${base}.html`, `${base}.loss.svg`];
+}
+
 /** The pictures beside the model, and the last words. */
 async function conclude(args: Arguments, result: TrainResult, output: string, seconds: number): Promise<void> {
-  const base = output.replace(/\.gguf$/, '');
-  const utf8 = new TextEncoder();
   const { validation, step, parameters, tokens, history } = result;
-  const written = [output];
-  if (!args.has('no-report')) {
-    await host.save(`${base}.loss.svg`, [utf8.encode(lossSvg(history))]);
-    await host.save(`${base}.html`, [utf8.encode(reportHtml(result, [['time of this run', duration(seconds)]]))]);
-    written.push(`${base}.html`, `${base}.loss.svg`);
-  }
+  const [page, picture] = reportFiles(args, output);
+  const written = [output, ...(page && picture ? [page, picture] : [])];
+  if (picture) await saveText(picture, lossSvg(history));
+  if (page) await saveText(page, reportHtml(result, [['time of this run', duration(seconds)]]));
   const { size } = await stat(output);
   if (args.has('json')) return printLine(json({ kind: 'done', files: written, fileBytes: size, parameters, tokens, step, validation, seconds }));
   const judged = validation ? `validation perplexity ${validation.perplexity.toFixed(2)}, ${validation.bitsPerByte.toFixed(3)} bits per byte` : 'not validated';

@@ -2,15 +2,18 @@ import type { Token } from '../../generate/types.js';
 import { trust, trustHtml, type Trust } from '../../judge/index.js';
 import type { Arguments } from './arguments.js';
 import { json, several, table } from './format.js';
-import { answerOptions, host, loadModel, promptOf } from './loading.js';
+import { answerOptions, loadModel, promptOf } from './loading.js';
 import { interruptible, print, printLine, ProgressBar } from './terminal.js';
 import { usage } from './usage.js';
+import { checkOutputs, saveText } from './writing.js';
 
 /** A generation, or with --text a given text, with how sure the model was of each word. */
 export async function showTrust(args: Arguments): Promise<number> {
   const judged = args.text('judge');
   const prompt = judged === undefined ? await promptOf(args) : '';
   if (typeof prompt !== 'string') throw usage('a text', 'token ids', 'Write the prompt as text.');
+  const page = args.text('html');
+  await checkOutputs(args, [page]);
   return interruptible(async (signal) => {
     using model = await loadModel(args, signal);
     const progress = new ProgressBar();
@@ -20,8 +23,7 @@ export async function showTrust(args: Arguments): Promise<number> {
     for await (const token of source) tokens.push(token);
     progress.end();
     const view = trust(tokens, { spans: args.number('spans') ?? 3 });
-    const page = args.text('html');
-    if (page) await host.save(page, [new TextEncoder().encode(trustHtml(view, prompt))]);
+    if (page) await saveText(page, trustHtml(view, prompt));
     await printLine(args.has('json') ? json({ prompt, ...view }) : await painted(prompt, view));
     return 0;
   });
