@@ -76,7 +76,9 @@ function absolute(location: string): string {
 export function browserHost(settings: HostSettings = {}): Host {
   return {
     name: 'browser',
-    builds: supportedBuilds(true),
+    get builds() {
+      return supportedBuilds(true);
+    },
     canThread: globalThis.crossOriginIsolated === true && typeof Worker === 'function',
     canWait: isWorker(),
     processors: globalThis.navigator?.hardwareConcurrency ?? 1,

@@ -21,7 +21,9 @@ function noThreads(): never {
 export function edgeHost(settings: HostSettings = {}): Host {
   return {
     name: 'edge',
-    builds: supportedBuilds(false).filter((build) => settings.kernels !== undefined || (embedded?.includes(build) ?? true)),
+    get builds() {
+      return supportedBuilds(false).filter((build) => settings.kernels !== undefined || (embedded?.includes(build) ?? true));
+    },
     canThread: false,
     canWait: false,
     processors: 1,

@@ -9,7 +9,7 @@ import { checkOutputs, saveFile } from './node-save.js';
 
 /** Node 20 has the relaxed dot behind a flag, wrong until its optimising compiler comes in: never used there. */
 const nodeVersion = Number.parseInt(process.versions.node, 10);
-const builds = supportedBuilds(true).filter((build) => build !== 'relaxed' || nodeVersion >= 22);
+const nodeBuilds = () => supportedBuilds(true).filter((build) => build !== 'relaxed' || nodeVersion >= 22);
 
 function startWorker(): WorkerHandle {
   const worker = new Worker(program, { eval: true, execArgv: [], name: 'stonechat' });
@@ -36,7 +36,9 @@ function startWorker(): WorkerHandle {
 export function nodeHost(settings: HostSettings = {}): Host {
   return {
     name: 'node',
-    builds,
+    get builds() {
+      return nodeBuilds();
+    },
     canThread: true,
     canWait: true,
     processors: availableParallelism(),

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { supportedBuilds } from '../../src/host/builds.js';
 import { edgeHost } from '../../src/host/edge.js';
 import type { Host, KernelCode } from '../../src/host/host.js';
@@ -20,15 +20,58 @@ describe('builds', () => {
     expect(supportedBuilds(false)).toEqual(supportedBuilds(true));
   });
 
-  it('leave out a relaxed dot that answers wrongly', () => {
+  describe('that a compiler gets wrong are left out', () => {
     const { Instance } = WebAssembly;
-    try {
-      // Node 20's baseline compiler drops the accumulator: 2 * 4 * 3 * 5
-      WebAssembly.Instance = class { exports = { p: () => 120 }; } as unknown as typeof Instance;
-      expect(supportedBuilds(true)).toEqual(['simd', 'scalar']);
-    } finally {
+    const RESULTS = 16 * 6; // behind the operands: see host/probe.ts
+    afterEach(() => {
       WebAssembly.Instance = Instance;
+    });
+
+    /** The builds found when `spoil` changes the results of a probe after it has run for so many rounds. */
+    async function buildsWith(spoil: (results: DataView, rounds: number) => void): Promise<readonly string[]> {
+      WebAssembly.Instance = class {
+        exports: object;
+        constructor(module: WebAssembly.Module) {
+          const { p, m } = new Instance(module).exports as { p: (rounds: number) => void; m: WebAssembly.Memory };
+          let ran = 0;
+          const spoilt = (rounds: number) => {
+            p(rounds);
+            spoil(new DataView(m.buffer, RESULTS), (ran += rounds));
+          };
+          this.exports = { p: spoilt, m };
+        }
+      } as unknown as typeof Instance;
+      vi.resetModules();
+      return (await import('../../src/host/builds.js')).supportedBuilds(true);
     }
+
+    const RELAXED_CASES = 9 + 27 + 27;
+    const isRelaxed = (results: DataView) => results.getInt32(16 * (RELAXED_CASES - 1), true) !== 0;
+
+    it.runIf(major >= 22)('none where all is right', async () => {
+      expect(await buildsWith(() => {})).toEqual(['relaxed', 'simd', 'scalar']);
+    });
+
+    it.each([0, 4, 8, 9, 20, 35, 36, 62])('in way %i alone, at once or when the code is hot', async (way) => {
+      for (const from of [1, 20_000]) {
+        const spoil = (results: DataView, rounds: number) =>
+          rounds >= from && isRelaxed(results) && results.setInt8(16 * way + 5, results.getInt8(16 * way + 5) ^ 1);
+        expect(await buildsWith(spoil), `from round ${from}`).toEqual(['simd', 'scalar']);
+      }
+    });
+
+    it('vectors that flush subnormals, as on 32-bit Arm', async () => {
+      expect(await buildsWith((results) => isRelaxed(results) || results.setFloat32(0, 0, true))).toEqual(['scalar']);
+      expect(await buildsWith((results) => isRelaxed(results) || results.setFloat32(16 * 17, 0, true))).toEqual(['scalar']);
+    });
+
+    it('all on a big-endian processor: one refusal', async () => {
+      vi.stubGlobal('Uint16Array', { of: () => Uint8Array.of(0, 1) });
+      vi.resetModules();
+      const { supportedBuilds: find } = await import('../../src/host/builds.js');
+      expect(() => find(true)).toThrow(expect.objectContaining({ name: 'StonechatError', code: 'unavailable' }));
+      vi.unstubAllGlobals();
+    });
   });
 });
 
