@@ -2,4 +2,5 @@
 import { runWorker, type WorkerTask } from '../kernels/worker.js';
 
 const { parentPort } = process.getBuiltinModule('node:worker_threads');
-parentPort?.once('message', (task: WorkerTask) => runWorker(task, (reply) => parentPort.postMessage(reply)));
+const atExit = (listener: () => void) => void process.once('exit', listener);
+parentPort?.once('message', (task: WorkerTask) => runWorker(task, (reply) => parentPort.postMessage(reply), atExit));

@@ -97,7 +97,10 @@ class ThreadPool implements Pool {
 function startWorker(host: Host, task: WorkerTask): Promise<WorkerHandle> {
   return new Promise((resolve, reject) => {
     const worker = host.startWorker();
+    /** Once it has started, its failures are the pool's: to terminate it here would silence them. */
+    let started = false;
     const give = (found: string, cause?: unknown) => {
+      if (started) return;
       clearTimeout(timer);
       worker.terminate();
       reject(failure(found, cause));
@@ -107,6 +110,7 @@ function startWorker(host: Host, task: WorkerTask): Promise<WorkerHandle> {
     worker.onMessage((message) => {
       const reply = message as WorkerReply;
       if (reply.type === 'failed') return give(`one that could not start: ${reply.message}`);
+      started = true;
       clearTimeout(timer);
       resolve(worker);
     });

@@ -57,13 +57,20 @@ function serve(task: WorkerTask, ready: () => void): void {
   }
 }
 
-/** The worker program: a host binds it to its message port. */
-export function runWorker(task: WorkerTask, reply: (message: WorkerReply) => void): void {
+/**
+ * The worker program: a host binds it to its message port. `atExit` calls back when the program is ended from within, the one
+ * end that its caller, who may be waiting for it in a run, hears of no other way.
+ */
+export function runWorker(task: WorkerTask, reply: (message: WorkerReply) => void, atExit?: (listener: () => void) => void): void {
+  let serving = true;
+  const { words } = controlAt(task.memory, task.controlAddress, task.threads);
+  const fail = () => void Atomics.store(words, CONTROL.failed, task.thread);
+  atExit?.(() => serving && !Atomics.load(words, CONTROL.stop) && fail());
   try {
     serve(task, () => reply({ type: 'ready' }));
   } catch (error) {
-    const { words } = controlAt(task.memory, task.controlAddress, task.threads);
-    Atomics.store(words, CONTROL.failed, task.thread);
+    fail();
     reply({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
   }
+  serving = false;
 }
