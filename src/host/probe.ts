@@ -23,7 +23,7 @@ export interface Case {
 }
 
 const waysOf = (count: number): Way[][] =>
-  count === 0 ? [[]] : waysOf(count - 1).flatMap((ways) => WAYS.map((way) => [...ways, way]));
+  count === 0 ? [[]] : waysOf(count - 1).flatMap((ways) => WAYS.map((way) => ways.concat(way)));
 
 /** Each operation in all its ways, in the order of the results. */
 export const casesOf = (...operations: Operation[]): Case[] =>

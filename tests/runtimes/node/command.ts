@@ -2,7 +2,6 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect } from 'vitest';
 import type { Build } from 'stonechat';
 import type { Outcome } from '../cases.js';
 import { bundle, expectSameBits, expectSameTraining, FOLDERS, REAL_MODELS } from '../harness.js';
