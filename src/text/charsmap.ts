@@ -34,6 +34,21 @@ function isPlain(text: string, ascii: readonly (Match | undefined)[]): boolean {
   return true;
 }
 
+/** What the shortest match at the beginning of a text stands for. */
+export function shortestOf(blob: Uint8Array): (text: string) => string | undefined {
+  const { units, strings } = read(blob);
+  const encoder = new TextEncoder();
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  return (text) => {
+    const bytes = encoder.encode(text);
+    for (let end = 1; end <= bytes.length; end++) {
+      const found = match(units, bytes.subarray(0, end), 0);
+      if (found) return decoder.decode(strings.subarray(found.value, strings.indexOf(0, found.value)));
+    }
+    return undefined;
+  };
+}
+
 interface Match {
   length: number;
   value: number;

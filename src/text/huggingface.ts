@@ -1,112 +1,128 @@
 import { StringList } from '../files/strings.js';
+import { AddedTokens, readAddedTokens, roleSources, type Companions } from './added.js';
 import { BYTE_LETTERS } from './alphabet.js';
 import { Json } from './json.js';
 import { emptyPipeline, readDecoder, readNormalizer, readPreTokenizer, splitterOf, type Pipeline } from './pipeline.js';
+import { isPlain, mergesInKernels } from './plain.js';
 import { isStopName, STOP_NAMES } from './special.js';
-import { TOKEN, type AddedToken, type MergeModel, type Merges, type TokenizerSpec, type UnigramModel, type WordPieceModel } from './spec.js';
+import { TOKEN, type AddedToken, type MergeModel, type Merges, type TokenizerSpec } from './spec.js';
 import { AT_SPACES, WHOLE, type Splitter } from './split.js';
 
-/** Files beside tokenizer.json, parsed, that say more about special tokens. */
-export interface Companions {
-  /** tokenizer_config.json */
-  config?: Json;
-  /** generation_config.json */
-  generation?: Json;
-  /** special_tokens_map.json */
-  special?: Json;
-  /** chat_template.jinja, or the template in chat_template.json */
-  chatTemplate?: string;
+export type { Companions } from './added.js';
+
+/** A Hugging Face tokenizer.json. The rules are loaded only for files that say more than a plain spec does. @throws StonechatError `bad-file`, `unsupported`. */
+export async function specFromHuggingFace(json: Json, companions: Companions = {}): Promise<TokenizerSpec> {
+  const { spec, plain, kernels } = readPlainly(json, companions);
+  if (plain) return spec;
+  const { readRules } = await import('./rules/index.js');
+  return { ...spec, rules: readRules(json, { tokens: spec.tokens.toArray(), added: spec.added, kernels }) };
 }
 
-/** A Hugging Face tokenizer.json. @throws StonechatError `bad-file`, `unsupported`. */
-export function specFromHuggingFace(json: Json, companions: Companions = {}): TokenizerSpec {
+/** What a spec can say of the file; whether that is all (`plain`), and whether the kernels can merge its words. */
+function readPlainly(json: Json, companions: Companions): { spec: TokenizerSpec; plain: boolean; kernels: boolean } {
   const model = json.get('model');
   const kind = modelKind(model);
-  const pipe = emptyPipeline();
-  readNormalizer(json.get('normalizer'), pipe);
-  readPreTokenizer(json.get('pre_tokenizer'), pipe, kind === 'BPE');
-  const decoder = readDecoder(json.get('decoder'));
-  if (decoder.byteLevel && kind === 'BPE') pipe.byteLevel = true;
-  const added = addedTokens(json.get('added_tokens'));
-  const { texts, types, scores } = readVocabulary(model, kind, added);
-  const tokens = StringList.from(texts);
-  const names = new Names(companions, texts, types);
-  const around = readTemplate(json.get('post_processor')) ?? names.around();
-  const unk = kind === 'Unigram' ? (model.get('unk_id').exists ? model.get('unk_id').id() : undefined) : names.id(model.get('unk_token').text(kind === 'WordPiece' ? '[UNK]' : ''));
-  const common = { tokens, types, added, normalise: pipe.normalise, prefix: pipe.prefix, ...around, ...names.ids(around), ...(unk === undefined ? {} : { unk }) };
+  const pipe = readPipeline(json, kind);
+  const { tokens, added, types, idOf } = readTokens(json, kind, companions);
+  const names = new Names(companions, idOf, added, tokens.length);
+  const around = names.around() ?? readTemplate(json.get('post_processor'));
+  const unk = kind === 'Unigram' ? optionalId(model.get('unk_id')) : idOf(model.get('unk_token').text(kind === 'WordPiece' ? '[UNK]' : ''));
   const chatTemplate = companions.chatTemplate ?? templateOf(companions.config);
-  const rest = { ...common, ...(chatTemplate === undefined ? {} : { chatTemplate }), dropLeadingSpace: decoder.dropLeadingSpace };
-  if (kind === 'BPE') return { kind: 'bpe', ...rest, ...bpe(model, pipe) };
-  if (kind === 'Unigram') return { kind: 'unigram', ...rest, split: { steps: pipe.steps }, model: { model: 'unigram', scores: scores!, byteFallback: model.get('byte_fallback').flag(false) } satisfies UnigramModel };
-  return { kind: 'wordpiece', ...rest, split: { steps: pipe.steps }, model: wordPiece(model), dropLeadingSpace: true };
+  const split = splitterOf(pipe, pipe.marked ? AT_SPACES : WHOLE);
+  const facts = { json, pipe, split, added, idOf };
+  const kernels = kind === 'BPE' && mergesInKernels(facts);
+  const spec: TokenizerSpec = {
+    kind: kind.toLowerCase(), tokens, types, added, normalise: pipe.normalise, prefix: pipe.prefix, split, beyond: [...pipe.names, ...pipe.beyond, ...beyondModel(model)],
+    ...around, ...names.ids(around), ...(unk === undefined ? {} : { unk }), ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    dropLeadingSpace: readDecoder(json.get('decoder')).dropLeadingSpace,
+    model: kind === 'BPE' ? mergeModel(model, pipe) : { model: 'rules' },
+  };
+  return { spec, plain: kind === 'BPE' && isPlain(facts), kernels };
 }
 
-type Kind = 'BPE' | 'Unigram' | 'WordPiece';
+type Kind = 'BPE' | 'Unigram' | 'WordPiece' | 'WordLevel';
 
 /** Old files leave the type out. */
 function modelKind(model: Json): Kind {
   const type = model.get('type').text(model.get('merges').exists ? 'BPE' : model.get('vocab').isList() ? 'Unigram' : 'WordPiece');
-  if (type === 'BPE' || type === 'Unigram' || type === 'WordPiece') return type;
-  throw model.get('type').unsupported('BPE, Unigram or WordPiece');
+  if (type === 'BPE' || type === 'Unigram' || type === 'WordPiece' || type === 'WordLevel') return type;
+  throw model.get('type').unsupported('BPE, Unigram, WordPiece or WordLevel');
 }
 
-function addedTokens(list: Json): AddedToken[] {
-  return list.list().map((token) => ({
-    id: token.get('id').id(),
-    content: token.get('content').text(),
-    special: token.get('special').flag(false),
-    lstrip: token.get('lstrip').flag(false),
-    rstrip: token.get('rstrip').flag(false),
-    singleWord: token.get('single_word').flag(false),
-    normalized: token.get('normalized').flag(!token.get('special').flag(false)),
-  }));
+const optionalId = (json: Json): number | undefined => (json.exists ? json.id() : undefined);
+
+/** What one merge list cannot say. @throws StonechatError `unsupported` for dropout: ids that change from call to call. */
+function beyondModel(model: Json): string[] {
+  if (model.get('dropout').number(0)) throw model.get('dropout').unsupported('no dropout');
+  return ['continuing_subword_prefix', 'end_of_word_suffix'].filter((key) => model.get(key).text('') && model.get('merges').exists);
 }
 
-function readVocabulary(model: Json, kind: Kind, added: readonly AddedToken[]): { texts: string[]; types: Uint8Array; scores?: Float64Array } {
-  const texts: string[] = [];
-  const scores: number[] = [];
-  const vocab = model.get('vocab');
-  if (kind === 'Unigram') {
-    vocab.rawList().forEach((entry, id) => {
-      if (!Array.isArray(entry) || typeof entry[0] !== 'string' || typeof entry[1] !== 'number') throw vocab.wrong(`[token, score] in place ${id}`);
-      texts.push(entry[0]);
-      scores.push(entry[1]);
-    });
-  } else {
-    for (const [token, id] of vocab.rawEntries()) {
-      if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id > 1 << 22) throw vocab.wrong(`an id for ${JSON.stringify(token)}`);
-      texts[id] = token;
-    }
-  }
+function readPipeline(json: Json, kind: Kind): Pipeline {
+  const pipe = emptyPipeline();
+  readNormalizer(json.get('normalizer'), pipe);
+  readPreTokenizer(json.get('pre_tokenizer'), pipe, kind === 'BPE');
+  if (kind === 'BPE' && !pipe.byteLevel && readDecoder(json.get('decoder')).byteLevel) pipe.byteLevel = pipe.lettersEarly = true;
+  return pipe;
+}
+
+interface Tokens {
+  tokens: StringList;
+  types: Uint8Array;
+  added: readonly AddedToken[];
+  /** Of the model's own vocabulary and the added tokens. */
+  idOf: (token: string) => number | undefined;
+}
+
+/** The vocabulary and the added tokens, which keep their ids there or get the next ones. */
+function readTokens(json: Json, kind: Kind, companions: Companions): Tokens {
+  const model = json.get('model');
+  const { texts, count, idOf } = readVocabulary(model.get('vocab'), kind);
+  const added = readAddedTokens(json.get('added_tokens'), companions, new AddedTokens(idOf, count));
   for (const { id, content } of added) texts[id] = content;
   for (let id = 0; id < texts.length; id++) texts[id] ??= '';
-  if (!texts.length) throw vocab.wrong('a vocabulary');
-  const types = tokenTypes(texts, model, added);
-  return kind === 'Unigram' ? { texts, types, scores: Float64Array.from(texts, (_, id) => scores[id] ?? 0) } : { texts, types };
+  if (!texts.length) throw model.get('vocab').wrong('a vocabulary');
+  const ids = new Map(added.map(({ content, id }) => [content, id]));
+  return { tokens: StringList.from(texts), added, types: tokenTypes(texts, model, added, idOf), idOf: (token) => ids.get(token) ?? idOf(token) };
 }
 
-function tokenTypes(tokens: readonly string[], model: Json, added: readonly AddedToken[]): Uint8Array {
+/** By id. `count`: how many tokens there are, which is the next free id. */
+function readVocabulary(vocab: Json, kind: Kind): { texts: string[]; count: number; idOf: Tokens['idOf'] } {
+  if (kind === 'Unigram') return readScored(vocab);
+  const texts: string[] = [];
+  const entries = vocab.rawEntries();
+  for (const [token, id] of entries) {
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id > 1 << 22) throw vocab.wrong(`an id for ${JSON.stringify(token)}`);
+    texts[id] = token;
+  }
+  return { texts, count: entries.length, idOf: (token) => optionalId(vocab.get(token)) };
+}
+
+function readScored(vocab: Json): { texts: string[]; count: number; idOf: Tokens['idOf'] } {
+  const texts: string[] = [];
+  vocab.rawList().forEach((entry, id) => {
+    if (!Array.isArray(entry) || typeof entry[0] !== 'string' || typeof entry[1] !== 'number') throw vocab.wrong(`[token, score] in place ${id}`);
+    texts.push(entry[0]);
+  });
+  const ids = new Map(texts.map((token, id) => [token, id]));
+  return { texts, count: texts.length, idOf: (token) => ids.get(token) };
+}
+
+/** Tokens that are added but not special stay normal where the vocabulary has them: merges may form them. */
+function tokenTypes(tokens: readonly string[], model: Json, added: readonly AddedToken[], idOf: Tokens['idOf']): Uint8Array {
   const fallback = model.get('byte_fallback').flag(false);
   const types = Uint8Array.from(tokens, (token) => (fallback && /^<0x[0-9A-F]{2}>$/.test(token) ? TOKEN.byte : TOKEN.normal));
-  for (const { id, special } of added) types[id] = special ? TOKEN.control : TOKEN.userDefined;
+  for (const { id, content, special } of added) if (special || idOf(content) === undefined) types[id] = special ? TOKEN.control : TOKEN.userDefined;
   return types;
 }
 
-function bpe(model: Json, pipe: Pipeline): { split: Splitter; model: MergeModel } {
-  for (const key of ['continuing_subword_prefix', 'end_of_word_suffix']) {
-    if (model.get(key).text('')) throw model.get(key).unsupported('no affixes');
-  }
-  const writing = pipe.byteLevel ? 'alphabet' : pipe.marked ? 'marked' : 'plain';
+function mergeModel(model: Json, pipe: Pipeline): MergeModel {
   return {
-    split: splitterOf(pipe, writing === 'marked' ? AT_SPACES : WHOLE),
-    model: {
-      model: 'merge',
-      symbols: pipe.byteLevel ? 'bytes' : 'characters',
-      writing,
-      merges: readMerges(model.get('merges')),
-      ignoreMerges: model.get('ignore_merges').flag(false),
-      fuseUnknown: model.get('fuse_unk').flag(false),
-    },
+    model: 'merge',
+    symbols: pipe.byteLevel ? 'bytes' : 'characters',
+    writing: pipe.byteLevel ? 'alphabet' : pipe.marked ? 'marked' : 'plain',
+    merges: readMerges(model.get('merges')),
+    ignoreMerges: model.get('ignore_merges').flag(false),
+    fuseUnknown: model.get('fuse_unk').flag(false),
   };
 }
 
@@ -121,23 +137,29 @@ function readMerges(json: Json): Merges {
   return pairs ? (merges as [string, string][]) : StringList.from(merges as string[]);
 }
 
-function wordPiece(model: Json): WordPieceModel {
-  return { model: 'wordpiece', mark: model.get('continuing_subword_prefix').text('##'), marks: 'continuation', longestWord: model.get('max_input_chars_per_word').number(100) };
-}
-
-/** Ids around one text: TemplateProcessing, BERT's and RoBERTa's, the last of a sequence. */
-function readTemplate(json: Json): { before: number[]; after: number[] } | undefined {
-  if (!json.exists) return undefined;
+/** Ids around one text: TemplateProcessing, BERT's and RoBERTa's; of a sequence each around what the one before made. */
+function readTemplate(json: Json): { before: number[]; after: number[] } {
+  if (!json.exists) return NONE;
   const type = json.get('type').text();
-  if (type === 'Sequence') return json.get('processors').list().map(readTemplate).findLast((found) => found);
+  if (type === 'Sequence') {
+    const parts = json.get('processors').list().map(readTemplate);
+    return { before: parts.toReversed().flatMap(({ before }) => before), after: parts.flatMap(({ after }) => after) };
+  }
   if (type === 'BertProcessing' || type === 'RobertaProcessing') {
     const id = (key: string) => new Json(json.get(key).rawList()[1], `${type}.${key}`).id();
     return { before: [id('cls')], after: [id('sep')] };
   }
-  if (type !== 'TemplateProcessing') return undefined;
+  if (type === 'ByteLevel') return NONE;
+  if (type !== 'TemplateProcessing') throw json.get('type').unsupported('a known post-processor');
+  return aroundText(json);
+}
+
+function aroundText(json: Json): { before: number[]; after: number[] } {
   const around = { before: [] as number[], after: [] as number[] };
+  const parts = json.get('single').list();
+  if (parts.filter((part) => part.get('Sequence').exists).length !== 1) throw json.get('single').unsupported('a template with one text');
   let side: 'before' | 'after' = 'before';
-  for (const part of json.get('single').list()) {
+  for (const part of parts) {
     if (part.get('Sequence').exists) side = 'after';
     else around[side].push(...json.get('special_tokens').get(part.get('SpecialToken').get('id').text()).get('ids').list().map((id) => id.id()));
   }
@@ -145,48 +167,47 @@ function readTemplate(json: Json): { before: number[]; after: number[] } | undef
 }
 
 const BOS_NAMES = ['<s>', '<|begin_of_text|>', '<bos>', '<|startoftext|>', '<|begin▁of▁sentence|>', '<｜begin▁of▁sentence｜>', '[CLS]'];
+const NONE = { before: [], after: [] };
 
 /** Special tokens by role, from the companions or their usual names. */
 class Names {
-  constructor(private readonly companions: Companions, private readonly tokens: readonly string[], private readonly types: Uint8Array) {}
+  constructor(private readonly companions: Companions, private readonly idOf: Tokens['idOf'], private readonly added: readonly AddedToken[], private readonly size: number) {}
 
-  id(token: string): number | undefined {
-    const id = token ? this.tokens.indexOf(token) : -1;
-    return id < 0 ? undefined : id;
-  }
-
-  around(): { before: number[]; after: number[] } {
+  /** Where tokenizer_config.json says what is added, the post-processor does not count (transformers 5). */
+  around(): { before: number[]; after: number[] } | undefined {
     const { config } = this.companions;
-    const bos = config?.get('add_bos_token').flag(false) ? this.role('bos_token') : undefined;
-    const eos = config?.get('add_eos_token').flag(false) ? this.role('eos_token') : undefined;
-    return { before: bos === undefined ? [] : [bos], after: eos === undefined ? [] : [eos] };
+    const flags = ['add_bos_token', 'add_eos_token'].map((key) => config?.get(key));
+    if (!flags.some((flag) => flag?.exists)) return undefined;
+    const [before, after] = ['bos_token', 'eos_token'].map((role, i) => (flags[i]!.flag(false) ? [this.role(role)].filter((id) => id !== undefined) : []));
+    return { before: before!, after: after! };
   }
 
   ids({ before }: { before: readonly number[] }): { bos?: number; eos?: number; stop: number[] } {
-    const ends = this.generationEnds();
+    const ends = this.ends();
     const bos = this.role('bos_token') ?? before[0] ?? this.first(BOS_NAMES);
     const eos = this.role('eos_token') ?? ends[0] ?? this.first([...STOP_NAMES]);
     return { ...(bos === undefined ? {} : { bos }), ...(eos === undefined ? {} : { eos }), stop: ends };
   }
 
-  private generationEnds(): number[] {
-    const ends = this.companions.generation?.get('eos_token_id');
-    if (!ends?.exists) return [];
-    return (ends.isList() ? ends.list() : [ends]).map((end) => end.id()).filter((id) => id < this.types.length);
+  /** Of generation_config.json, or where there is none of config.json: a number or a list. */
+  private ends(): number[] {
+    const { generation, model } = this.companions;
+    const source = generation ? generation.get('eos_token_id') : [model?.get('eos_token_id'), model?.get('text_config').get('eos_token_id')].find((one) => one?.exists);
+    if (!source?.exists) return [];
+    return (source.isList() ? source.list() : [source]).map((end) => end.id()).filter((id) => id < this.size);
   }
 
   /** The id of `bos_token` …: text, or an object with the text as content. */
   private role(name: string): number | undefined {
-    for (const source of [this.companions.config, this.companions.special]) {
-      const value = source?.get(name);
-      if (value?.exists) return this.id(value.isText() ? value.text() : value.get('content').text(''));
+    for (const source of roleSources(this.companions)) {
+      const value = source.get(name);
+      if (value.exists) return this.idOf(value.isText() ? value.text() : value.get('content').text(''));
     }
     return undefined;
   }
 
   private first(names: readonly string[]): number | undefined {
-    const id = this.tokens.findIndex((token, at) => this.types[at] === TOKEN.control && names.includes(token));
-    return id < 0 ? undefined : id;
+    return this.added.find(({ content, special }) => special && names.includes(content))?.id;
   }
 }
 
@@ -200,7 +221,7 @@ function templateOf(config: Json | undefined): string | undefined {
 }
 
 /** vocab.json and merges.txt of older byte-level models, as the tokenizer.json that they mean. */
-export function specFromVocabulary(vocab: Json, mergesText: string, companions: Companions): TokenizerSpec {
+export async function specFromVocabulary(vocab: Json, mergesText: string, companions: Companions): Promise<TokenizerSpec> {
   const merges = mergesText.split(/\r?\n/).filter((line) => line && !line.startsWith('#version'));
   const entries = vocab.rawEntries();
   const special = entries.filter(([token]) => /^<\|?[\w ]+\|?>$/.test(token) && [...token].every((char) => BYTE_LETTERS.includes(char.charCodeAt(0))));

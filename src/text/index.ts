@@ -17,7 +17,7 @@ export type { KernelSource } from './engine.js';
 export type { EncodeOptions, TextStream, Tokenizer } from './types.js';
 
 /** Files that may lie beside a tokenizer file and say more about it. */
-const COMPANIONS = ['tokenizer_config.json', 'generation_config.json', 'special_tokens_map.json', 'chat_template.jinja', 'chat_template.json', 'merges.txt'] as const;
+const COMPANIONS = ['tokenizer_config.json', 'generation_config.json', 'special_tokens_map.json', 'chat_template.jinja', 'chat_template.json', 'merges.txt', 'config.json', 'added_tokens.json'] as const;
 type CompanionFiles = Partial<Record<(typeof COMPANIONS)[number], Uint8Array>>;
 type Sibling = ModelFile['sibling'];
 
@@ -76,16 +76,16 @@ async function readCompanions(sibling: Sibling): Promise<CompanionFiles> {
 }
 
 /** Malformed files are refused where they are read; should one slip through, it is still a file that cannot be used. */
-function guarded<T>(name: string, read: () => T): T {
+async function guarded<T>(name: string, read: () => T | Promise<T>): Promise<T> {
   try {
-    return read();
+    return await read();
   } catch (cause) {
     if (cause instanceof StonechatError || !(cause instanceof TypeError || cause instanceof RangeError || cause instanceof SyntaxError)) throw cause;
     throw new StonechatError({ code: 'bad-file', expected: `a tokenizer in ${name}`, found: cause.message, remedy: 'The file is damaged; download it again.', cause });
   }
 }
 
-function readSpec(name: string, bytes: Uint8Array, companions: CompanionFiles): TokenizerSpec {
+function readSpec(name: string, bytes: Uint8Array, companions: CompanionFiles): TokenizerSpec | Promise<TokenizerSpec> {
   const base = name.split(/[\\/]/).at(-1)!.toLowerCase();
   const opening = String.fromCharCode(...bytes.subarray(0, 64)).trimStart();
   if (opening.startsWith('{') || base.endsWith('.json')) return fromJson(base, bytes, companions);
@@ -102,7 +102,7 @@ function readSpec(name: string, bytes: Uint8Array, companions: CompanionFiles): 
   });
 }
 
-function fromJson(base: string, bytes: Uint8Array, companions: CompanionFiles): TokenizerSpec {
+async function fromJson(base: string, bytes: Uint8Array, companions: CompanionFiles): Promise<TokenizerSpec> {
   const json = Json.parse(decode(bytes), base);
   if (json.get('model').get('vocab').exists) return specFromHuggingFace(json, parseCompanions(companions));
   const merges = companions['merges.txt'];
@@ -117,11 +117,14 @@ function fromJson(base: string, bytes: Uint8Array, companions: CompanionFiles): 
 
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-function parseCompanions(files: CompanionFiles): Companions {
-  const parse = (name: keyof CompanionFiles) => (files[name] ? Json.parse(decode(files[name]), name) : undefined);
-  const template = files['chat_template.jinja'] ? decode(files['chat_template.jinja']) : parse('chat_template.json')?.get('chat_template').text();
+function parseCompanions(given: CompanionFiles): Companions {
+  const parse = (name: keyof CompanionFiles) => (given[name] ? Json.parse(decode(given[name]), name) : undefined);
+  const template = given['chat_template.jinja'] ? decode(given['chat_template.jinja']) : parse('chat_template.json')?.get('chat_template').text();
   const config = parse('tokenizer_config.json');
   const generation = parse('generation_config.json');
   const special = parse('special_tokens_map.json');
-  return { ...(config ? { config } : {}), ...(generation ? { generation } : {}), ...(special ? { special } : {}), ...(template === undefined ? {} : { chatTemplate: template }) };
+  const model = parse('config.json');
+  const added = parse('added_tokens.json');
+  const files = Object.entries({ config, generation, special, model, added }).filter(([, json]) => json);
+  return { ...Object.fromEntries(files), ...(template === undefined ? {} : { chatTemplate: template }) };
 }

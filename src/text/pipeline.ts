@@ -21,9 +21,17 @@ export interface Pipeline {
   marked: boolean;
   /** … from before the first step on. */
   markedEarly: boolean;
+  /** Bytes are letters before the last step. */
+  lettersEarly: boolean;
+  /** What the other fields do not say, by its name in the file: such a file is carried out by rules/. */
+  beyond: string[];
+  /** What `normalise` does, by the names in the file. */
+  names: string[];
 }
 
-export const emptyPipeline = (): Pipeline => ({ normalise: [], prefix: { when: 'never' }, steps: [], patterns: [], byteLevel: false, marked: false, markedEarly: false });
+export const emptyPipeline = (): Pipeline => ({
+  normalise: [], prefix: { when: 'never' }, steps: [], patterns: [], byteLevel: false, marked: false, markedEarly: false, lettersEarly: false, beyond: [], names: [],
+});
 
 /** The splitter of all steps; `unsplit` where there are none. */
 export function splitterOf({ steps, patterns, markedEarly: marked }: Pipeline, unsplit: Splitter): Splitter {
@@ -32,11 +40,14 @@ export function splitterOf({ steps, patterns, markedEarly: marked }: Pipeline, u
   return scanner ? { steps, scanner } : { steps, marked };
 }
 
-/** @throws StonechatError `unsupported` for a normaliser that is not known. */
+/** Normalizers that no field has a place for go to `beyond`. */
 export function readNormalizer(json: Json, pipe: Pipeline): void {
   if (!json.exists) return;
   const type = json.get('type').text();
-  const add = (step: Normaliser) => void pipe.normalise.push(step);
+  const add = (step: Normaliser) => {
+    pipe.normalise.push(step);
+    pipe.names.push(`normalizer ${type}`);
+  };
   if (type === 'Sequence') json.get('normalizers').list().forEach((inner) => readNormalizer(inner, pipe));
   else if (/^NFK?[CD]$/.test(type)) add((text) => text.normalize(type));
   else if (type === 'Lowercase') add((text) => text.toLowerCase());
@@ -46,9 +57,9 @@ export function readNormalizer(json: Json, pipe: Pipeline): void {
   else if (type === 'Precompiled') add(charsmap(fromBase64(json.get('precompiled_charsmap'))));
   else if (type === 'Prepend') readPrepend(json.get('prepend').text(), pipe);
   else if (type === 'Replace') readReplace(json, pipe);
-  else if (type === 'ByteLevel') pipe.byteLevel = true;
+  else if (type === 'ByteLevel') pipe.byteLevel = pipe.lettersEarly = true;
   else if (type === 'BertNormalizer') add(bertNormaliser(bertOptions(json)));
-  else throw json.get('type').unsupported('a known normalizer');
+  else pipe.beyond.push(`normalizer ${type}`);
 }
 
 function bertOptions(json: Json) {
@@ -63,14 +74,13 @@ const strip = (left: boolean, right: boolean): Normaliser => (text) => {
 
 function readPrepend(prepend: string, pipe: Pipeline): void {
   if (prepend === MARK || prepend === ' ') pipe.prefix = { when: 'always' };
-  else pipe.normalise.push((text) => (text ? prepend + text : text));
+  else pipe.beyond.push(`normalizer Prepend ${JSON.stringify(prepend)}`);
 }
 
 function readReplace(json: Json, pipe: Pipeline): void {
-  const pattern = readPattern(json.get('pattern'));
-  const content = json.get('content').text();
-  if (pattern.source === ' ' && content === MARK) pipe.marked = pipe.markedEarly = true;
-  else pipe.normalise.push((text) => text.replace(pattern, () => content));
+  const { pattern, content } = { pattern: json.get('pattern'), content: json.get('content').text() };
+  if (pattern.get('String').text('') === ' ' && content === MARK) pipe.marked = pipe.markedEarly = true;
+  else pipe.beyond.push(`normalizer Replace ${pattern.get('Regex').text(pattern.get('String').text(''))}`);
 }
 
 function readPattern(json: Json): RegExp {
@@ -82,10 +92,11 @@ const BEHAVIOURS: Record<string, Behaviour> = {
   Removed: 'removed', Isolated: 'isolated', MergedWithPrevious: 'mergedWithPrevious', MergedWithNext: 'mergedWithNext', Contiguous: 'contiguous',
 };
 
-/** `merged`: for a BPE. @throws StonechatError `unsupported` for a pre-tokenizer that is not known. */
+/** `merged`: for a BPE. Pre-tokenizers that are no steps go to `beyond`. */
 export function readPreTokenizer(json: Json, pipe: Pipeline, merged: boolean): void {
   if (!json.exists) return;
   const type = json.get('type').text();
+  if (pipe.byteLevel && type !== 'Sequence') pipe.lettersEarly = true;
   const add = (step: Step, pattern?: string) => {
     pipe.steps.push(step);
     pipe.patterns = pattern === undefined ? undefined : pipe.patterns && [...pipe.patterns, pattern];
@@ -100,7 +111,7 @@ export function readPreTokenizer(json: Json, pipe: Pipeline, merged: boolean): v
   else if (type === 'WhitespaceSplit') add(cut(SPACES, 'removed'));
   else if (type === 'BertPreTokenizer') [cut(SPACES, 'removed'), cut(BERT_PUNCTUATION)].forEach((step) => add(step));
   else if (type === 'CharDelimiterSplit') add(cut(literalPattern(json.get('delimiter').text()), 'removed'));
-  else throw json.get('type').unsupported('a known pre-tokenizer');
+  else pipe.beyond.push(`pre-tokenizer ${type}`);
 }
 
 type Add = (step: Step, pattern?: string) => void;
@@ -143,7 +154,8 @@ function readMetaspace(json: Json, pipe: Pipeline, merged: boolean, add: Add): v
   const scheme = json.get('prepend_scheme').text(json.get('add_prefix_space').flag(true) ? 'always' : 'never');
   if (scheme !== 'always' && scheme !== 'first' && scheme !== 'never') throw json.get('prepend_scheme').wrong('always, first or never');
   const split = json.get('split').flag(true);
-  if (merged && !pipe.steps.length) {
+  if (json.get('replacement').text(MARK) !== MARK) pipe.beyond.push('pre-tokenizer Metaspace with another mark');
+  else if (merged && !pipe.steps.length) {
     pipe.marked = pipe.markedEarly = true;
     pipe.prefix = { when: scheme, unlessSpace: true };
   } else {
@@ -174,7 +186,7 @@ export function readDecoder(json: Json): { byteLevel: boolean; dropLeadingSpace:
   return found;
 }
 
-function fromBase64(json: Json): Uint8Array {
+export function fromBase64(json: Json): Uint8Array {
   try {
     return Uint8Array.from(atob(json.text('')), (char) => char.charCodeAt(0));
   } catch (cause) {

@@ -1,5 +1,7 @@
 import type { StringList } from '../files/strings.js';
+import type { Ids } from './ids.js';
 import type { Splitter } from './split.js';
+import type { TextStream } from './types.js';
 
 /** Kinds of token, by their numbers in GGUF's `tokenizer.ggml.token_type`. */
 export const TOKEN = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
@@ -88,6 +90,24 @@ export interface GreedyModel {
   tokenBytes: readonly Uint8Array[];
 }
 
+/** A model that only rules/ knows. */
+export interface RulesModel {
+  model: 'rules';
+}
+
+/** A tokenizer.json carried out rule by rule: what prefix, split and model say is then not all. */
+export interface TextRules {
+  /** The kernels merge the words as they are; otherwise `encode` does. */
+  readonly inKernels: boolean;
+  /** The ids of added tokens, and between them the words of normalised text. */
+  fragments(text: string, parseSpecial: boolean): (number | string[])[];
+  encode(words: readonly string[], parseSpecial: boolean, ids: Ids): void;
+  decode(ids: Iterable<number>, special: boolean): string;
+  /** What a token stands for in the middle of a text. */
+  bytes(id: number): Uint8Array;
+  stream(special: boolean, previous: Iterable<number>): TextStream;
+}
+
 /** A tokenizer as data, whatever file it came from. */
 export interface TokenizerSpec {
   kind: string;
@@ -100,7 +120,10 @@ export interface TokenizerSpec {
   /** A space put before the text (or each piece of it between special tokens). */
   prefix: { when: 'never' | 'first' | 'always'; unlessSpace?: boolean };
   split: Splitter;
-  model: MergeModel | UnigramModel | WordPieceModel | GreedyModel;
+  model: MergeModel | UnigramModel | WordPieceModel | GreedyModel | RulesModel;
+  rules?: TextRules;
+  /** What the file asks for beside prefix, split and model, by its names there: what other formats may have no word for. */
+  beyond?: readonly string[];
   /** Ids that addSpecial puts before and after. */
   before: readonly number[];
   after: readonly number[];

@@ -5,12 +5,28 @@ import type { AddedToken } from './spec.js';
 /** A stretch of text, or the id of a token found in it. */
 export type Fragment = string | number;
 
-const WORD_BEFORE = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]$/u;
-const WORD_AFTER = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]/u;
-const SPACES_BEFORE = /\p{White_Space}+$/u;
-const SPACES_AFTER = /^\p{White_Space}+/u;
+/** What Rust's tokenizers take for a word character: what single_word looks at. */
+const WORD_BEFORE = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
+const WORD_AFTER = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
+const isSpace = (unit: number): boolean =>
+  unit === 0x20 || (unit >= 9 && unit <= 13) || (unit > 0x7f && (unit === 0x85 || unit === 0xa0 || unit === 0x1680 || (unit >= 0x2000 && unit <= 0x200a) || OTHER_SPACES.includes(unit)));
+const OTHER_SPACES = [0x2028, 0x2029, 0x202f, 0x205f, 0x3000];
 
-/** Finds tokens in text: the leftmost first, of those that start together the longest. */
+/** Where the white space (of Unicode) that ends at `to` begins, not before `from`. */
+export function spacesStart(text: string, to: number, from = 0): number {
+  let at = to;
+  while (at > from && isSpace(text.charCodeAt(at - 1))) at--;
+  return at;
+}
+
+/** Where the white space that begins at `from` ends. */
+export function spacesEnd(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && isSpace(text.charCodeAt(at))) at++;
+  return at;
+}
+
+/** Finds tokens in text as Hugging Face's tokenizers do: the leftmost first, of those that start together the longest. */
 export class TokenFinder {
   private readonly pattern: RegExp | undefined;
   private readonly byContent: Map<string, AddedToken>;
@@ -21,23 +37,27 @@ export class TokenFinder {
     if (longestFirst.length) this.pattern = new RegExp(longestFirst.map(escapeLiteral).join('|'), 'gu');
   }
 
+  /** All of the text: tokens, and what lies between them. */
   find(text: string): Fragment[] {
-    if (!this.pattern || !text) return text ? [text] : [];
-    const out: Fragment[] = [];
+    return this.pattern && text ? this.locate(text).map(({ from, to, id }) => id ?? text.slice(from, to)) : text ? [text] : [];
+  }
+
+  /** The same as places. A token may begin before the one in front of it ends: the white space that one took may be its beginning. */
+  locate(text: string): { from: number; to: number; id?: number }[] {
+    if (!this.pattern || !text) return text ? [{ from: 0, to: text.length }] : [];
+    const out: { from: number; to: number; id?: number }[] = [];
     let done = 0;
     this.pattern.lastIndex = 0;
     for (let found = this.pattern.exec(text); found; found = this.pattern.exec(text)) {
       const token = this.byContent.get(found[0])!;
       const end = found.index + found[0].length;
       if (token.singleWord && adjoinsWord(text, found.index, end)) continue;
-      let before = text.slice(done, found.index);
-      if (token.lstrip) before = before.replace(SPACES_BEFORE, '');
-      if (before) out.push(before);
-      out.push(token.id);
-      done = token.rstrip ? end + (SPACES_AFTER.exec(text.slice(end))?.[0].length ?? 0) : end;
-      this.pattern.lastIndex = done;
+      const from = token.lstrip ? spacesStart(text, found.index, done) : found.index;
+      if (from > done) out.push({ from: done, to: from });
+      done = token.rstrip ? spacesEnd(text, end) : end;
+      out.push({ from, to: done, id: token.id });
     }
-    if (done < text.length) out.push(text.slice(done));
+    if (done < text.length) out.push({ from: done, to: text.length });
     return out;
   }
 }

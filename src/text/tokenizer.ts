@@ -4,8 +4,8 @@ import { MergeEngine, type KernelSource } from './engine.js';
 import { GreedyEncoder } from './greedy.js';
 import { Ids } from './ids.js';
 import { namedStops, TokenFinder, type Fragment } from './special.js';
-import { TOKEN, type MergeModel, type TokenizerSpec, type WordPieceModel } from './spec.js';
-import { splitText } from './split.js';
+import { TOKEN, type MergeModel, type TextRules, type TokenizerSpec, type WordPieceModel } from './spec.js';
+import { SCAN, splitText } from './split.js';
 import type { EncodeOptions, TextStream, Tokenizer } from './types.js';
 import { UnigramEncoder } from './unigram.js';
 import { WordPieceEncoder } from './wordpiece.js';
@@ -18,6 +18,8 @@ export function createTokenizer(spec: TokenizerSpec, kernels: KernelSource): Tok
 /** What a model makes of normalised text, and what its tokens stand for. */
 interface Model {
   encode(text: string, first: boolean, ids: Ids): void;
+  /** Text that is split already. */
+  words(words: readonly string[], ids: Ids): void;
   bytes(id: number): Uint8Array;
 }
 
@@ -50,13 +52,28 @@ class SpecTokenizer implements Tokenizer {
     this.added = new Map(spec.added.map(({ id, special }) => [id, special]));
     const named = namedStops(spec.added);
     this.stopIds = new Set([...(spec.eos === undefined ? [] : [spec.eos]), ...(spec.stop ?? []), ...named]);
-    this.model = spec.model.model === 'merge' ? mergeModel(spec, spec.model, kernels) : scriptModel(spec);
+    this.model = spec.model.model === 'merge' && (!spec.rules || spec.rules.inKernels) ? mergeModel(spec, spec.model, kernels) : scriptModel(spec);
   }
 
   encode(text: string, { addSpecial = true, parseSpecial = false }: EncodeOptions = {}): Int32Array {
     if (typeof text !== 'string') throw notText(text);
     const ids = new Ids((text.length >> 2) + 8);
     if (addSpecial) ids.append(this.spec.before);
+    if (this.spec.rules) this.encodeByRules(this.spec.rules, text, parseSpecial, ids);
+    else this.encodePlainly(text, parseSpecial, ids);
+    if (addSpecial) ids.append(this.spec.after);
+    return ids.finish();
+  }
+
+  private encodeByRules(rules: TextRules, text: string, parseSpecial: boolean, ids: Ids): void {
+    for (const fragment of rules.fragments(text, parseSpecial)) {
+      if (typeof fragment === 'number') ids.push(fragment);
+      else if (rules.inKernels) this.model.words(fragment, ids);
+      else rules.encode(fragment, parseSpecial, ids);
+    }
+  }
+
+  private encodePlainly(text: string, parseSpecial: boolean, ids: Ids): void {
     let first = true;
     for (const outer of this.find(text, parseSpecial, false)) {
       const inner = typeof outer === 'number' ? [outer] : this.find(this.normalise(outer), parseSpecial, true);
@@ -66,11 +83,10 @@ class SpecTokenizer implements Tokenizer {
         first = false;
       }
     }
-    if (addSpecial) ids.append(this.spec.after);
-    return ids.finish();
   }
 
   decode(ids: Iterable<number>, { special = false }: { special?: boolean } = {}): string {
+    if (this.spec.rules) return this.spec.rules.decode(this.checked(ids), special);
     let bytes = new Uint8Array(256);
     let used = 0;
     for (const id of ids) {
@@ -106,6 +122,7 @@ class SpecTokenizer implements Tokenizer {
 
   /** The same, perhaps in memory that the next encode changes. */
   private view(id: number): Uint8Array {
+    if (this.spec.rules) return this.spec.rules.bytes(id);
     const content = this.contents.get(id);
     if (content !== undefined) return utf8.encode(content);
     const type = this.spec.types[id];
@@ -120,6 +137,7 @@ class SpecTokenizer implements Tokenizer {
   }
 
   stream({ special = false, previous = [] }: { special?: boolean; previous?: Iterable<number> } = {}): TextStream {
+    if (this.spec.rules) return this.streamByRules(this.spec.rules.stream(special, this.checked(previous)));
     let atStart = this.spec.dropLeadingSpace;
     for (const id of previous) if (atStart && this.visible(id, special) && this.view(id).length) atStart = false;
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -135,6 +153,23 @@ class SpecTokenizer implements Tokenizer {
       },
       flush: () => decoder.decode(),
     };
+  }
+
+  private streamByRules({ push, flush }: TextStream): TextStream {
+    return {
+      push: (id) => {
+        this.check(id);
+        return push(id);
+      },
+      flush,
+    };
+  }
+
+  private *checked(ids: Iterable<number>): Iterable<number> {
+    for (const id of ids) {
+      this.check(id);
+      yield id;
+    }
   }
 
   /** The vocabulary's own writing; vocabularies of bytes are shown in GPT-2's alphabet. */
@@ -163,8 +198,7 @@ class SpecTokenizer implements Tokenizer {
     const key = `${parseSpecial} ${normalized}`;
     let finder = this.finders.get(key);
     if (!finder) {
-      const late = (token: { normalized: boolean }) => token.normalized && this.spec.normalise.length > 0;
-      const wanted = this.spec.added.filter((token) => (parseSpecial || !token.special) && late(token) === normalized);
+      const wanted = this.spec.added.filter((token) => (parseSpecial || !token.special) && token.normalized === normalized);
       finder = new TokenFinder(normalized ? wanted.map((token) => ({ ...token, content: this.normalise(token.content) })) : wanted);
       this.finders.set(key, finder);
     }
@@ -189,13 +223,19 @@ function mergeModel(spec: TokenizerSpec, model: MergeModel, kernels: KernelSourc
   const engine = new MergeEngine(kernels, spec, model);
   const { split } = spec;
   const marked = model.writing === 'marked';
+  /** A text that is not split goes through without its length as a limit. */
+  const unsplit = split.scanner && split.scanner.number <= SCAN.spaces ? split.scanner : undefined;
+  const words = (pieces: readonly string[], ids: Ids) => {
+    const text = marked ? unmarked(pieces.join('')) : pieces.join('');
+    if (unsplit && pieces.length === 1) engine.encode(text, unsplit, ids);
+    else engine.encodePieces(text, pieces.map((piece) => piece.length), ids);
+  };
   return {
     encode(given, first, ids) {
       if (split.scanner) return engine.encode(marked ? unmarked(given) : given, split.scanner, ids);
-      const pieces = splitText(split.steps, split.marked ? given.replaceAll(' ', MARK) : given, first).filter((piece) => piece);
-      const text = pieces.join('');
-      engine.encodePieces(marked ? unmarked(text) : text, pieces.map((piece) => piece.length), ids);
+      words(splitText(split.steps, split.marked ? given.replaceAll(' ', MARK) : given, first).filter((piece) => piece), ids);
     },
+    words,
     bytes: (id) => engine.tokenBytes(id),
   };
 }
@@ -203,7 +243,7 @@ function mergeModel(spec: TokenizerSpec, model: MergeModel, kernels: KernelSourc
 /** The models that run in TypeScript. */
 function scriptModel(spec: TokenizerSpec): Model {
   const { model, tokens, split } = spec;
-  if (model.model === 'merge') throw new TypeError('merge models run in WebAssembly');
+  if (model.model === 'merge' || model.model === 'rules') return { encode: noModel, words: noModel, bytes: noModel };
   const encoder = model.model === 'unigram' ? new UnigramEncoder(spec, model) : model.model === 'wordpiece' ? new WordPieceEncoder(spec, model) : new GreedyEncoder(spec, model);
   const bytes = (id: number): Uint8Array => {
     if (model.model === 'greedy') return model.tokenBytes[id]!;
@@ -212,6 +252,7 @@ function scriptModel(spec: TokenizerSpec): Model {
   };
   return {
     encode: (text, first, ids) => splitText(split.steps, text, first).forEach((piece) => encoder.encode(piece, ids)),
+    words: noModel,
     bytes,
   };
 }
@@ -224,6 +265,9 @@ function wordText(token: string, { mark, marks }: WordPieceModel): string {
   return /^(?:[.?!,]|n't|'m|'s|'ve|'re)$/.test(text) ? text : ` ${text}`;
 }
 
+const noModel = (): never => {
+  throw new TypeError('the rules have the model');
+};
 const EMPTY = new Uint8Array(0);
 
 function grown(bytes: Uint8Array<ArrayBuffer>, least: number): Uint8Array<ArrayBuffer> {
