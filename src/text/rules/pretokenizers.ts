@@ -84,7 +84,7 @@ function byteLevel(json: Json): PreTokenizer[] {
 }
 
 function metaspace(json: Json): PreTokenizer[] {
-  const mark = json.get('replacement').text();
+  const mark = json.get('replacement').text('\u2581');
   const scheme = json.get('add_prefix_space').flag(true) ? json.get('prepend_scheme').text('always') : 'never';
   if (scheme !== 'always' && scheme !== 'first' && scheme !== 'never') throw json.get('prepend_scheme').wrong('always, first or never');
   const write: Normalizer = marker(mark);
