@@ -1,4 +1,4 @@
-import { Json } from './json.js';
+import type { Json } from './json.js';
 import type { AddedToken } from './spec.js';
 
 /** Files beside tokenizer.json, parsed, that say more about special tokens. */
@@ -66,7 +66,7 @@ const valueOf = (json: Json): Properties => (json.isText() ? plainToken(json.tex
  *   there is no `added_tokens_decoder`); `extra_special_tokens` or, as it was called, `additional_special_tokens`.
  * Roles and extra tokens become special.
  */
-export function readAddedTokens(list: Json, companions: Companions, tokens: AddedTokens): readonly AddedToken[] {
+export function readAddedTokens(list: Json, companions: Companions, tokens: AddedTokens): AddedToken[] {
   for (const token of list.list()) tokens.add(propertiesOf(token));
   const named = new Map<string, Properties>();
   const { config, added } = companions;
@@ -76,7 +76,9 @@ export function readAddedTokens(list: Json, companions: Companions, tokens: Adde
   else if (added?.exists) for (const token of oldTokens(added, roles)) if (!tokens.get(token.content)) named.set(token.content, token);
   for (const token of named.values()) tokens.add(token);
   for (const role of roles) tokens.add({ ...(tokens.get(role.content) ?? role), special: true });
-  return LLAMA_CLASS.test(config?.get('tokenizer_class').text('') ?? '') ? tokens.list().map((token) => ({ ...token, normalized: false })) : tokens.list();
+  const all = tokens.list();
+  if (LLAMA_CLASS.test(config?.get('tokenizer_class').text('') ?? '')) for (const token of all) token.normalized = false;
+  return all;
 }
 
 /** transformers builds Llama's tokenizer anew without a normalizer: its added tokens are found in the text as it is. */

@@ -6,7 +6,7 @@ import { emptyPipeline, readDecoder, readNormalizer, readPreTokenizer, splitterO
 import { isPlain, mergesInKernels } from './plain.js';
 import { isStopName, STOP_NAMES } from './special.js';
 import { TOKEN, type AddedToken, type MergeModel, type Merges, type TokenizerSpec } from './spec.js';
-import { AT_SPACES, WHOLE, type Splitter } from './split.js';
+import { AT_SPACES, WHOLE } from './split.js';
 
 export type { Companions } from './added.js';
 
@@ -111,7 +111,9 @@ function readScored(vocab: Json): { texts: string[]; count: number; idOf: Tokens
 function tokenTypes(tokens: readonly string[], model: Json, added: readonly AddedToken[], idOf: Tokens['idOf']): Uint8Array {
   const fallback = model.get('byte_fallback').flag(false);
   const types = Uint8Array.from(tokens, (token) => (fallback && /^<0x[0-9A-F]{2}>$/.test(token) ? TOKEN.byte : TOKEN.normal));
-  for (const { id, content, special } of added) if (special || idOf(content) === undefined) types[id] = special ? TOKEN.control : TOKEN.userDefined;
+  for (const { id, content, special } of added) {
+    if (types[id] !== TOKEN.byte && (special || idOf(content) === undefined)) types[id] = special ? TOKEN.control : TOKEN.userDefined;
+  }
   return types;
 }
 

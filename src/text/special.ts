@@ -9,8 +9,8 @@ export type Fragment = string | number;
 const WORD_BEFORE = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
 const WORD_AFTER = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 const isSpace = (unit: number): boolean =>
-  unit === 0x20 || (unit >= 9 && unit <= 13) || (unit > 0x7f && (unit === 0x85 || unit === 0xa0 || unit === 0x1680 || (unit >= 0x2000 && unit <= 0x200a) || OTHER_SPACES.includes(unit)));
-const OTHER_SPACES = [0x2028, 0x2029, 0x202f, 0x205f, 0x3000];
+  unit === 0x20 || (unit >= 9 && unit <= 13) || (unit > 0x7f && (unit === 0x85 || unit === 0xa0 || unit === 0x1680 || (unit >= 0x2000 && unit <= 0x200a) || OTHER_SPACES.has(unit)));
+const OTHER_SPACES: ReadonlySet<number> = new Set([0x2028, 0x2029, 0x202f, 0x205f, 0x3000]);
 
 /** Where the white space (of Unicode) that ends at `to` begins, not before `from`. */
 export function spacesStart(text: string, to: number, from = 0): number {
@@ -42,7 +42,7 @@ export class TokenFinder {
     return this.pattern && text ? this.locate(text).map(({ from, to, id }) => id ?? text.slice(from, to)) : text ? [text] : [];
   }
 
-  /** The same as places. A token may begin before the one in front of it ends: the white space that one took may be its beginning. */
+  /** The same as places. A token may begin before the one in front of it ends, in white space that this one took; none is left of one that is white space. */
   locate(text: string): { from: number; to: number; id?: number }[] {
     if (!this.pattern || !text) return text ? [{ from: 0, to: text.length }] : [];
     const out: { from: number; to: number; id?: number }[] = [];
@@ -52,10 +52,10 @@ export class TokenFinder {
       const token = this.byContent.get(found[0])!;
       const end = found.index + found[0].length;
       if (token.singleWord && adjoinsWord(text, found.index, end)) continue;
-      const from = token.lstrip ? spacesStart(text, found.index, done) : found.index;
+      const from = token.lstrip ? Math.max(done, spacesStart(text, found.index, done)) : found.index;
       if (from > done) out.push({ from: done, to: from });
       done = token.rstrip ? spacesEnd(text, end) : end;
-      out.push({ from, to: done, id: token.id });
+      if (from < done) out.push({ from, to: done, id: token.id });
     }
     if (done < text.length) out.push({ from: done, to: text.length });
     return out;

@@ -44,7 +44,7 @@ class Rules implements TextRules {
       this.shown.set(id, { text, special: specials.has(text) });
     }
     if (options.kernels) return;
-    const special = options.added.flatMap(({ id, special }) => (special ? [id] : []));
+    const special = options.added.flatMap(({ id, content, special }) => (special && codedByte(content) === undefined ? [id] : []));
     const vocab = json.get('model').get('vocab');
     const entries = entriesOf(vocab);
     this.vocabulary = new Vocabulary(vocab.isList() ? entries.map(([token], id) => [token, id]) : entries, special);
