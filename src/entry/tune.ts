@@ -9,7 +9,7 @@ import type { Host } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
 import { finetune, type FinetuneOptions as LoopOptions, type TuningResult } from '../train/finetune.js';
 import { mergeAdapters } from '../train/merge.js';
-import { QUANTISATIONS, type Quantisation } from '../train/quantize.js';
+import { type Fallback, QUANTISATIONS, type Quantisation } from '../train/quantize.js';
 import type { TuningExamples } from '../train/tuning-lessons.js';
 import { chooseBuild } from './load.js';
 import { checkPlaces, checkRun } from './outputs.js';
@@ -38,6 +38,8 @@ export interface MergeResult {
   readonly bytes: Uint8Array<ArrayBuffer> | undefined;
   /** Weights that were quantised and are so again, by type: what was merged into them is rounded too. */
   readonly requantised: Readonly<Partial<Record<DType, number>>>;
+  /** As of `convert`. */
+  readonly fallbacks: readonly Fallback[];
 }
 
 export interface Tuner {
@@ -126,10 +128,10 @@ async function merge(plain: Host, model: ModelInput, options: MergeOptions): Pro
     const base = await open(model);
     const adapters: ScaledAdapter[] = [];
     for (const { source: from, scale = 1 } of options.lora) adapters.push({ adapter: openAdapter(await open(from as ModelInput)), scale });
-    const { content, requantised } = mergeAdapters(base, adapters, kernels, options);
+    const { content, requantised, fallbacks } = mergeAdapters(base, adapters, kernels, options);
     const bytes = options.output === undefined ? await collect(writeGguf(content)) : undefined;
     if (options.output !== undefined) await host.save(options.output, writeGguf(content));
-    return { bytes, requantised: Object.fromEntries(requantised) };
+    return { bytes, requantised: Object.fromEntries(requantised), fallbacks };
   } finally {
     await Promise.all(opened.map((file) => file.close()));
   }

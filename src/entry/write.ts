@@ -7,15 +7,17 @@ import type { Host, HostSettings } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
 import { specFromFile, specFromModel } from '../text/index.js';
 import { FOLDER_FILES, type FolderFile, huggingFaceFolder, prepareWriting, type Writing } from '../train/convert.js';
-import { QUANTISATIONS, type Quantisation, SAME } from '../train/quantize.js';
+import { type Fallback, isQuantised, QUANTISATIONS, type Quantisation, SAME } from '../train/quantize.js';
 import { checkPlaces } from './outputs.js';
 import { path, type Rules, source } from './rules.js';
 import { trainHostOf } from './train.js';
 
+export type { Fallback };
+
 export interface ConvertOptions {
   /** Default 'gguf'. */
   readonly format?: 'gguf' | 'huggingface' | undefined;
-  /** Type of the matrices. Default: the one they have. Hugging Face's have f32, f16 and bf16 only. */
+  /** Type of the matrices. Default: the one they have. Hugging Face's have f32, f16 and bf16 only: there quantised ones become f16. */
   readonly type?: Quantisation | undefined;
   /** The same type for the output layer too. */
   readonly pure?: boolean | undefined;
@@ -40,6 +42,10 @@ export interface ConvertedFile {
 
 export interface ConvertResult {
   readonly files: readonly ConvertedFile[];
+  /** Of the matrices; undefined: each has its own. Without the option, a quantised model becomes f16 in a Hugging Face folder. */
+  readonly type: Quantisation | undefined;
+  /** Tensors whose rows do not divide into the blocks of the type meant for them, with the type that they got. */
+  readonly fallbacks: readonly Fallback[];
   /** Of what was read. */
   readonly sourceBytes: number;
 }
@@ -71,10 +77,11 @@ export function createWriter(host: Host): Writer {
       const places = { open: host.open.bind(host), list: host.list.bind(host) };
       const file = await openModel(model, places);
       try {
-        const { type = SAME, pure = false, onProgress } = options;
+        const { pure = false, onProgress } = options;
+        const type = options.type ?? (options.format === 'huggingface' && isQuantised(file) ? 'f16' : SAME);
         const writing = await prepareWriting(file, () => tokenizerOf(options.tokenizer), await kernelsOf(host, options), { type, pure, ...(onProgress && { onProgress }) });
         const files = options.format === 'huggingface' ? huggingFaceFolder(writing.content, await writing.tokenizer()) : [ggufFile(writing)];
-        return { files: await write(host, files, options), sourceBytes: file.fileBytes };
+        return { files: await write(host, files, options), type: type === SAME ? undefined : type, fallbacks: writing.content.fallbacks, sourceBytes: file.fileBytes };
       } finally {
         await file.close();
       }

@@ -1,4 +1,5 @@
 import { pairNames } from './adapter.js';
+import { checkValues } from './finite.js';
 import { type GgufContent, tensorOf } from './gguf-writer.js';
 import { inGgufOrder } from './head-order.js';
 import type { MetadataValue, ModelFile } from './types.js';
@@ -30,6 +31,8 @@ export function adapterContent(base: ModelFile, alpha: number, pairs: readonly T
   const bytes = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);
   const tensors = pairs.flatMap(({ weight, rank, columns, rows, a, b }) => {
     const names = pairNames(weight);
+    checkValues(names.a, 'f32', a);
+    checkValues(names.b, 'f32', b);
     return [tensorOf(names.a, 'f32', [columns, rank], bytes(a)), tensorOf(names.b, 'f32', [rank, rows], bytes(inGgufOrder(base.metadata, weight, b, rank)))];
   });
   return { metadata, tensors };

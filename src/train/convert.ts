@@ -11,11 +11,11 @@ import { angleFactor, ROPE_KIND } from '../plan/plan.js';
 import { ggufMetadata } from '../text/gguf-writer.js';
 import { huggingFaceTokenizer } from '../text/huggingface-writer.js';
 import type { TokenizerSpec } from '../text/spec.js';
-import { quantizeModel, type QuantizeOptions } from './quantize.js';
+import { type Quantised, quantizeModel, type QuantizeOptions } from './quantize.js';
 
 /** A model ready to be written: GGUF's terms, matrices of the type asked for, and its tokenizer where the other form needs it. */
 export interface Writing {
-  readonly content: GgufContent;
+  readonly content: Quantised;
   readonly tokenizer: () => Promise<TokenizerSpec>;
 }
 

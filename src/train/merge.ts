@@ -6,7 +6,7 @@ import { badOption } from '../files/refuse.js';
 import type { DType, ModelFile, TensorInfo } from '../files/types.js';
 import type { TrainKernels } from '../kernels/instance.js';
 import { readRows, withComputed } from './computed.js';
-import { checkType, encodeTensors, fitting, type Quantisation, quantizeModel, unsplit } from './quantize.js';
+import { checkType, encodeTensors, type Fallback, fitting, type Quantisation, quantizeModel, unsplit } from './quantize.js';
 
 export interface MergeOptions {
   /** Type of all matrices, as in quantising. Default: each keeps its own. */
@@ -18,6 +18,7 @@ export interface Merged {
   readonly content: GgufContent;
   /** Adapted weights that were quantised and are so again, by the type they get: what the adapters add is rounded with them. */
   readonly requantised: ReadonlyMap<DType, number>;
+  readonly fallbacks: readonly Fallback[];
 }
 
 /** W + scale · alpha / rank · B A for every adapted weight, as a new model ready for writeGguf. @throws StonechatError `bad-option`. */
@@ -34,9 +35,9 @@ export function mergeAdapters(base: ModelFile, adapters: readonly ScaledAdapter[
   const progress = onProgress && { onProgress };
   const content =
     type === undefined
-      ? { metadata: new Map(unsplit(base)), types: base.metadataTypes ?? new Map(), tensors: encodeTensors(merged, kernels, own, onProgress) }
+      ? { metadata: new Map(unsplit(base)), types: base.metadataTypes ?? new Map(), tensors: encodeTensors(merged, kernels, own, onProgress), fallbacks: [] }
       : quantizeModel(merged, kernels, { type, ...progress });
-  return { content, requantised: requantised(base, set, content) };
+  return { content, requantised: requantised(base, set, content), fallbacks: content.fallbacks };
 }
 
 function requantised(base: ModelFile, { weights }: AdapterSet, { tensors }: GgufContent): Map<DType, number> {

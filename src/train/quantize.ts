@@ -1,12 +1,13 @@
 import { LAYOUTS, toFloat32 } from '../files/dtypes.js';
+import { checkBytes, checkEncoded, checkValues } from '../files/finite.js';
 import type { GgufContent, WrittenTensor } from '../files/gguf-writer.js';
-import { badFile, badOption } from '../files/refuse.js';
+import { badOption } from '../files/refuse.js';
 import type { DType, MetadataValue, ModelFile, TensorInfo } from '../files/types.js';
 import type { TrainKernels } from '../kernels/instance.js';
 import { Arena } from '../kernels/arena.js';
 
-/** Types that this package writes, by ggml's names. */
-export const WRITTEN_TYPES = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0', 'q4_K', 'q6_K'] as const satisfies readonly DType[];
+/** Types that this package writes, by ggml's names: all that it reads. */
+export const WRITTEN_TYPES = ['f32', 'f16', 'bf16', 'q8_0', 'q6_K', 'q5_K', 'q5_1', 'q5_0', 'q4_K', 'q4_1', 'q4_0'] as const satisfies readonly DType[];
 export type WrittenType = (typeof WRITTEN_TYPES)[number];
 
 /** What a file can be turned to: one type for all matrices, or llama.cpp's mixture of Q4_K and Q6_K. */
@@ -17,7 +18,7 @@ export type Quantisation = (typeof QUANTISATIONS)[number];
 export const SAME = 'same';
 
 /** `enum llama_ftype`, the value of `general.file_type`. */
-const FILE_TYPES: Readonly<Record<Quantisation, number>> = { f32: 0, f16: 1, q4_0: 2, q8_0: 7, q4_K: 14, q4_K_M: 15, q6_K: 18, bf16: 32 };
+const FILE_TYPES: Readonly<Record<Quantisation, number>> = { f32: 0, f16: 1, q4_0: 2, q4_1: 3, q8_0: 7, q5_0: 8, q5_1: 9, q4_K: 14, q4_K_M: 15, q5_K: 16, q6_K: 18, bf16: 32 };
 /** Version of ggml's block formats (GGML_QNT_VERSION). */
 const QUANTIZATION_VERSION = 2;
 
@@ -34,12 +35,30 @@ const staysWhole = ({ name, shape }: TensorInfo): boolean => shape.filter((size)
 
 const bitsOf = (type: DType): number => (LAYOUTS[type].bytes * 8) / LAYOUTS[type].elements;
 
-/** The type, or where rows do not divide into its blocks, or it is not written here, the next that fits with no fewer bits. */
-export function fitting(type: DType, columns: number): WrittenType {
-  const fits = (candidate: WrittenType) => columns % LAYOUTS[candidate].elements === 0 && bitsOf(candidate) >= bitsOf(type);
-  const same = WRITTEN_TYPES.find((written) => written === type);
-  const candidates: readonly WrittenType[] = same ? [same, 'q8_0', 'f16'] : ['q6_K', 'q8_0', 'f16'];
-  return candidates.find(fits) ?? 'f32';
+/** Where rows are no whole number of its blocks of 256: llama.cpp's choice (llama-quant.cpp). */
+const FALLBACKS: Partial<Record<DType, DType>> = { q4_K: 'q5_0', q5_K: 'q5_1', q6_K: 'q8_0' };
+
+/** The type, or where rows of `columns` do not divide into its blocks, the next that fits. */
+export function fitting(type: DType, columns: number): DType {
+  const candidates = [type, FALLBACKS[type] ?? type];
+  return candidates.find((candidate) => columns % LAYOUTS[candidate].elements === 0) ?? 'f16';
+}
+
+/** Whether any of its tensors comes in blocks. */
+export const isQuantised = ({ tensors }: ModelFile): boolean => [...tensors.values()].some(({ type }) => LAYOUTS[type].elements > 1);
+
+/** A tensor that could not have the type meant for it. */
+export interface Fallback {
+  readonly tensor: string;
+  readonly columns: number;
+  readonly meant: DType;
+  readonly type: DType;
+}
+
+/** A fallback takes no more bits than the tensor has: then it stays as it is, which loses nothing. */
+function typeFitting(meant: DType, { type, shape }: TensorInfo): DType {
+  const found = fitting(meant, shape[0]!);
+  return found !== meant && bitsOf(found) > bitsOf(type) ? type : found;
 }
 
 /** Layers whose `attn_v` and `ffn_down` get Q6_K in Q4_K_M: the first and last eighth and every third between. */
@@ -48,26 +67,32 @@ const moreBits = (layer: number, layers: number): boolean => {
   return layer < eighth || layer >= Math.floor((7 * layers) / 8) || (layer - eighth) % 3 === 2;
 };
 
-/** The type of each tensor. @throws StonechatError `bad-option` for an unknown quantisation. */
-function chooseType(tensor: TensorInfo, file: ModelFile, { type, pure = false }: QuantizeOptions): DType {
+/** The type meant for a tensor, whatever its rows. */
+function meantFor(tensor: TensorInfo, file: ModelFile, { type, pure = false }: QuantizeOptions): DType {
   if (staysWhole(tensor)) return 'f32';
   if (type === SAME) return tensor.type;
-  const columns = tensor.shape[0]!;
-  const base: WrittenType = type === 'q4_K_M' ? 'q4_K' : type;
-  if (pure || bitsOf(base) > 6) return fitting(base, columns);
+  const base: DType = type === 'q4_K_M' ? 'q4_K' : type;
+  if (pure || bitsOf(base) > 6) return base;
   const output = file.tensors.has('output.weight') ? 'output.weight' : 'token_embd.weight';
-  if (tensor.name === output) return fitting('q6_K', columns);
+  if (tensor.name === output) return 'q6_K';
   const [, layer] = /^blk\.(\d+)\.(attn_v|ffn_down)\.weight$/.exec(tensor.name) ?? [];
   const layers = Number(file.metadata.get(`${String(file.metadata.get('general.architecture'))}.block_count`));
-  return fitting(type === 'q4_K_M' && layer !== undefined && moreBits(Number(layer), layers) ? 'q6_K' : base, columns);
+  return type === 'q4_K_M' && layer !== undefined && moreBits(Number(layer), layers) ? 'q6_K' : base;
+}
+
+/** A model in another type, and which of its tensors have others. */
+export interface Quantised extends GgufContent {
+  readonly fallbacks: readonly Fallback[];
 }
 
 /** The model with its matrices in another type, ready for writeGguf. Tensors are read and encoded as they are written, row by row. */
-export function quantizeModel(file: ModelFile, kernels: TrainKernels, options: QuantizeOptions): GgufContent {
+export function quantizeModel(file: ModelFile, kernels: TrainKernels, options: QuantizeOptions): Quantised {
   if (options.type !== SAME) checkType(options.type);
-  const metadata = new Map<string, MetadataValue>([...unsplit(file), ...typeFacts(file, options.type)]);
-  const tensors = encodeTensors(file, kernels, (tensor) => chooseType(tensor, file, options), options.onProgress);
-  return { metadata, types: file.metadataTypes ?? new Map(), tensors };
+  const meant = new Map([...file.tensors.values()].map((tensor) => [tensor.name, meantFor(tensor, file, options)]));
+  const tensors = encodeTensors(file, kernels, (tensor) => typeFitting(meant.get(tensor.name)!, tensor), options.onProgress);
+  const fallbacks = tensors.flatMap(({ name, type, shape }) => (type === meant.get(name) ? [] : [{ tensor: name, columns: shape[0]!, meant: meant.get(name)!, type }]));
+  const metadata = new Map<string, MetadataValue>([...unsplit(file), ...typeFacts(file, options.type, tensors)]);
+  return { metadata, types: file.metadataTypes ?? new Map(), tensors, fallbacks };
 }
 
 /** @throws StonechatError `bad-option` */
@@ -86,18 +111,27 @@ export function encodeTensors(file: ModelFile, kernels: TrainKernels, choose: (t
   return chosen.map(({ tensor, type }): WrittenTensor => {
     const { name, shape } = tensor;
     const read = async (offset: number, into: Uint8Array) => {
-      await (tensor.type === type ? file.read(tensor, offset, into) : encoder.read(tensor, type as WrittenType, offset, into));
+      await (tensor.type === type ? file.read(tensor, offset, into) : encoder.read(tensor, type, offset, into));
+      checkBytes(name, type, into, offset);
       progress(into.length);
     };
     return { name, type, shape, read };
   });
 }
 
-/** What the metadata say of the types: of a file that keeps its own, what it says itself, or its embedding does. */
-function typeFacts({ metadata, tensors }: ModelFile, type: QuantizeOptions['type']): [string, MetadataValue][] {
-  if (type !== SAME) return [['general.file_type', FILE_TYPES[type]], ['general.quantization_version', QUANTIZATION_VERSION]];
-  const own = tensors.get('token_embd.weight')?.type;
-  return metadata.has('general.file_type') || own === undefined || !Object.hasOwn(FILE_TYPES, own) ? [] : [['general.file_type', FILE_TYPES[own as Quantisation]]];
+/** What the metadata say of the types: that of most weights; of a file that keeps its own, what it says itself. */
+function typeFacts({ metadata }: ModelFile, type: QuantizeOptions['type'], tensors: readonly WrittenTensor[]): [string, MetadataValue][] {
+  if (type === SAME && metadata.has('general.file_type')) return [];
+  const most = typeOfMost(tensors);
+  const file = most === 'q4_K' && type === 'q4_K_M' ? type : most;
+  return [['general.file_type', FILE_TYPES[file]], ...(type === SAME ? [] : [['general.quantization_version', QUANTIZATION_VERSION] as [string, MetadataValue]])];
+}
+
+/** The type that most weights have. */
+export function typeOfMost(tensors: readonly Pick<WrittenTensor, 'type' | 'shape'>[]): DType {
+  const weights = new Map<DType, number>();
+  for (const { type, shape } of tensors) weights.set(type, (weights.get(type) ?? 0) + shape.reduce((a, b) => a * b, 1));
+  return [...weights].reduce((most, one) => (one[1] > most[1] ? one : most), ['f32', 0] as [DType, number])[0];
 }
 
 /** Bytes of a tensor in a type. */
@@ -127,7 +161,7 @@ class Encoder {
   }
 
   /** The encoded bytes from `offset` on; both ends lie between blocks of 256 values or at the tensor's end. */
-  async read(tensor: TensorInfo, type: WrittenType, offset: number, into: Uint8Array): Promise<void> {
+  async read(tensor: TensorInfo, type: DType, offset: number, into: Uint8Array): Promise<void> {
     const { elements, bytes } = LAYOUTS[type];
     const firstBlock = Math.floor(offset / bytes), endBlock = Math.ceil((offset + into.length) / bytes);
     // Whole groups of 256 values, so that the source's blocks are whole too.
@@ -149,12 +183,14 @@ class Encoder {
     return toFloat32(tensor.type, raw, count);
   }
 
-  private encode(name: string, values: Float32Array, type: WrittenType): Uint8Array {
-    if (!values.every(Number.isFinite)) throw badFile(`finite weights in tensor ${name}`, 'NaN or infinity', 'The model is damaged, or its training diverged: use an earlier checkpoint.');
+  private encode(name: string, values: Float32Array, type: DType): Uint8Array {
+    checkValues(name, type, values);
     const { memory, exports } = this.kernels;
     if (type === 'f32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     new Float32Array(memory.buffer, this.values, values.length).set(values);
     exports[`encode_${type}`](this.encoded, this.values, values.length);
-    return new Uint8Array(memory.buffer, this.encoded, (values.length / LAYOUTS[type].elements) * LAYOUTS[type].bytes);
+    const encoded = new Uint8Array(memory.buffer, this.encoded, (values.length / LAYOUTS[type].elements) * LAYOUTS[type].bytes);
+    checkEncoded(name, type, encoded, values);
+    return encoded;
   }
 }

@@ -1,3 +1,4 @@
+import { checkBytes } from '../files/finite.js';
 import { collect, type GgufContent, tensorOf, writeGguf, type WrittenTensor } from '../files/gguf-writer.js';
 import type { MetadataValue, ModelFile } from '../files/types.js';
 import { metadataOf, type ModelConfig } from './config.js';
@@ -38,6 +39,7 @@ export async function modelContent(engine: TrainEngine, beginning: ModelFile, me
     const learnt = engine.layout.offsets.has(info.name) ? engine.tensor(info.name) : undefined;
     const bytes = learnt ? new Uint8Array(learnt.buffer) : new Uint8Array(info.bytes);
     if (!learnt) await beginning.read(info, 0, bytes);
+    checkBytes(info.name, 'f32', bytes, 0);
     tensors.push(tensorOf(info.name, 'f32', info.shape, bytes));
   }
   return { metadata: new Map([...metadata, ['stonechat.training.steps', step], ['stonechat.training.tokens', state.tokens]]), tensors };
