@@ -6,7 +6,7 @@ import { type Command, COMMANDS, DEFAULT_COMMAND } from './cli/commands.js';
 import { speakFlags } from './cli/flags.js';
 import { json } from './cli/format.js';
 import { commandHelp, overview } from './cli/help.js';
-import { endLine, INTERRUPTED, printLine, widthOfTerminal } from './cli/terminal.js';
+import { endLine, exitCodeOf, INTERRUPTED, printLine, widthOfTerminal } from './cli/terminal.js';
 import { checkWord } from './cli/words.js';
 
 const FAILED = 1;
@@ -74,7 +74,7 @@ async function report(error: unknown, asJson: boolean): Promise<number> {
 
 const argv = process.argv.slice(2);
 try {
-  process.exitCode = await run(argv);
+  process.exitCode = exitCodeOf(await run(argv));
 } catch (error) {
-  process.exitCode = await report(error, argv.includes('--json'));
+  process.exitCode = exitCodeOf(await report(error, argv.includes('--json')));
 }

@@ -4,7 +4,7 @@ import { collect, writeGguf } from '../files/gguf-writer.js';
 import { type ModelInput, openModel } from '../files/index.js';
 import type { DType, ModelFile } from '../files/types.js';
 import type { LoraSource } from '../generate/types.js';
-import { callback, checkRules, flag, isText, number, oneOf, type Rule, whole } from '../generate/rules.js';
+import { abortSignal, callback, checkRules, flag, isText, number, oneOf, type Rule, whole } from '../generate/rules.js';
 import type { Host } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
 import { finetune, type FinetuneOptions as LoopOptions, type TuningResult } from '../train/finetune.js';
@@ -15,6 +15,7 @@ import { chooseBuild } from './load.js';
 import { checkPlaces, checkRun } from './outputs.js';
 import { HOST_RULES, type HostOptions, LEARNING_RULES, object, path, positive, type Rules, share } from './rules.js';
 import { trainHostOf, trainThreads } from './train.js';
+import { untilAborted } from './write.js';
 
 export type { PreferenceExample, TuningExample, TuningMessage } from '../train/examples.js';
 export type { TuningEvent, TuningResult, TuningStart } from '../train/finetune.js';
@@ -31,6 +32,8 @@ export interface MergeOptions extends HostOptions {
   readonly output?: string | undefined;
   /** Bytes written so far and in all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Ends the work between two pieces; what was begun is removed. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface MergeResult {
@@ -89,6 +92,7 @@ const MERGE_RULES: Rules<MergeOptions> = {
   type: RULES.type,
   output: path('the bytes of the result'),
   onProgress: callback,
+  signal: abortSignal,
   ...HOST_RULES,
 };
 
@@ -129,8 +133,9 @@ async function merge(plain: Host, model: ModelInput, options: MergeOptions): Pro
     const adapters: ScaledAdapter[] = [];
     for (const { source: from, scale = 1 } of options.lora) adapters.push({ adapter: openAdapter(await open(from as ModelInput)), scale });
     const { content, requantised, fallbacks } = mergeAdapters(base, adapters, kernels, options);
-    const bytes = options.output === undefined ? await collect(writeGguf(content)) : undefined;
-    if (options.output !== undefined) await host.save(options.output, writeGguf(content));
+    const pieces = untilAborted(writeGguf(content), options.signal);
+    const bytes = options.output === undefined ? await collect(pieces) : undefined;
+    if (options.output !== undefined) await host.save(options.output, pieces);
     return { bytes, requantised: Object.fromEntries(requantised), fallbacks };
   } finally {
     await Promise.all(opened.map((file) => file.close()));

@@ -2,7 +2,8 @@
 import { collect, ggufBytes, writeGguf } from '../files/gguf-writer.js';
 import { type ModelInput, openModel, readSmallFile } from '../files/index.js';
 import { inside } from '../files/place.js';
-import { callback, checkRules, flag, oneOf } from '../generate/rules.js';
+import { aborted } from '../files/refuse.js';
+import { abortSignal, callback, checkRules, flag, oneOf } from '../generate/rules.js';
 import type { Host, HostSettings } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
 import { specFromFile, specFromModel } from '../text/index.js';
@@ -27,6 +28,8 @@ export interface ConvertOptions {
   readonly output?: string | undefined;
   /** Bytes written so far and in all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Ends the work between two pieces; what was begun is removed. */
+  readonly signal?: AbortSignal | undefined;
   /** As for `train`. */
   readonly kernels?: HostSettings['kernels'];
   readonly trainKernels?: HostSettings['kernels'];
@@ -65,6 +68,7 @@ const RULES: Rules<ConvertOptions> = {
   tokenizer: source("the model's own"),
   output: path('bytes'),
   onProgress: callback,
+  signal: abortSignal,
   kernels: callback,
   trainKernels: callback,
 };
@@ -108,17 +112,22 @@ function placesOf({ output, format }: ConvertOptions): (string | undefined)[] {
 }
 
 /** One by one, each whole or not at all. */
-async function write(host: Host, files: readonly FolderFile[], { output, format }: ConvertOptions): Promise<ConvertedFile[]> {
+async function write(host: Host, files: readonly FolderFile[], { output, format, signal }: ConvertOptions): Promise<ConvertedFile[]> {
   const written: ConvertedFile[] = [];
   for (const { name, chunks, fileBytes } of files) {
     const path = output === undefined ? name : format === 'huggingface' ? inside(output, name) : output;
-    const bytes = output === undefined ? await collect(each(chunks)) : undefined;
-    if (output !== undefined) await host.save(path, chunks);
+    const pieces = untilAborted(chunks, signal);
+    const bytes = output === undefined ? await collect(pieces) : undefined;
+    if (output !== undefined) await host.save(path, pieces);
     written.push({ name: path, fileBytes, bytes });
   }
   return written;
 }
 
-async function* each(chunks: FolderFile['chunks']): AsyncGenerator<Uint8Array> {
-  yield* chunks;
+/** @throws StonechatError `aborted` */
+export async function* untilAborted(chunks: FolderFile['chunks'], signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    if (signal?.aborted) throw aborted(signal, 'writing the model');
+    yield chunk;
+  }
 }

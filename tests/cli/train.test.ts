@@ -23,7 +23,11 @@ type Event = Record<string, unknown> & { kind: string };
 describe.skipIf(!isBuilt)('stonechat train', () => {
   it('writes a model with a report, and says little in a pipe', async () => {
     const { code, out, error } = await run(train('quiet.gguf', '--steps', '12', '--validation', at('more.txt'), '-t', '1'));
-    expect([code, error]).toEqual([0, '']);
+    expect(code).toBe(0);
+    const [start, ...evaluations] = error.trim().split('\n');
+    expect(start).toMatch(/^llama, [\d,]+ parameters: .*tokens to learn from, .*; 12 steps of 8 x 32; .*; checkpoint .*quiet\.gguf\.checkpoint$/);
+    expect(evaluations.length).toBeGreaterThan(1);
+    expect(evaluations.at(-1)).toMatch(/^step 12: validation loss [\d.]+, .* bits per byte.*; training loss [\d.]+, [\d,]+ tokens\/s, 0 s left$/);
     expect(out).toMatch(/quiet\.gguf, .*quiet\.html, .*quiet\.loss\.svg: .* parameters, weights of step 12, validation perplexity [\d.]+, [\d.]+ bits per byte; 3,072 tokens in/);
     expect(out.trim().split('\n')).toHaveLength(2);
     const said = await run(['generate', 'The owl', '-m', at('quiet.gguf'), '-n', '5']);
@@ -34,6 +38,14 @@ describe.skipIf(!isBuilt)('stonechat train', () => {
     for (const part of ['<svg', 'attn_q', '300 x 32', 'validation perplexity', 'step 12', 'learningRate']) expect(page).toContain(part);
     expect(page).not.toMatch(/(src|href)=/);
     expect(readdirSync(folder).filter((name) => name.startsWith('quiet'))).toEqual(['quiet.gguf', 'quiet.html', 'quiet.loss.svg']);
+  });
+
+  it('says nothing with --quiet, and gives the same bytes under another name of the file', async () => {
+    const [a, b] = await Promise.all(['one.gguf', 'two.gguf'].map((name) => run(train(name, '--steps', '3', '--no-report', '--quiet', '-t', '1'))));
+    expect([a!.code, a!.error, b!.code, b!.error]).toEqual([0, '', 0, '']);
+    expect(readFileSync(at('one.gguf')).equals(readFileSync(at('two.gguf')))).toBe(true);
+    await run(train('three.gguf', '--steps', '3', '--no-report', '--quiet', '--name', 'Birds', '-t', '1'));
+    expect(readFileSync(at('three.gguf'), 'latin1')).toContain('Birds');
   });
 
   it('tells all as JSON lines', async () => {
@@ -74,15 +86,16 @@ describe.skipIf(!isBuilt)('stonechat train', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('killed'))).toEqual(['killed.gguf']);
   });
 
-  it('interrupted, keeps a checkpoint and says how to go on', async () => {
+  it.each([['SIGINT', 130], ['SIGTERM', 143]] as const)('interrupted by %s, keeps a checkpoint and says how to go on', async (signal, exit) => {
+    rmSync(at('stopped.gguf.checkpoint'), { force: true });
     const length = ['--steps', '100000', '--json', '--no-report'];
     const { code, error, out } = await run(train('stopped.gguf', ...length), '', (child) => {
       let sent = false; // a second one would end the process at once
       child.stdout!.on('data', (chunk: string) => {
-        if (!sent && chunk.includes('"kind":"step"')) sent = child.kill('SIGINT');
+        if (!sent && chunk.includes('"kind":"step"')) sent = child.kill(signal);
       });
     });
-    expect(code).toBe(130);
+    expect(code).toBe(exit);
     expect(error).toContain('--resume');
     expect((lines(out) as Event[]).at(-1)).toMatchObject({ kind: 'checkpoint' });
     expect(existsSync(at('stopped.gguf.checkpoint'))).toBe(true);
@@ -93,7 +106,8 @@ describe.skipIf(!isBuilt)('stonechat train', () => {
   it('compares the family tree: one table, layers, samples, files', async () => {
     const command = ['compare', at('birds.txt'), '--steps', '3', '--vocabulary', '300', '--order', '3', '--sample-tokens', '5', '--threads', '1', '-o', at('tree'), '--picture', at('tree.svg')];
     const { code, error, out } = await run(command);
-    expect([code, error]).toEqual([0, '']);
+    expect(code).toBe(0);
+    for (const part of ['learning the vocabulary', 'counting n-grams', 'feed-forward network:', 'transformer:', 'tokens/s']) expect(error).toContain(part);
     for (const part of ['bits per byte', 'n-gram model', '3-grams', 'feed-forward network', 'transformer', 'ffn_up', 'the weights of token_embd', 'transformer writes:']) expect(out).toContain(part);
     expect(readdirSync(at('tree')).sort()).toEqual(['llama.gguf', 'n-gram.bin', 'nplm.gguf']);
     expect(readFileSync(at('tree.svg'), 'utf8')).toMatch(/^<svg /);

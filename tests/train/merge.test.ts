@@ -69,8 +69,8 @@ describe('a merged model', () => {
     expect(file.metadata.get('general.file_type')).toBe(2);
   });
 
-  it.each([['q5_K', 'q6_K'], ['q4_1', 'q6_K'], ['q4_0', 'q4_0'], ['f16', 'f16']] as const)('writes %s as %s', (type, written) => expect(fitting(type, 256)).toBe(written));
-  it('writes q5_0 of short rows as q8_0', () => expect(fitting('q5_0', 32)).toBe('q8_0'));
+  it.each([['q5_K', 'q5_K'], ['q4_1', 'q4_1'], ['q4_0', 'q4_0'], ['f16', 'f16']] as const)('writes %s as %s', (type, written) => expect(fitting(type, 256)).toBe(written));
+  it.each([['q5_0', 32, 'q5_0'], ['q5_0', 40, 'f16'], ['q4_K', 576, 'q5_0'], ['q5_K', 576, 'q5_1'], ['q6_K', 576, 'q8_0'], ['q4_K', 40, 'f16']] as const)('%s in rows of %i is %s', (type, columns, found) => expect(fitting(type, columns)).toBe(found));
 
   it('needs a GGUF base, an adapter, a known type', async () => {
     const base = await tinyOf(shape, 'f32');

@@ -6,7 +6,7 @@ import { inspect } from './inspect.js';
 import { logits } from './logits.js';
 import { next } from './next.js';
 import {
-  ADD_SPECIAL, ANSWER, BENCH, COMPARING, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MERGING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, NO_PERPLEXITY, type OptionSpec, PROMPT, PURE, SPANS, SYSTEM,
+  ADD_SPECIAL, ANSWER, BENCH, COMPARING, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MERGING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, NO_PERPLEXITY, type OptionSpec, PROMPT, PURE, QUIET, SPANS, SYSTEM,
   TEMPLATE, TEXT, TOKENIZER, TOP, TRAINING, TYPE, TUNING,
 } from './options.js';
 import { tokenize } from './tokenize.js';
@@ -79,7 +79,7 @@ export const COMMANDS: readonly Command[] = [
     operands: 'TEXT.txt …',
     summary: 'Make a model: learn a tokenizer and a transformer from texts.',
     examples: ['stonechat train corpus.txt -o model.gguf', 'stonechat train a.txt b.txt -o small.gguf --config small.json --steps 2000 --validation held-out.txt', 'stonechat train corpus.txt -o model.gguf --resume'],
-    options: [...TRAINING, ...COMMON],
+    options: [...TRAINING, QUIET, ...COMMON],
     run: async (args) => (await import('./train.js')).train(args),
   },
   {
@@ -87,7 +87,7 @@ export const COMMANDS: readonly Command[] = [
     operands: 'TEXT.txt …',
     summary: 'Train an n-gram model, a feed-forward network and a transformer on the same text; one table.',
     examples: ['stonechat compare corpus.txt', 'stonechat compare corpus.txt --seconds 120 --sample-prompt "Once upon a time" --picture compared.svg -o models/'],
-    options: [...COMPARING, ...COMMON],
+    options: [...COMPARING, QUIET, ...COMMON],
     run: async (args) => (await import('./compare.js')).compare(args),
   },
   {
@@ -99,7 +99,7 @@ export const COMMANDS: readonly Command[] = [
       'stonechat finetune -m base-q4_0.gguf examples.jsonl -o adapter.gguf --lora --rank 16',
       'stonechat finetune -m base.gguf pairs.json -o polite.gguf --lora --dpo',
     ],
-    options: [...TUNING, ...COMMON],
+    options: [...TUNING, QUIET, ...COMMON],
     run: async (args) => (await import('./finetune.js')).finetune(args),
   },
   {
@@ -107,7 +107,7 @@ export const COMMANDS: readonly Command[] = [
     operands: '',
     summary: 'Write a model with adapters added into its weights.',
     examples: ['stonechat merge -m base.gguf --lora a.gguf:0.8 --lora b.gguf -o merged.gguf', 'stonechat merge -m base-q4_0.gguf --lora a.gguf -o merged.gguf --type q8_0'],
-    options: [...MERGING, ...COMMON],
+    options: [...MERGING, QUIET, ...COMMON],
     run: async (args) => (await import('./merge.js')).merge(args),
   },
   {
@@ -115,7 +115,7 @@ export const COMMANDS: readonly Command[] = [
     operands: '',
     summary: 'Judge a model: perplexity, calibration, minimal pairs, multiple choice, last words.',
     examples: ['stonechat eval -m m.gguf --text held-out.txt --stride 256 --picture reliability.svg', 'stonechat eval -m m.gguf --blimp blimp/ --choices arc_easy_test.jsonl --lambada lambada_test.jsonl'],
-    options: [...JUDGING, ...LOADING, ...COMMON],
+    options: [...JUDGING, ...LOADING, QUIET, ...COMMON],
     run: evaluate,
   },
   {
@@ -131,7 +131,7 @@ export const COMMANDS: readonly Command[] = [
     operands: 'IN OUT.gguf',
     summary: 'Write a model of any format as GGUF with fewer bits per weight; perplexity before and after.',
     examples: ['stonechat quantize story-f32.gguf story-q4_0.gguf --type q4_0'],
-    options: [TYPE, PURE, TEXT, NO_PERPLEXITY, TOKENIZER, ...COMMON],
+    options: [TYPE, PURE, TEXT, NO_PERPLEXITY, TOKENIZER, QUIET, ...COMMON],
     run: async (args) => (await import('./quantize.js')).quantize(args),
   },
   {
@@ -139,7 +139,7 @@ export const COMMANDS: readonly Command[] = [
     operands: 'IN OUT',
     summary: 'Write a model of any format as GGUF (OUT.gguf), or as a Hugging Face folder.',
     examples: ['stonechat convert story.gguf story-hf/', 'stonechat convert story-hf/ story.gguf --type f16', 'stonechat convert stories260K.bin story.gguf --tokenizer tok512.bin'],
-    options: [{ ...TYPE, help: 'Type of the matrices. Default: the one they have.' }, PURE, TOKENIZER, ...COMMON],
+    options: [{ ...TYPE, help: 'Type of the matrices. Default: the one they have.' }, PURE, TOKENIZER, QUIET, ...COMMON],
     run: async (args) => (await import('./convert.js')).convert(args),
   },
   {

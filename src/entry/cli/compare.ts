@@ -5,6 +5,7 @@ import type { Arguments } from './arguments.js';
 import { count, duration, json, several } from './format.js';
 import { host, readTextFile } from './loading.js';
 import { interruptible, printableTable, printLine, remark } from './terminal.js';
+import { Notes } from './notes.js';
 import { TrainDisplay } from './train-display.js';
 import { usage } from './usage.js';
 import { checkOutputs, makeFolder, saveText } from './writing.js';
@@ -26,7 +27,7 @@ export async function compare(args: Arguments): Promise<number> {
   const picture = args.text('picture');
   await checkOutputs(args, [picture, ...keptFiles(folder)], args.positionals);
   return interruptible(async (signal) => {
-    const progress = new Progress(args.has('json'));
+    const progress = new Progress(args);
     const found = await compareModels(corpus, { ...options, signal, onEvent: progress.show }).finally(progress.end);
     const files = folder === undefined ? [] : await keep(folder, found);
     if (picture) await saveText(picture, comparisonSvg(found));
@@ -41,14 +42,20 @@ const STAGES = { vocabulary: 'learning the vocabulary', 'n-gram': 'counting n-gr
 class Progress {
   private display: TrainDisplay | undefined;
 
-  constructor(private readonly asJson: boolean) {}
+  private readonly asJson: boolean;
+  private readonly notes: Notes;
+
+  constructor(private readonly args: Arguments) {
+    this.asJson = args.has('json');
+    this.notes = new Notes(args);
+  }
 
   readonly show = (event: CompareEvent): void => {
-    if (event.kind === 'stage') return this.asJson ? void process.stdout.write(`${json(event)}\n`) : remark(STAGES[event.stage]);
+    if (event.kind === 'stage') return this.asJson ? void process.stdout.write(`${json(event)}\n`) : this.notes.say(STAGES[event.stage]);
     if (event.kind === 'start') {
       this.end();
-      this.display = new TrainDisplay(this.asJson);
-      if (!this.asJson) remark(`${event.model}:`);
+      this.display = new TrainDisplay(this.args);
+      this.notes.say(`${NAMES[event.model]}:`);
     }
     this.display!.show(event);
   };

@@ -6,6 +6,7 @@ import { Calibrator, type Calibration, type ChoiceQuestion, judgeChoices, judgeL
 import type { Arguments } from './arguments.js';
 import { bar, count, json } from './format.js';
 import { loadModel, readTextFile } from './loading.js';
+import { Notes } from './notes.js';
 import { interruptible, printableTable, printLine, ProgressBar } from './terminal.js';
 import { usage } from './usage.js';
 import { checkOutputs, saveText } from './writing.js';
@@ -22,6 +23,7 @@ export async function evaluate(args: Arguments): Promise<number> {
   return interruptible(async (signal) => {
     using model = await loadModel(args, signal);
     const results: Json = { model: model.info.name };
+    new Notes(args).say(`judging ${model.info.name} by ${measures.map(({ option }) => `--${option} ${args.text(option)!}`).join(', ')}`);
     for (const { option, run } of measures) results[option] = await run(model, args.text(option)!, args, signal);
     if (args.has('json')) await printLine(json(results));
     return 0;
@@ -41,8 +43,8 @@ const MEASURES: readonly Measure[] = [
   { option: 'lambada', run: (model, path, args, signal) => judgeFiles(args, path, signal, (items, options) => judgeLastWords(model, items.map(textOf), options)) },
 ];
 
-async function withProgress<T>(signal: AbortSignal, work: (options: JudgeOptions) => Promise<T>): Promise<T> {
-  const progress = new ProgressBar();
+async function withProgress<T>(args: Arguments, signal: AbortSignal, work: (options: JudgeOptions) => Promise<T>): Promise<T> {
+  const progress = new ProgressBar(new Notes(args));
   try {
     return await work({ signal, onProgress: (done, total) => progress.update({ phase: 'judge', done, total }) });
   } finally {
@@ -53,7 +55,7 @@ async function withProgress<T>(signal: AbortSignal, work: (options: JudgeOptions
 async function judgeText(model: Model, path: string, args: Arguments, signal: AbortSignal): Promise<unknown> {
   const text = await readTextFile(path);
   const calibrator = new Calibrator();
-  const found = await withProgress(signal, (options) =>
+  const found = await withProgress(args, signal, (options) =>
     perplexity(model, text, { ...options, window: args.number('window'), stride: args.number('stride'), top: 1, onToken: calibrator.add }));
   const calibration = calibrator.result();
   const picture = args.text('picture');
@@ -82,7 +84,7 @@ async function judgeFiles<S extends Score>(args: Arguments, path: string, signal
   const scores: (S & { file: string })[] = [];
   for (const file of files) {
     const items = (await readLines(file)).slice(0, limit);
-    const score = { file, ...(await withProgress(signal, (options) => judge(items, options))) };
+    const score = { file, ...(await withProgress(args, signal, (options) => judge(items, options))) };
     scores.push(score);
     if (!args.has('json')) await printLine(scoreLine(score));
   }

@@ -70,7 +70,7 @@ function parseJson<T>(text: string, where: string): T {
 function show(event: TuningEvent, display: TrainDisplay, asJson: boolean): void {
   if (event.kind !== 'start') return display.show(event);
   if (asJson) process.stdout.write(`${json(event)}\n`);
-  else remark(begin(event));
+  else display.notes.say(display.begin(begin(event)));
 }
 
 /** What is about to be done. */

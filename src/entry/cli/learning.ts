@@ -37,7 +37,7 @@ type Learn<Result> = (signal: AbortSignal, display: TrainDisplay) => Promise<Res
 /** The checkpoint stays until all is written; Ctrl-C leaves it. */
 export function learning<Result>(args: Arguments, checkpoint: string, learn: Learn<Result>, conclude: (result: Result, seconds: number) => Promise<void>): Promise<number> {
   return interruptible(async (signal) => {
-    const display = new TrainDisplay(args.has('json'));
+    const display = new TrainDisplay(args, checkpoint);
     const started = performance.now();
     try {
       const result = await learn(signal, display).finally(display.end);
@@ -48,8 +48,11 @@ export function learning<Result>(args: Arguments, checkpoint: string, learn: Lea
       if (error instanceof StonechatError && error.code === 'aborted') return stopped(checkpoint);
       throw error;
     }
-  });
+  }, ENDS);
 }
+
+/** What ends the work, after a checkpoint. */
+const ENDS = ['SIGINT', 'SIGTERM'] as const;
 
 function stopped(checkpoint: string): number {
   process.stderr.write(`Stopped; the state is in ${checkpoint}. Go on by the same command with --resume.\n`);

@@ -16,6 +16,8 @@ export const HELP = flag('help', 'Show this help.', { short: 'h' });
 export const VERSION = flag('version', 'Show the version.');
 export const JSON_FLAG = flag('json', 'Print JSON, for programs.');
 
+export const QUIET = flag('quiet', 'Say nothing while it runs.');
+
 export const MODEL = option('model', 'MODEL', 'A GGUF, safetensors or llama2.c file, a model folder, or a URL. Default: the story model of the package.', { short: 'm' });
 export const TOKENIZER = option('tokenizer', 'FILE', 'The tokenizer, where the model carries none.');
 export const PROMPT = option('prompt', 'TEXT', 'The prompt; - reads it from standard input.', { short: 'p' });

@@ -1,6 +1,6 @@
 import { perplexity } from '../../judge/index.js';
 import type { Arguments } from './arguments.js';
-import { typesOf, write } from './convert.js';
+import { sayTypes, typesOf, write } from './convert.js';
 import { bytes, json, table } from './format.js';
 import { readTextFile, stonechat } from './loading.js';
 import { printLine } from './terminal.js';
@@ -29,10 +29,12 @@ export async function quantize(args: Arguments): Promise<number> {
     return await perplexity(model, text!, { window: 512 }); // before the model is disposed of
   };
   const first = text === undefined ? undefined : await judge(from, tokenizer); // before anything is written
-  const { files, sourceBytes } = await write(from, to, typesOf(args));
+  const result = await write(args, from, to, typesOf(args));
+  const { files, sourceBytes, fallbacks } = result;
+  sayTypes(args, result, from, to);
   const second = text === undefined ? undefined : await judge(to);
   const sizes = { before: sourceBytes, after: files[0]!.fileBytes };
   const row = (path: string, size: number, found: typeof first) => [path, bytes(size), ...(found ? [`perplexity ${found.perplexity.toFixed(3)}`, `${found.bitsPerByte.toFixed(4)} bits per byte`] : [])];
-  await printLine(args.has('json') ? json({ type, before: { path: from, fileBytes: sizes.before, ...first }, after: { path: to, fileBytes: sizes.after, ...second } }) : table([row(from, sizes.before, first), row(to, sizes.after, second)], [1]));
+  await printLine(args.has('json') ? json({ type, before: { path: from, fileBytes: sizes.before, ...first }, after: { path: to, fileBytes: sizes.after, ...second }, fallbacks }) : table([row(from, sizes.before, first), row(to, sizes.after, second)], [1]));
   return 0;
 }

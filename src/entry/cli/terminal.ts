@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { barLine, bytes, count, duration, table } from './format.js';
+import type { Notes } from './notes.js';
 import { cut, Typist } from './width.js';
 
 /** Where nobody tells: the width that terminals began with. */
@@ -75,13 +76,17 @@ export class ProgressBar {
   private started = 0;
   private drawn = 0;
 
+  /** With notes, long work says in a log too how far it is. */
+  constructor(private readonly notes?: Notes) {}
+
   readonly update = ({ phase, done, total }: Task): void => {
-    if (!process.stderr.isTTY) return;
     const now = performance.now();
     if (phase !== this.phase) {
       this.phase = phase;
       this.started = now;
     }
+    this.notes?.tell(() => progressText(phase, done, total, (now - this.started) / 1000));
+    if (!(this.notes?.atTerminal ?? process.stderr.isTTY)) return;
     if (now - this.started < SHOWN_AFTER_MS || now - this.drawn < REDRAW_MS) return;
     this.drawn = now;
     process.stderr.write(ERASE_LINE + progressLine(phase, done, total, (now - this.started) / 1000, widthOfTerminal(process.stderr)));
@@ -106,17 +111,32 @@ export function progressLine(phase: keyof typeof TASKS, done: number, total: num
   return barLine(TASKS[phase], share, `${Math.floor(share * 100)} % ${amount(done)} of ${amount(total)}, ${speed}${left}`, width);
 }
 
+/** The same without a bar, for a log. */
+const progressText = (...[phase, done, total, seconds]: [keyof typeof TASKS, number, number, number]): string =>
+  progressLine(phase, done, total, seconds, Infinity).replaceAll(/ [█▏▎▍▌▋▊▉░]+/g, '');
+
 /** Exit code after Ctrl-C: 128 + the number of SIGINT. */
 export const INTERRUPTED = 130;
 
-/** Runs `work` with a signal that Ctrl-C fires; a second Ctrl-C ends the process. */
-export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/** 128 + the number of SIGTERM. */
+const TERMINATED = 143;
+let terminated = false;
+
+/** The exit code of work that was interrupted: how it was. */
+export const exitCodeOf = (code: number): number => (code === INTERRUPTED && terminated ? TERMINATED : code);
+
+/** Runs `work` with a signal that Ctrl-C fires, or one of `ends`; a second one ends the process. */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>, ends: readonly NodeJS.Signals[] = ['SIGINT']): Promise<T> {
   const controller = new AbortController();
-  const interrupt = () => controller.abort();
-  process.once('SIGINT', interrupt);
+  const interrupt = (signal: NodeJS.Signals) => {
+    for (const end of ends) process.off(end, interrupt);
+    terminated ||= signal === 'SIGTERM';
+    controller.abort();
+  };
+  for (const end of ends) process.on(end, interrupt);
   try {
     return await work(controller.signal);
   } finally {
-    process.off('SIGINT', interrupt);
+    for (const end of ends) process.off(end, interrupt);
   }
 }

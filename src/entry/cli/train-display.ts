@@ -1,37 +1,50 @@
 import type { StepEvent, TrainEvent } from '../train.js';
-import { bar, bytes, count, duration, json, several } from './format.js';
+import type { Arguments } from './arguments.js';
+import { barLine, bytes, count, duration, json, several } from './format.js';
+import { Notes } from './notes.js';
+import { widthOfTerminal } from './terminal.js';
 
-const ERASE_LINE = '\r\u001b[K';
 const REDRAW_MS = 100;
-const BAR_WIDTH = 24;
 /** How much the latest step counts in the running means of loss and speed. */
 const WEIGHT = 0.05;
 
-/** What training says while it runs: JSON lines on standard output, or a bar and remarks on standard error at a terminal, or nothing. */
+/** Seconds and tokens of a step, as running means. */
+interface Pace {
+  readonly seconds: number;
+  readonly tokens: number;
+}
+
+/**
+ * What training says while it runs: JSON lines on standard output; or on standard error a bar and remarks at a terminal, a line
+ * for the beginning and each evaluation in a log.
+ */
 export class TrainDisplay {
+  readonly notes: Notes;
+  private readonly asJson: boolean;
   private drawn = 0;
   private loss = 0;
-  /** Seconds and tokens of a step, as running means. */
-  private pace: { seconds: number; tokens: number } | undefined;
-  private readonly atTerminal: boolean;
+  private pace: Pace | undefined;
+  private latest: StepEvent | undefined;
 
-  constructor(private readonly asJson: boolean) {
-    this.atTerminal = !asJson && process.stderr.isTTY;
+  /** `checkpoint`: where the state is kept. */
+  constructor(args: Pick<Arguments, 'has'>, private readonly checkpoint?: string) {
+    this.asJson = args.has('json');
+    this.notes = new Notes(args);
   }
 
   readonly show = (event: TrainEvent): void => {
     if (this.asJson) process.stdout.write(`${json(event)}\n`);
-    if (!this.atTerminal) return;
     if (event.kind === 'step') return this.step(event);
+    if (event.kind === 'sample' && !this.notes.atTerminal) return;
     const line = describe(event);
-    if (line) this.say(line);
+    if (line) this.notes.say(event.kind === 'start' ? this.begin(line) : `${line}${event.kind === 'evaluation' ? this.paceNow() : ''}`);
   };
 
+  /** What begins, and where its state lies. */
+  readonly begin = (line: string): string => (this.checkpoint === undefined ? line : `${line}; checkpoint ${this.checkpoint}`);
+
   /** Takes the bar away. */
-  readonly end = (): void => {
-    if (this.drawn > 0) process.stderr.write(ERASE_LINE);
-    this.drawn = 0;
-  };
+  readonly end = (): void => this.notes.erase();
 
   private step(event: StepEvent): void {
     const first = this.pace === undefined;
@@ -39,22 +52,27 @@ export class TrainDisplay {
     const { seconds = 0, tokens = 0 } = this.pace ?? {};
     this.loss = blend(this.loss, event.loss);
     this.pace = { seconds: blend(seconds, event.seconds), tokens: blend(tokens, event.tokens) };
+    this.latest = event;
+    this.notes.tell(() => `step ${count(event.step)} of ${count(event.steps)}${this.paceNow()}`);
     const now = performance.now();
     if (now - this.drawn < REDRAW_MS) return;
     this.drawn = now;
-    process.stderr.write(ERASE_LINE + stepLine(event, this.loss, this.pace));
+    this.notes.draw(stepLine(event, this.loss, this.pace, widthOfTerminal(process.stderr)));
   }
 
-  private say(text: string): void {
-    this.end();
-    process.stderr.write(`\u001b[2m${text}\u001b[0m\n`);
+  /** `; loss 3.2140, 2,310 tokens/s, 4 min 2 s left`, after the first step and in a log. */
+  private paceNow(): string {
+    const { latest, pace } = this;
+    if (!latest || !pace || this.notes.atTerminal) return '';
+    return `; training loss ${this.loss.toFixed(4)}, ${count(Math.round(pace.tokens / pace.seconds))} tokens/s, ${duration((latest.steps - latest.step) * pace.seconds)} left`;
   }
 }
 
 /** `step 120 of 2,000 ████░░ 6 % loss 3.214, 2,310 tokens/s, 4 min 2 s left` */
-export function stepLine({ step, steps }: Pick<StepEvent, 'step' | 'steps'>, loss: number, { seconds, tokens }: { seconds: number; tokens: number }): string {
+export function stepLine({ step, steps }: Pick<StepEvent, 'step' | 'steps'>, loss: number, { seconds, tokens }: Pace, width = 80): string {
   const share = step / steps;
-  return `step ${count(step)} of ${count(steps)} ${bar(share, BAR_WIDTH).padEnd(BAR_WIDTH, '░')} ${Math.floor(share * 100)} % loss ${loss.toFixed(3)}, ${count(Math.round(tokens / seconds))} tokens/s, ${duration((steps - step) * seconds)} left`;
+  const speed = `${count(Math.round(tokens / seconds))} tokens/s, ${duration((steps - step) * seconds)} left`;
+  return barLine(`step ${count(step)} of ${count(steps)}`, share, `${Math.floor(share * 100)} % loss ${loss.toFixed(3)}, ${speed}`, width);
 }
 
 /** Untrained models write control characters, which terminals obey. */
