@@ -4,7 +4,7 @@ import { createTrainer, type ComparedModel, type CompareEvent, type CompareOptio
 import type { Arguments } from './arguments.js';
 import { count, duration, json, several } from './format.js';
 import { host, readTextFile } from './loading.js';
-import { interruptible, printableTable, printLine, remark } from './terminal.js';
+import { interruptible, printableTable, printLine } from './terminal.js';
 import { Notes } from './notes.js';
 import { TrainDisplay } from './train-display.js';
 import { usage } from './usage.js';

@@ -9,7 +9,7 @@ import { bytes, count, duration, json, several } from './format.js';
 import { host, modelOf, modelPaths, readTextFile, templateOf } from './loading.js';
 import { learning, numbersOf, placesOf } from './learning.js';
 import { TUNING_NUMBERS } from './options.js';
-import { printLine, remark } from './terminal.js';
+import { printLine } from './terminal.js';
 import type { TrainDisplay } from './train-display.js';
 import { usage } from './usage.js';
 
