@@ -14,6 +14,14 @@ export type ErrorCode =
   | 'worker-failed' // a worker thread died or does not answer
   | 'diverged'; // training came to a loss or gradient that is no number
 
+/**
+ * Text from a file or a server, safe to print: characters that steer a terminal, or turn the direction of writing, as escapes.
+ * `kept` stay as they are.
+ */
+export const visible = (text: string, kept = ''): string =>
+  text.replace(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (sign) =>
+    kept.includes(sign) ? sign : sign === '\n' ? '\\n' : `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
 export interface ErrorDetails {
   code: ErrorCode;
   /** What would have been right, in one clause. */
@@ -35,7 +43,9 @@ export class StonechatError extends Error {
   readonly found: string;
   readonly remedy: string;
 
-  constructor({ code, expected, found, remedy, cause }: ErrorDetails) {
+  constructor(details: ErrorDetails) {
+    const { code, cause } = details;
+    const [expected, found, remedy] = [details.expected, details.found, details.remedy].map((text) => visible(text)) as [string, string, string];
     super(`Expected ${expected}, found ${found}. ${remedy}`, cause === undefined ? undefined : { cause });
     this.name = 'StonechatError';
     this.code = code;

@@ -49,6 +49,7 @@ const RULES: Readonly<Record<keyof LoadOptions, Rule>> = {
   signal: abortSignal,
   onProgress: callback,
   headers: anything('an object of HTTP headers'),
+  timeout: { expected: 'a number of milliseconds above 0', accepts: (value) => typeof value === 'number' && value > 0, otherwise: '60000' },
   kernels: callback,
   workerUrl: { expected: 'an address', accepts: (value) => isText(value) || value instanceof URL, otherwise: 'the embedded worker' },
 };

@@ -163,6 +163,10 @@ class Continued implements ByteSource {
     return this.source.direct ?? false;
   }
 
+  get remote(): boolean {
+    return this.source.remote ?? false;
+  }
+
   async read(offset: number, into: Uint8Array): Promise<void> {
     const from = offset - this.start;
     if (from < 0 || from >= this.known.length) return this.source.read(offset, into);

@@ -2,17 +2,17 @@ import type { OpenOptions } from '../host/host.js';
 import { type GgufPart, ggufModel, readGgufPart } from './gguf.js';
 import { Head } from './head.js';
 import { openLlama2c } from './llama2c.js';
-import { baseName, beside, ifThere, inside, type Neighbours, readAll } from './place.js';
+import { baseName, beside, ifThere, inside, type Neighbours, readAll, shown } from './place.js';
 import { badFile, badOption, notFound, quote, unavailable } from './refuse.js';
 import { openHuggingFace } from './safetensors.js';
 import { sniff } from './sniff.js';
-import { blobSource, bufferSource, streamSource } from './sources.js';
+import { blobSource, bufferSource, iterableSource, responseSource, streamSource } from './sources.js';
 import { joinSplit, shardNames, splitCount } from './split.js';
 import type { ByteSource, ModelFile } from './types.js';
 import { openUrl } from './url-source.js';
 
 /** Where a model comes from. An array holds the parts of a split model or the files of a Hugging Face folder. */
-export type ModelInput = string | URL | Blob | ArrayBuffer | Uint8Array | ReadableStream<Uint8Array> | ByteSource | readonly ModelInputFile[];
+export type ModelInput = string | URL | Blob | ArrayBuffer | Uint8Array | ReadableStream<Uint8Array> | Response | AsyncIterable<Uint8Array> | ByteSource | readonly ModelInputFile[];
 export type ModelInputFile = string | URL | File | ByteSource;
 
 export interface OpenModelOptions extends OpenOptions {
@@ -58,18 +58,22 @@ function toSource(input: unknown, options: OpenOptions): ByteSource {
   if (isBytes(input)) return bufferSource(input);
   if (input instanceof Blob) return blobSource(input);
   if (input instanceof ReadableStream) return streamSource(input as ReadableStream<Uint8Array>, options);
+  if (input instanceof Response) return responseSource(input, options);
   if (isByteSource(input)) return input;
-  throw badOption('a path, URL, Blob, File, ArrayBuffer, Uint8Array, ReadableStream, ByteSource or an array of files', input === null ? 'null' : typeof input);
+  if (isIterable(input)) return iterableSource(input, options);
+  throw badOption('a path, URL, Blob, File, ArrayBuffer, Uint8Array, ReadableStream, Response, Readable, ByteSource or an array of files', input === null ? 'null' : typeof input);
 }
 
 const isByteSource = (input: unknown): input is ByteSource =>
-  typeof input === 'object' && input !== null && 'read' in input && typeof input.read === 'function' && 'size' in input;
+  typeof input === 'object' && input !== null && 'read' in input && typeof input.read === 'function' && 'size' in input && typeof input.size === 'number' && 'close' in input && typeof input.close === 'function';
+
+const isIterable = (input: unknown): input is AsyncIterable<Uint8Array> => typeof input === 'object' && input !== null && Symbol.asyncIterator in input;
 
 /** @throws StonechatError */
 async function openLocation(location: string, { open, ...options }: OpenModelOptions): Promise<ByteSource> {
   if (open) return open(location, options);
   if (/^(https?|blob|data):/i.test(location)) return openUrl(location, options);
-  throw unavailable('a URL, or a host that opens paths', quote(location), 'Pass an http(s) URL, a Blob or a buffer.');
+  throw unavailable('a URL, or a host that opens paths', quote(shown(location)), 'Pass an http(s) URL, a Blob or a buffer.');
 }
 
 async function openAt(location: string, options: OpenModelOptions): Promise<ModelFile> {
@@ -78,10 +82,10 @@ async function openAt(location: string, options: OpenModelOptions): Promise<Mode
   if (!names && !/\/([?#].*)?$/s.test(location)) {
     const near = (name: string) => ifThere(() => openLocation(beside(location, name), weigh(name, options)));
     const alone = /^(data|blob):/i.test(location);
-    return openFile(await openLocation(location, options), alone ? NOWHERE : { name: location, open: near });
+    return openFile(await openLocation(location, options), alone ? NOWHERE : { name: shown(location), open: near });
   }
   return openFolder({
-    name: location,
+    name: shown(location),
     names,
     open: async (name) => (names && !names.includes(name) ? undefined : ifThere(() => openLocation(inside(location, name), weigh(name, options)))),
   });

@@ -15,6 +15,12 @@ export interface Neighbours {
 
 const isUrl = (location: string): boolean => /^[a-z][a-z\d+.-]+:/i.test(location);
 
+/** A location as messages show it: without names and passwords, without the query, which may be a signature, and without the contents of data: URLs. */
+export function shown(location: string): string {
+  if (/^data:/i.test(location)) return 'data:…';
+  return isUrl(location) ? location.replace(/^([^/]+:\/\/)[^/?#]*@/, '$1').replace(/#.*$/s, '').replace(/\?.*$/s, '?…') : location;
+}
+
 /** Last part of a path or URL, without its query. */
 export function baseName(location: string): string {
   const path = isUrl(location) ? location.replace(/[?#].*$/s, '') : location;

@@ -1,6 +1,8 @@
+import { StonechatError } from '../errors.js';
 import type { OpenOptions } from '../host/host.js';
 import { Flow, inTurn } from './flow.js';
-import { aborted, truncated, unavailable } from './refuse.js';
+import { shown } from './place.js';
+import { aborted, badOption, network, truncated, unavailable } from './refuse.js';
 import type { ByteSource } from './types.js';
 
 export const endsAt = (name: string, size: number, offset: number, length: number) =>
@@ -45,10 +47,17 @@ export interface StreamOptions extends OpenOptions {
 /** A stream: reads must go forward; bytes between them are dropped. */
 export function streamSource(stream: ReadableStream<Uint8Array>, options: StreamOptions = {}): ByteSource {
   const { name = 'stream', size = -1, signal, onProgress } = options;
+  if (stream.locked) throw badOption('a stream that nobody reads', `one that is read already (${name})`, 'Pass it before anything else reads from it, or make a new one.');
   const flow = new Flow(stream, 0);
   const turn = inTurn();
   const cancel = () => void flow.cancel(signal?.reason);
   signal?.addEventListener('abort', cancel, { once: true });
+
+  function broken(cause: unknown): never {
+    if (signal?.aborted) throw aborted(signal, `reading ${name}`);
+    if (cause instanceof StonechatError) throw cause;
+    throw unavailable(`${name} to deliver its bytes`, cause instanceof Error ? cause.message : String(cause), 'Its source failed: make a new stream and try again.', cause);
+  }
 
   async function readUpTo(offset: number, into: Uint8Array): Promise<number> {
     if (offset < flow.position) {
@@ -57,7 +66,7 @@ export function streamSource(stream: ReadableStream<Uint8Array>, options: Stream
     let filled = 0;
     while (filled < into.length) {
       const gap = offset - flow.position;
-      const got = gap > 0 ? await flow.skip(gap) : await flow.pull(into.subarray(filled));
+      const got = await (gap > 0 ? flow.skip(gap) : flow.pull(into.subarray(filled))).catch(broken);
       if (signal?.aborted) throw aborted(signal, `reading ${name}`);
       if (got === 0) break;
       if (gap <= 0) filled += got;
@@ -79,4 +88,29 @@ export function streamSource(stream: ReadableStream<Uint8Array>, options: Stream
       await flow.cancel();
     },
   };
+}
+
+/** The answer to a fetch, read front to back. @throws StonechatError `network` for one that is no success. */
+export function responseSource(response: Response, options: OpenOptions = {}): ByteSource {
+  const name = response.url ? shown(response.url) : 'response';
+  if (!response.ok) throw network(`${name} to be sent`, `HTTP status ${response.status} ${response.statusText}`.trim(), 'Look at response.ok before.');
+  if (response.bodyUsed) throw badOption('a response whose body nobody read', `one that was read already (${name})`, 'Pass it before anything else reads it, or a clone.');
+  const coded = !['identity', null].includes(response.headers.get('content-encoding'));
+  const length = coded ? NaN : Number.parseInt(response.headers.get('content-length') ?? '', 10);
+  return streamSource(response.body ?? new Blob([]).stream(), { ...options, name, size: Number.isNaN(length) ? -1 : length });
+}
+
+/** Chunks of bytes one by one, such as Node's Readable. */
+export function iterableSource(chunks: AsyncIterable<Uint8Array>, options: OpenOptions = {}): ByteSource {
+  const queue = chunks[Symbol.asyncIterator]();
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(control) {
+      const { done, value } = await queue.next();
+      if (done) control.close();
+      else control.enqueue(value);
+    },
+    cancel: async (reason) => void (await queue.return?.(reason)),
+  }, { highWaterMark: 0 });
+  const path = 'path' in chunks && typeof chunks.path === 'string' ? chunks.path : undefined;
+  return streamSource(stream, { ...options, ...(path !== undefined && { name: path }) });
 }

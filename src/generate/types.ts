@@ -5,7 +5,7 @@ import type { Sampler } from '../sample/types.js';
 import type { EncodeOptions, Tokenizer } from '../text/types.js';
 
 /** Where a model comes from. An array holds the shards of a split model or the files of a Hugging Face folder. */
-export type Source = string | URL | Blob | ArrayBuffer | Uint8Array | ReadableStream<Uint8Array> | ByteSource | SourceFile[];
+export type Source = string | URL | Blob | ArrayBuffer | Uint8Array | ReadableStream<Uint8Array> | Response | AsyncIterable<Uint8Array> | ByteSource | SourceFile[];
 export type SourceFile = string | URL | File | ByteSource;
 
 export interface LoraSource {

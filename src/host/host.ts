@@ -13,6 +13,8 @@ export interface ByteSource {
   readUpTo?(offset: number, into: Uint8Array): Promise<number>;
   /** Reads need no memory but `into`, in any number at once. */
   readonly direct?: boolean;
+  /** Reading means downloading. */
+  readonly remote?: boolean;
   /** Lets go of connections that the next read can open again. */
   pause?(): Promise<void>;
   close(): Promise<void>;
@@ -88,6 +90,8 @@ export interface OpenOptions {
   onProgress?: (progress: Progress) => void;
   /** Sent with URL requests (authorisation, for instance). */
   headers?: Record<string, string>;
+  /** Milliseconds that a server may send next to nothing (below 1 KiB) before it is given up. Default 60,000. */
+  timeout?: number;
 }
 
 export const mergeSettings = (old: HostSettings, { kernels, workerUrl }: HostSettings): HostSettings => ({

@@ -1,4 +1,5 @@
 import { StonechatError } from '../errors.js';
+import { aborted } from '../files/refuse.js';
 import type { ModelFile } from '../files/types.js';
 import type { Graph } from '../graph/graph.js';
 import type { Host } from '../host/host.js';
@@ -8,7 +9,7 @@ import { controlBytes, type Pool, singleThread, startPool } from '../kernels/poo
 import { buildGraph } from '../models/index.js';
 import { kvBytesPerLayer, makePlan, type Plan, type PlacedWeight, ROPE_KIND, rowStride } from '../plan/plan.js';
 import { PlanRunner } from './run.js';
-import { aborted, ALIGN, loadWeights, type LoadWeightsOptions, placeWeights } from './weights.js';
+import { ALIGN, loadWeights, type LoadWeightsOptions, placeWeights } from './weights.js';
 
 /** Tokens per evaluate: an abort is honoured within this many tokens of prefill. */
 const MAX_BATCH = 64;
@@ -176,7 +177,7 @@ export async function loadRunner(host: Host, file: ModelFile, options: RunnerOpt
   };
   // Reads into the memory itself begin before there is a plan, whose buffers mostly fit into what is left for a KV cache: memory seldom grows again.
   const early = file.direct && places.need.total <= HEAP_BYTES ? undefined : complete();
-  if (options.signal?.aborted) throw aborted(options.signal);
+  if (options.signal?.aborted) throw aborted(options.signal, `loading ${file.name}`);
   arena.reserve((early ?? places).need.total, 'the model');
   arena.allocate(bytes, 'the weights');
   const start = async () => {

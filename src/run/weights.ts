@@ -1,5 +1,5 @@
-import { StonechatError } from '../errors.js';
 import { toFloat32 } from '../files/dtypes.js';
+import { aborted } from '../files/refuse.js';
 import type { DType, ModelFile, TensorInfo } from '../files/types.js';
 import type { Graph, WeightRole } from '../graph/graph.js';
 import type { OpenOptions } from '../host/host.js';
@@ -97,7 +97,7 @@ export async function loadWeights(
     piece.finish();
     done += piece.bytes;
     onProgress?.({ phase: 'load', done, total });
-    if (signal?.aborted) throw aborted(signal);
+    if (signal?.aborted) throw aborted(signal, `loading ${file.name}`);
   };
   const wanted = used.map((tensor): Wanted => {
     const { columns, rows } = sizeOf(tensor);
@@ -232,14 +232,4 @@ function packInPlace({ exports, memory }: Kernels, { tensor, columns, rows, addr
     to += Math.ceil(count / GROUP_ROWS) * packed;
     row += count;
   }
-}
-
-export function aborted(signal: AbortSignal): StonechatError {
-  return new StonechatError({
-    code: 'aborted',
-    expected: 'to finish',
-    found: 'an aborted signal',
-    remedy: 'Call again without aborting.',
-    cause: signal.reason,
-  });
 }
