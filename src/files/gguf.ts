@@ -11,6 +11,8 @@ const DEFAULT_ALIGNMENT = 32;
 const MOST_DIMENSIONS = 4;
 /** Arrays in arrays deeper than this are an attack, not metadata. */
 const MOST_NESTING = 8;
+/** More of these than any model has: what is kept of each takes many times its bytes. */
+const MOST_PAIRS = 1 << 16, MOST_TENSORS = 1 << 17, MOST_BOOLEANS = 1 << 20, MOST_ARRAYS = 1 << 16;
 /** Least bytes of an entry: key length, type, value; name length, dimension count, type, offset. */
 const LEAST_PAIR_BYTES = 13;
 const LEAST_TENSOR_BYTES = 24;
@@ -49,8 +51,13 @@ function readCounts(cursor: Cursor, name: string): [number, number] {
   cursor.claim(4);
   const version = cursor.u32();
   if (version !== 2 && version !== 3) throw refuseVersion(version, name);
-  const tensors = cursor.count(LEAST_TENSOR_BYTES, 'tensors');
-  return [tensors, cursor.count(LEAST_PAIR_BYTES, 'metadata entries')];
+  const tensors = atMost(MOST_TENSORS, cursor.count(LEAST_TENSOR_BYTES, 'tensors'), `tensors in ${name}`);
+  return [tensors, atMost(MOST_PAIRS, cursor.count(LEAST_PAIR_BYTES, 'metadata entries'), `metadata entries in ${name}`)];
+}
+
+function atMost(most: number, count: number, what: string): number {
+  if (count <= most) return count;
+  throw badFile(`at most ${most} ${what}`, String(count));
 }
 
 function refuseVersion(version: number, name: string) {
@@ -98,13 +105,13 @@ const ARRAY = 9;
 const exact = (value: bigint): number | bigint => (Number.isSafeInteger(Number(value)) ? Number(value) : value);
 
 function readValue(cursor: Cursor, type: number, key: string): MetadataValue {
-  if (type === ARRAY) return readArray(cursor, key, 1);
+  if (type === ARRAY) return readArray(cursor, key, 1, { count: 0 });
   const scalar = SCALARS[type];
   if (!scalar) throw badFile('metadata value types 0 to 12', `${type} under key ${quote(key)}`);
   return scalar.read(cursor);
 }
 
-function readArray(cursor: Cursor, key: string, depth: number): MetadataArray {
+function readArray(cursor: Cursor, key: string, depth: number, nested: { count: number }): MetadataArray {
   const type = cursor.u32();
   const bytesEach = type === ARRAY ? 12 : SCALARS[type]?.bytes;
   if (bytesEach === undefined || depth > MOST_NESTING) {
@@ -114,8 +121,9 @@ function readArray(cursor: Cursor, key: string, depth: number): MetadataArray {
   const count = cursor.count(bytesEach, `entries of ${quote(key)}`);
   cursor.position = cursor.claim(count * bytesEach); // the bytes must be at hand before anything of that size is allocated
   if (type === STRING) return StringList.read(cursor, count);
-  if (type === BOOL) return Array.from(cursor.bytes(count), (byte) => byte !== 0);
-  if (type === ARRAY) return Array.from({ length: count }, () => readArray(cursor, key, depth + 1));
+  if (type === BOOL) return Array.from(cursor.bytes(atMost(MOST_BOOLEANS, count, `booleans under key ${quote(key)}`)), (byte) => byte !== 0);
+  if (type === ARRAY) nested.count = atMost(MOST_ARRAYS, nested.count + count, 'arrays in arrays');
+  if (type === ARRAY) return Array.from({ length: count }, () => readArray(cursor, key, depth + 1, nested));
   // A copy, since the bytes lie at any alignment.
   return new TYPED_ARRAYS[type as keyof typeof TYPED_ARRAYS](cursor.bytes(count * bytesEach).slice().buffer);
 }

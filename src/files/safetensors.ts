@@ -24,9 +24,13 @@ const MOST_DIMENSIONS = 8;
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** More brackets and commas than the header of any model has: what JSON makes of each takes many times its bytes. */
+const MOST_BRACKETS = 1 << 20, MOST_COMMAS = 1 << 22;
+
 /** @throws StonechatError `bad-file` */
 function parseJson(bytes: Uint8Array, name: string): Json {
   let value: unknown;
+  refuseSwollen(bytes, name);
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
@@ -34,6 +38,16 @@ function parseJson(bytes: Uint8Array, name: string): Json {
   }
   if (!isObject(value)) throw badFile(`a JSON object in ${name}`, Array.isArray(value) ? 'an array' : String(value));
   return value;
+}
+
+function refuseSwollen(bytes: Uint8Array, name: string): void {
+  let brackets = 0, commas = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === 0x5b || byte === 0x7b) brackets++;
+    else if (byte === 0x2c) commas++;
+  }
+  if (brackets > MOST_BRACKETS || commas > MOST_COMMAS) throw badFile(`at most ${MOST_BRACKETS} lists and objects, and ${MOST_COMMAS} commas, in ${name}`, `${brackets} and ${commas}`);
 }
 
 /**

@@ -32,16 +32,16 @@ const CONVERT = 'Convert the model to GGUF or safetensors; pickles can run code 
 
 const latin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
-/** Tells the format by its first bytes. @throws StonechatError naming what the file looks like instead. */
+/** Tells the format by the structure of its beginning, not by single bytes. @throws StonechatError naming what the file looks like instead. */
 export function sniff(bytes: Uint8Array, name: string): Kind {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = bytes.length >= 4 ? view.getUint32(0, true) : 0;
   if (magic === GGUF_MAGIC) return 'gguf';
   if (magic === LLAMA2C_MAGIC) return 'llama2c';
   if (looksLikeSafetensors(bytes, view)) return 'safetensors';
+  if (looksLikeV0(bytes)) return 'llama2c'; // seven plausible sizes: before two bytes are taken for a pickle
   const stranger = recognise(bytes, name);
   if (stranger) throw stranger;
-  if (looksLikeV0(bytes)) return 'llama2c';
   const first = Array.from(bytes.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
   throw refuse(name, `unknown bytes ${first}`, 'Check that this is a model file, and that its download is complete.');
 }

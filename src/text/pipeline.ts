@@ -122,7 +122,8 @@ function readDigits(json: Json, add: Add): void {
 }
 
 function behaviour(json: Json, otherwise: string): Behaviour {
-  const found = BEHAVIOURS[json.text(otherwise)];
+  const name = json.text(otherwise);
+  const found = Object.hasOwn(BEHAVIOURS, name) ? BEHAVIOURS[name] : undefined;
   if (!found) throw json.unsupported(Object.keys(BEHAVIOURS).join(', '));
   return found;
 }

@@ -32,7 +32,7 @@ const stemOf = ({ name, shape }: TensorInfo): string | undefined => {
 export function targetsOf(file: ModelFile, targets: readonly string[]): TensorInfo[] {
   const linears = [...file.tensors.values()].filter(stemOf);
   const stems = [...new Set(linears.map((tensor) => stemOf(tensor)!))];
-  const wanted = new Set(targets.flatMap((target) => (target === 'all-linear' ? stems.filter((stem) => stem !== 'output') : (PEFT_NAMES[target] ?? [target]))));
+  const wanted = new Set(targets.flatMap((target) => (target === 'all-linear' ? stems.filter((stem) => stem !== 'output') : (Object.hasOwn(PEFT_NAMES, target) ? PEFT_NAMES[target]! : [target]))));
   const unknown = [...wanted].find((stem) => !stems.includes(stem));
   if (unknown !== undefined || wanted.size === 0) {
     throw new StonechatError({

@@ -1,6 +1,9 @@
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { createReadStream } from 'node:fs';
+import { mkdir, mkdtemp, open, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ModelInput, openModel } from '../../src/files/index.js';
@@ -37,6 +40,50 @@ describe('sources', () => {
       await model.close();
     }
     expect((await openModel(file)).name).toBe('x.gguf');
+  });
+
+  test('answers to a fetch, and what Node calls Readable, are read front to back', async () => {
+    const bytes = seedGguf();
+    const whole = await readWhole(await openModel(bytes));
+    const path = await put('readable.gguf', bytes);
+    async function* chunks() {
+      for (let at = 0; at < bytes.length; at += 777) yield bytes.subarray(at, at + 777);
+    }
+    for (const input of [new Response(bytes), createReadStream(path), Readable.from(chunks()), chunks()]) {
+      const model = await openModel(input);
+      expect(await readWhole(model)).toBe(whole);
+      await model.close();
+    }
+    expect((await openModel(createReadStream(path))).name).toBe('readable.gguf');
+    await expectRefusal(() => openModel(new Response('', { status: 403 })), 'network', /403/);
+    await expectRefusal(() => openModel(Readable.from(['text'])), 'bad-option', /stream of string/);
+    await expectRefusal(() => openModel(Readable.from((async function* () { yield bytes.subarray(0, 100); throw new Error('gone'); })())), 'unavailable', /gone/);
+    const used = new Response(bytes);
+    await used.arrayBuffer();
+    await expectRefusal(() => openModel(used), 'bad-option', /nobody read/);
+    const stream = new Blob([bytes]).stream();
+    stream.getReader();
+    await expectRefusal(() => openModel(stream), 'bad-option', /nobody reads/);
+  });
+
+  test.skipIf(process.platform === 'win32')('what is no file is refused at once', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await expectRefusal(() => openModel(pipe, onDisk), 'bad-file', /a pipe.*stream/);
+    await expectRefusal(() => openModel('/dev/null', onDisk), 'bad-file', /a device/);
+    await symlink('round', join(folder, 'round'));
+    await expectRefusal(() => openModel(join(folder, 'round'), onDisk), 'not-found', /circle/);
+    await expectRefusal(() => openModel('x'.repeat(5000), onDisk), 'not-found', /5000 characters/);
+    await expectRefusal(() => openModel('a\0b', onDisk), 'bad-option', /zero character/);
+    await expectRefusal(() => openModel('file://host/x', onDisk), 'bad-option', /on this machine/);
+    await expectRefusal(() => openModel('file:///a%2fb', onDisk), 'bad-option', /on this machine/);
+  });
+
+  test.skipIf(process.getuid?.() === 0)('a folder that may not be entered is told (skipped for root, who may)', async () => {
+    const closed = join(folder, 'closed');
+    await mkdir(closed, { mode: 0 });
+    await expectRefusal(() => openModel(join(closed, 'm.gguf'), onDisk), 'unavailable', /permissions/);
+    await expectRefusal(() => openModel(closed, onDisk), 'unavailable', /permissions/);
   });
 
   test('bytes go by the name that the model gives itself', async () => {

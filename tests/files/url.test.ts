@@ -16,6 +16,11 @@ interface Behaviour {
   file?: Uint8Array;
   ranges?: boolean;
   etag?: (request: number) => string | undefined;
+  /** Last-Modified; with it there is no ETag. */
+  modified?: (request: number) => string | undefined;
+  /** Milliseconds before the head of an answer, and between its bytes, one by one. */
+  delay?: (request: number) => number | undefined;
+  trickle?: (request: number) => number | undefined;
   /** Bytes of the answer's body after which request `n` is cut off; undefined: none. */
   cutAfter?: (request: number) => number | undefined;
   status?: (request: number) => number | undefined;
@@ -50,16 +55,26 @@ function answer(request: IncomingMessage, response: ServerResponse, file: Uint8A
   if (status) return void response.writeHead(status).end();
   const etag = behaviour.etag?.(number) ?? '"one"';
   const wanted = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+  const modified = behaviour.modified?.(number);
   const guard = request.headers['if-range'];
-  const start = ranges && (guard === undefined || guard === etag) ? wanted : 0;
+  const start = ranges && (guard === undefined || guard === (modified ?? etag)) ? wanted : 0;
   if (ranges && start >= file.length) return void response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end();
   const partial = ranges && request.headers.range !== undefined && start === wanted;
   const end = Math.min(file.length, start + (behaviour.most ?? file.length));
+  const delay = behaviour.delay?.(number);
+  if (delay !== undefined) return void setTimeout(() => response.destroy(), delay);
   response.writeHead(partial ? 206 : 200, {
-    etag,
+    ...(behaviour.modified ? modified && { 'last-modified': modified } : { etag }),
     ...(length && { 'content-length': end - start }),
     ...(partial && { 'content-range': `bytes ${start}-${end - 1}/${file.length}` }),
   });
+  const trickle = behaviour.trickle?.(number);
+  if (trickle !== undefined) {
+    let at = start;
+    response.flushHeaders();
+    const timer = setInterval(() => (response.destroyed ? clearInterval(timer) : void response.write(file.subarray(at, ++at))), trickle);
+    return;
+  }
   const cut = behaviour.cutAfter?.(number);
   if (cut === undefined) response.end(file.subarray(start, end));
   else response.write(file.subarray(start, start + cut), () => setTimeout(() => response.destroy(), 5));
@@ -208,6 +223,130 @@ describe('URLs', () => {
     expect(seen).toEqual(['Bearer x', 'Bearer x']);
     await source.close();
   });
+});
+
+describe('servers that stall', () => {
+  test('before the head of the answer', async () => {
+    const { url, requests } = await serve({ delay: () => 20_000 });
+    await expectRefusal(() => openUrl(url, { ...FAST, timeout: 500 }), 'network', /next to nothing for 0\.5 s.*timeout/);
+    expect(requests).toHaveLength(1);
+  });
+
+  test('in the middle', async () => {
+    const { url } = await serve({ trickle: (request) => (request === 1 ? 20_000 : undefined) });
+    const source = await openUrl(url, { ...FAST, timeout: 1000 });
+    await expectRefusal(() => source.read(0, new Uint8Array(2000)), 'network', /next to nothing/);
+    await source.close();
+  });
+
+  test('with a byte now and then', async () => {
+    const { url } = await serve({ trickle: () => 10 });
+    const source = await openUrl(url, { ...FAST, timeout: 1000 });
+    await expectRefusal(() => source.read(0, new Uint8Array(2000)), 'network', /next to nothing/);
+    await source.close();
+  });
+
+  test('but not while nobody reads', async () => {
+    const { url } = await serve({});
+    const source = await openUrl(url, { timeout: 1500 });
+    await check(source, 0, 1000);
+    await new Promise((resolve) => setTimeout(resolve, 1700));
+    await check(source, 1000, 100_000);
+    await source.close();
+  });
+});
+
+describe('one version of a file', () => {
+  const cutAfter = (request: number) => (request === 1 ? 1_000_000 : undefined);
+  const DAY = 'Mon, 30 Nov 2026 10:00:00 GMT';
+
+  test('by Last-Modified', async () => {
+    const { url } = await serve({ modified: () => DAY, cutAfter });
+    const source = await openUrl(url, FAST);
+    await check(source, 0, FILE.length);
+    await source.close();
+  });
+
+  test('another day is another version', async () => {
+    const { url } = await serve({ modified: (request) => (request === 1 ? DAY : DAY.replace('10:', '11:')), cutAfter });
+    const source = await openUrl(url, FAST);
+    await expectRefusal(() => source.read(0, new Uint8Array(FILE.length)), 'bad-file', /Last-Modified.*instead of Last-Modified/);
+    await source.close();
+  });
+
+  test('that names none is not resumed', async () => {
+    const { url } = await serve({ modified: () => undefined, cutAfter });
+    const source = await openUrl(url, FAST);
+    await expectRefusal(() => source.read(0, new Uint8Array(FILE.length)), 'network', /which version it is \(ETag, Last-Modified\)/);
+    await source.close();
+  });
+
+  test('that names none any more is not joined', async () => {
+    const { url } = await serve({ modified: (request) => (request === 1 ? DAY : undefined), cutAfter });
+    const source = await openUrl(url, { ...FAST, ifRange: false });
+    await expectRefusal(() => source.read(0, new Uint8Array(FILE.length)), 'bad-file', /an unnamed version/);
+    await source.close();
+  });
+
+  test('that names none is read through in one request', async () => {
+    const { url, requests } = await serve({ modified: () => undefined });
+    const source = await openUrl(url);
+    await check(source, 10, 10);
+    await source.pause!();
+    await check(source, 2_500_000, 10);
+    expect(requests).toHaveLength(1);
+    await source.close();
+  });
+});
+
+describe('secrets', () => {
+  const told = async (call: () => Promise<unknown>) => {
+    const error = await call().then(() => undefined, (reason: Error) => reason);
+    return `${error!.message} ${error!.stack} ${JSON.stringify(error)} ${String(error!.cause)}`;
+  };
+
+  test('of addresses and headers stand in no message', async () => {
+    const { url } = await serve({ status: () => 404 });
+    const secret = url.replace('://', '://user:passw0rd@') + '?token=t0psecret';
+    for (const status of [404, 403, 503]) {
+      server!.removeAllListeners('request');
+      server!.on('request', (_: unknown, response: ServerResponse) => void response.writeHead(status).end());
+      expect(await told(() => openModel(secret, { ...onDisk, open: (location, options) => openUrl(location, { ...options, ...FAST }) }))).not.toMatch(/passw0rd|t0psecret/);
+    }
+    server!.closeAllConnections();
+    await new Promise((resolve) => server!.close(resolve));
+    expect(await told(() => openUrl(secret, { ...FAST, headers: { authorization: 'Bearer abcdef' } }))).not.toMatch(/passw0rd|t0psecret|abcdef/);
+  });
+
+  test('a name and a password in an address are sent', async () => {
+    const { url } = await serve({});
+    let seen: string | undefined;
+    server!.prependListener('request', (request: IncomingMessage) => (seen = request.headers.authorization));
+    const source = await openUrl(url.replace('://', '://me:p%40ss@'));
+    expect(seen).toBe(`Basic ${btoa('me:p@ss')}`);
+    await source.close();
+  });
+
+  test('a header that cannot be sent is the caller’s error, at once, and not quoted', async () => {
+    const started = performance.now();
+    for (const headers of [{ authorization: 'Bearer\ns3cret' }, { authorization: 'Bearer s3cret\u2026' }, { 'a b': 's3cret' }] as Record<string, string>[]) {
+      const error = await expectRefusal(() => openUrl('http://127.0.0.1:9/', { headers }), 'bad-option', /HTTP headers/);
+      expect(`${error.message} ${error.stack} ${String(error.cause)}`).not.toContain('s3cret');
+    }
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
+
+test('what the caller’s own function throws is thrown, not tried again', async () => {
+  const { url, requests } = await serve({});
+  const source = await openUrl(url, { onProgress: () => { throw new RangeError('mine'); } });
+  await expect(source.read(0, new Uint8Array(10))).rejects.toThrow('mine');
+  expect(requests).toHaveLength(1);
+  await source.close();
+});
+
+test('what is no address is refused', async () => {
+  await expectRefusal(() => openUrl('http://', FAST), 'bad-option', /a URL/);
 });
 
 describe('models behind URLs', () => {

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { visible } from '../../errors.js';
 import { barLine, bytes, count, duration, table } from './format.js';
 import type { Notes } from './notes.js';
 import { cut, Typist } from './width.js';
@@ -30,11 +31,11 @@ export async function print(text: string): Promise<void> {
   await write(process.stdout.isTTY ? typist.push(text) : text);
 }
 
-/** A line, or several that are laid out already. */
-export async function printLine(text: string): Promise<void> {
+/** A line, or several that are laid out already. What steers a terminal is shown, not done; `coloured`: but for colours of our own. */
+export async function printLine(text: string, coloured = false): Promise<void> {
   midLine = false;
   typist.push('\n');
-  await write(`${text}\n`);
+  await write(`${coloured ? text : visible(text, '\n\t')}\n`);
 }
 
 /** Ends a line that was begun, so that what follows stands on one of its own. */
@@ -42,7 +43,7 @@ export const endLine = (): Promise<void> => (midLine ? print('\n') : Promise.res
 
 /** A remark for people: on standard error, and only at a terminal. */
 export function remark(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\u001b[2m${text}\u001b[0m\n`);
+  if (process.stderr.isTTY) process.stderr.write(`\u001b[2m${visible(text, '\n')}\u001b[0m\n`);
 }
 
 /** All of standard input, without the last line break. */

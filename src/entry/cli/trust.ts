@@ -24,7 +24,8 @@ export async function showTrust(args: Arguments): Promise<number> {
     progress.end();
     const view = trust(tokens, { spans: args.number('spans') ?? 3 });
     if (page) await saveText(page, trustHtml(view, prompt));
-    await printLine(args.has('json') ? json({ prompt, ...view }) : await painted(prompt, view));
+    if (args.has('json')) await printLine(json({ prompt, ...view }));
+    else await printLine(await painted(prompt, view), true);
     return 0;
   });
 }
