@@ -2,7 +2,7 @@ import type { KernelExports, KernelName } from './instance.js';
 
 /**
  * Values that change from run to run, kept in one small table of u32 words (in shared memory when there are threads).
- * A step's argument is `base + scale * slots[slot]`: slot ZERO makes it a constant.
+ * A step's argument is `base + scale * slots[slot] + slots[also]`: slot ZERO adds nothing.
  */
 export const SLOT = {
   zero: 0,
@@ -25,6 +25,9 @@ export const SLOT = {
   /** Of training: what dropout draws from, and 1 where it is on. */
   seed: 12,
   dropout: 13,
+  /** Tokens that the sequence's KV cache holds, and bytes of it from one layer to the next. */
+  kvContext: 14,
+  kvLayer: 15,
 } as const;
 export const SLOT_COUNT = 16;
 
@@ -34,6 +37,7 @@ export interface Argument {
   readonly base: number;
   readonly slot: SlotIndex;
   readonly scale: number;
+  readonly also?: SlotIndex;
   /** Adds thread * perThread: each thread's own scratch. */
   readonly perThread: number;
 }
@@ -80,7 +84,7 @@ export function bindSteps(steps: readonly Step[], exports: KernelExports, thread
 }
 
 const valueOf = (argument: Argument, slots: Uint32Array, thread: number): number =>
-  argument.base + argument.scale * slots[argument.slot]! + argument.perThread * thread;
+  argument.base + argument.scale * slots[argument.slot]! + slots[argument.also ?? SLOT.zero]! + argument.perThread * thread;
 
 /**
  * The walk that every thread makes: each step, its own share of the items, then, where the plan wants it, the barrier.

@@ -18,8 +18,6 @@ export interface PlanOptions {
   readonly weights: ReadonlyMap<string, PlacedWeight>;
   /** Most tokens per run. */
   readonly batch: number;
-  /** Tokens that the KV cache holds. */
-  readonly context: number;
   readonly kvCache: 'f32' | 'q8_0';
   readonly activations: 'q8' | 'f32';
   readonly threads: number;
@@ -41,7 +39,8 @@ export interface Plan {
   /** i32 [rows][width] ids, of graphs with a window. */
   readonly windows: number;
   readonly frequencies: number;
-  readonly kvBytesPerLayer: number;
+  /** Bytes that one layer takes in a KV cache for KEY_BLOCK tokens. */
+  readonly kvBlockBytes: number;
   /** Elements between rows of logits. */
   readonly logitsStride: number;
   /** Where the values of a kept plan lie, by label: address and elements between rows. */
@@ -51,7 +50,7 @@ export interface Plan {
 const FLOAT_TYPES: ReadonlySet<DType> = new Set(['f32', 'f16', 'bf16']);
 const F32_BYTES = 4;
 /** A multiple of the attention kernel's block of keys. */
-const KEY_BLOCK = 64;
+export const KEY_BLOCK = 64;
 
 /** Rows are padded to whole groups of 8 columns, because matmul writes whole groups. */
 export const rowStride = (columns: number): number => Math.ceil(columns / 8) * 8;
@@ -75,11 +74,13 @@ export function makePlan(graph: Graph, options: PlanOptions): Plan {
   return new Planner(graph, options).plan();
 }
 
-/** Bytes that one layer takes in a KV cache. Counted in blocks of keys: the kernel's own answer is a u32, and a context can ask for more. */
-export function kvBytesPerLayer(graph: Graph, { exports, kvCache, context }: Pick<PlanOptions, 'exports' | 'kvCache' | 'context'>): number {
-  const block = exports[`kv_bytes_${kvCache}`](KEY_BLOCK, graph.kvHeads, graph.headDim) >>> 0;
-  return block * Math.ceil(context / KEY_BLOCK);
+/** Bytes that one layer takes in a KV cache, by blocks of keys: the kernel's own answer is a u32, and a context can ask for more. */
+export function kvBlockBytes({ kvHeads, headDim }: Graph, { exports, kvCache }: Pick<PlanOptions, 'exports' | 'kvCache'>): number {
+  return exports[`kv_bytes_${kvCache}`](KEY_BLOCK, kvHeads, headDim) >>> 0;
 }
+
+/** Blocks of keys that hold so many tokens. */
+export const keyBlocks = (tokens: number): number => Math.ceil(tokens / KEY_BLOCK);
 
 class Planner {
   private readonly steps: Step[] = [];
@@ -100,7 +101,6 @@ class Planner {
   private readonly frequencies: number;
   private readonly angles: number;
   private readonly scratch: Argument;
-  private readonly kvBytesPerLayer: number;
   private readonly forms = new Map<Value, number>();
   private headStart = Infinity;
 
@@ -116,7 +116,6 @@ class Planner {
     this.angles = this.fixed(options.batch * 2 * half * F32_BYTES);
     const perThread = Math.ceil(this.scratchBytes() / 64) * 64;
     this.scratch = { ...constant(this.fixed(perThread * options.threads)), perThread };
-    this.kvBytesPerLayer = kvBytesPerLayer(graph, options);
     graph.nodes.forEach((node, i) => node.inputs.forEach((x) => this.lastUse.set(this.root(x).id, i)));
     graph.nodes.forEach((node) => this.noteForms(node));
     this.logits = logitsNodes(graph.nodes);
@@ -139,7 +138,7 @@ class Planner {
       positions: this.positions,
       windows: this.windows,
       frequencies: this.frequencies,
-      kvBytesPerLayer: this.kvBytesPerLayer,
+      kvBlockBytes: kvBlockBytes(this.graph, this.options),
       logitsStride: rowStride(this.graph.vocabulary),
       values: this.keptValues(),
     };
@@ -253,7 +252,7 @@ class Planner {
   }
 
   private kv(layer: number): Argument {
-    return dynamic(SLOT.kvCache, 1, layer * this.kvBytesPerLayer);
+    return { ...dynamic(SLOT.kvLayer, layer), also: SLOT.kvCache };
   }
 
   // Steps
@@ -373,7 +372,7 @@ class Planner {
 
   private emitStore({ layer, kvHeads, headDim }: Extract<Operation, { op: 'store' }>, [key, value]: readonly Value[]): void {
     const [k, v] = [this.at(key!), this.at(value!)];
-    const list = [this.kv(layer), k.address, v.address, this.options.context, kvHeads, headDim, dynamic(SLOT.position), k.stride, v.stride];
+    const list = [this.kv(layer), k.address, v.address, dynamic(SLOT.kvContext), kvHeads, headDim, dynamic(SLOT.position), k.stride, v.stride];
     this.push(`kv_store_${this.options.kvCache}`, list, this.tokens('all'), { reads: [this.regionOf(key!), this.regionOf(value!)], writes: [kvRegion(layer)] });
   }
 
@@ -381,7 +380,7 @@ class Planner {
     const head = query.rows === 'head';
     const q = this.at(query);
     const position = dynamic(head ? SLOT.headPosition : SLOT.position);
-    const sizes = [this.tokens(query.rows), position, heads, kvHeads, headDim, this.options.context, scale, y.stride, q.stride];
+    const sizes = [this.tokens(query.rows), position, heads, kvHeads, headDim, dynamic(SLOT.kvContext), scale, y.stride, q.stride];
     const items = dynamic(head ? SLOT.headAttentionItems : SLOT.attentionItems);
     this.push(`attention_f32_${this.options.kvCache}`, [y.address, q.address, this.kv(layer), this.scratch, ...sizes], items, { ...touch, reads: [...touch.reads, kvRegion(layer)] });
   }

@@ -7,7 +7,7 @@ import { Arena } from '../kernels/arena.js';
 import { type Build, instantiateKernels, type Kernels, MAX_PAGES, newMemory, PAGE_BYTES } from '../kernels/instance.js';
 import { controlBytes, type Pool, singleThread, startPool } from '../kernels/pool.js';
 import { buildGraph } from '../models/index.js';
-import { kvBytesPerLayer, makePlan, type Plan, type PlacedWeight, ROPE_KIND, rowStride } from '../plan/plan.js';
+import { keyBlocks, kvBlockBytes, makePlan, type Plan, type PlacedWeight, ROPE_KIND, rowStride } from '../plan/plan.js';
 import { PlanRunner } from './run.js';
 import { ALIGN, loadWeights, type LoadWeightsOptions, placeWeights } from './weights.js';
 
@@ -98,22 +98,21 @@ function placeModel(file: ModelFile, graph: Graph, exports: Kernels['exports'], 
   };
   const weights = placeWeights(file, graph, exports, take);
   const control = take(controlBytes(options.threads));
-  const kvCache = kvBytesPerLayer(graph, { exports, kvCache: options.kvCache, context }) * graph.layers;
+  const kvCache = kvBlockBytes(graph, { exports, kvCache: options.kvCache }) * keyBlocks(context) * graph.layers;
   return { context, weights, control, bytes: end - first, end, need: sum({ weights: control - first, kvCache, scratch: rowStride(graph.vocabulary) * 4 + OVERHEAD_BYTES }) };
 }
 
 const sum = (need: Omit<MemoryNeed, 'total'>): MemoryNeed => ({ ...need, total: need.weights + need.kvCache + need.scratch });
 
-function layOut(graph: Graph, exports: Kernels['exports'], options: RunnerOptions, { context, weights, end, need }: Places): Layout {
-  const plan = makePlan(graph, planOptions(exports, weights, context, options, end));
+function layOut(graph: Graph, exports: Kernels['exports'], options: RunnerOptions, { weights, end, need }: Places): Layout {
+  const plan = makePlan(graph, planOptions(exports, weights, options, end));
   return { plan, need: sum({ ...need, scratch: need.scratch + plan.bytes }) };
 }
 
-const planOptions = (exports: Kernels['exports'], weights: ReadonlyMap<string, PlacedWeight>, context: number, options: RunnerOptions, base: number) => ({
+const planOptions = (exports: Kernels['exports'], weights: ReadonlyMap<string, PlacedWeight>, options: RunnerOptions, base: number) => ({
   exports,
   weights,
   batch: MAX_BATCH,
-  context,
   kvCache: options.kvCache,
   activations: options.activations,
   threads: options.threads,

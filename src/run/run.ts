@@ -4,9 +4,11 @@ import type { Arena } from '../kernels/arena.js';
 import type { Kernels } from '../kernels/instance.js';
 import type { Pool } from '../kernels/pool.js';
 import { SLOT } from '../kernels/steps.js';
+import { KEY_BLOCK } from '../plan/plan.js';
 import type { Plan } from '../plan/plan.js';
+import { SequenceCache } from './cache.js';
 import type { KvCache, Runner } from './types.js';
-import { History, writeWindows } from './windows.js';
+import { type History, writeWindows } from './windows.js';
 
 export interface RunnerParts {
   readonly graph: Graph;
@@ -18,18 +20,12 @@ export interface RunnerParts {
   readonly maxBatch: number;
 }
 
-interface OwnedCache extends KvCache {
-  readonly address: number;
-  readonly owner: PlanRunner;
-  /** The ids of the sequence, where the model looks back at them. */
-  readonly history: History | undefined;
-}
-
 /** Ids in, logits out: sets the slots of the plan and lets the pool walk it. */
 export class PlanRunner implements Runner {
   private logitsRows = 0;
   logitsAddress = 0;
   private disposed = false;
+  private readonly live = new Set<KvCache>();
 
   constructor(private readonly parts: RunnerParts) {
     this.reserveLogits(1);
@@ -54,27 +50,19 @@ export class PlanRunner implements Runner {
     return this.parts.plan.logitsStride * 4;
   }
 
-  newCache(): KvCache {
-    const { arena, plan, graph } = this.parts;
-    const bytes = plan.kvBytesPerLayer * graph.layers;
-    const address = arena.allocate(bytes, 'the KV cache of a session');
-    let held = true;
-    const release = () => {
-      if (held && !this.disposed) arena.release(address, bytes);
-      held = false;
-    };
-    const cache: OwnedCache = { address, length: 0, owner: this, history: graph.window && new History(), release };
-    return cache;
+  newCache(tokens = this.contextLength): KvCache {
+    return new SequenceCache(this.parts, Math.min(tokens, this.contextLength), this.live);
   }
 
   evaluate(cache: KvCache, ids: ArrayLike<number>, { logits = 'last' }: { logits?: 'last' | 'all' | 'none' } = {}): void {
-    const { address, history } = this.check(cache, ids);
+    const owned = this.check(cache, ids);
+    const { history } = owned;
     const count = ids.length;
     const first = logits === 'last' ? count - 1 : 0;
     this.reserveLogits(logits === 'all' ? count : 1);
     this.writeInputs(ids, cache.length);
     if (history) this.writeWindows(history, ids, cache.length);
-    this.setSlots(count, cache.length, first, logits === 'none' ? 0 : count - first, address);
+    this.setSlots(count, cache.length, first, logits === 'none' ? 0 : count - first, owned);
     this.parts.pool.run();
     cache.length += count;
   }
@@ -86,19 +74,20 @@ export class PlanRunner implements Runner {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
+    this.live.clear();
     this.parts.pool.stop();
   }
 
-  private check(cache: KvCache, ids: ArrayLike<number>): OwnedCache {
+  private check(cache: KvCache, ids: ArrayLike<number>): SequenceCache {
     if (this.disposed) {
       throw new StonechatError({ code: 'disposed', expected: 'a live model', found: 'one that was disposed', remedy: 'Load it again.' });
     }
     const count = ids.length;
-    const room = this.contextLength - cache.length;
+    const room = cache.capacity - cache.length;
     if (count < 1 || count > Math.min(this.maxBatch, room)) {
       throw new StonechatError({
         code: count > room ? 'context-full' : 'bad-option',
-        expected: `1 to ${Math.min(this.maxBatch, room)} ids (context of ${this.contextLength}, ${cache.length} used)`,
+        expected: `1 to ${Math.min(this.maxBatch, room)} ids (context of ${cache.capacity}, ${cache.length} used)`,
         found: String(count),
         remedy: 'Load with a larger contextLength, or shorten the prompt.',
       });
@@ -113,7 +102,7 @@ export class PlanRunner implements Runner {
         remedy: 'Encode the text with the tokenizer of this model.',
       });
     }
-    return cache as OwnedCache;
+    return cache as SequenceCache;
   }
 
   private writeInputs(ids: ArrayLike<number>, position: number): void {
@@ -130,7 +119,7 @@ export class PlanRunner implements Runner {
     writeWindows(new Int32Array(this.kernels.memory.buffer, this.parts.plan.windows, ids.length * window.width), history.ids, position, () => 0, window);
   }
 
-  private setSlots(tokens: number, position: number, headFirst: number, headTokens: number, kvCache: number): void {
+  private setSlots(tokens: number, position: number, headFirst: number, headTokens: number, cache: SequenceCache): void {
     const { plan, pool, graph } = this.parts;
     const { attention_items: items } = this.kernels.exports;
     const { slots } = pool;
@@ -141,7 +130,9 @@ export class PlanRunner implements Runner {
     slots[SLOT.headTokens] = headTokens;
     slots[SLOT.attentionItems] = items(tokens, graph.kvHeads);
     slots[SLOT.headAttentionItems] = items(headTokens, graph.kvHeads);
-    slots[SLOT.kvCache] = kvCache;
+    slots[SLOT.kvCache] = cache.address;
+    slots[SLOT.kvContext] = cache.blocks * KEY_BLOCK;
+    slots[SLOT.kvLayer] = cache.blocks * plan.kvBlockBytes;
     slots[SLOT.logits] = this.logitsAddress;
     slots[SLOT.stepCount] = headTokens ? plan.steps.length : plan.headStart;
   }

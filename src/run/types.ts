@@ -4,6 +4,10 @@ import type { Kernels } from '../kernels/instance.js';
 export interface KvCache {
   /** Tokens held. Lowering it forgets the tail; the next evaluate continues from here. */
   length: number;
+  /** Tokens that there is memory for. */
+  readonly capacity: number;
+  /** Makes room for so many tokens in all; what is held moves along. @throws StonechatError `out-of-memory`; the cache is as before then. */
+  reserve(tokens: number): void;
   release(): void;
 }
 
@@ -12,11 +16,12 @@ export interface Runner {
   readonly kernels: Kernels;
   readonly threads: number;
   readonly vocabulary: number;
-  /** Tokens that a cache can hold. */
+  /** Tokens that a cache can hold at most. */
   readonly contextLength: number;
   /** Most tokens per evaluate call (64, so that an abort is honoured within 64 tokens of prefill). */
   readonly maxBatch: number;
-  newCache(): KvCache;
+  /** A cache with memory for so many tokens, by default for all that the context holds. @throws StonechatError `out-of-memory`. */
+  newCache(tokens?: number): KvCache;
   /**
    * Appends `ids` to the cache. With `logits: 'last'` the logits of the last id are then at `logitsAddress`
    * (`vocabulary` f32 values); with 'all' those of every id, row i at logitsAddress + i * logitsStride; 'none' computes none.

@@ -8,7 +8,7 @@ import { controlBytes, type Pool, singleThread, startPool } from '../kernels/poo
 import { SLOT } from '../kernels/steps.js';
 import { buildGraph } from '../models/index.js';
 import { layOutParameters, type ParameterLayout, placeParameters } from '../plan/parameters.js';
-import { makePlan, type PlacedWeight } from '../plan/plan.js';
+import { keyBlocks, makePlan, type PlacedWeight } from '../plan/plan.js';
 import { makeTrainPlan, type ParameterRegions, type Phase, SETTINGS_WORDS, type TrainPlan, type TrainPlanOptions, writeAngles } from '../plan/train-plan.js';
 import { writeFrequencies } from '../run/load.js';
 import { PlanRunner } from '../run/run.js';
@@ -87,17 +87,19 @@ function layOut(file: ModelFile, exports: TrainKernels['exports'], options: Engi
   const weights = new Map([...placed, ...placeParameters(parameters, 0)]);
   const regions = { weights: 0, gradients: 0, first: 0, second: 0 };
   const plan = makeTrainPlan(graph, { ...options, exports, weights, layout: parameters, regions, base: 0 });
-  const sampling = makePlan(graph, samplePlan(graph, exports, weights, options, 0));
+  const sampling = makePlan(graph, samplePlan(exports, weights, 0));
   const sizes = {
     parameters: frozenBytes + 4 * parameters.count * 4,
     activations: plan.bytes + OVERHEAD_BYTES,
-    generation: sampling.bytes + sampling.kvBytesPerLayer * graph.layers + sampling.logitsStride * 4,
+    generation: sampling.bytes + sampling.kvBlockBytes * keyBlocks(sampleContext(graph, options)) * graph.layers + sampling.logitsStride * 4,
   };
   return { graph, parameters, frozen, need: { ...sizes, total: sizes.parameters + sizes.activations + sizes.generation } };
 }
 
-const samplePlan = (graph: Graph, exports: TrainKernels['exports'], weights: ReadonlyMap<string, PlacedWeight>, { length }: EngineOptions, base: number) =>
-  ({ exports, weights, batch: SAMPLE_BATCH, context: graph.rope ? length : Math.min(length, graph.trainedContext), kvCache: 'f32', activations: 'f32', threads: 1, base }) as const;
+const sampleContext = (graph: Graph, { length }: EngineOptions): number => (graph.rope ? length : Math.min(length, graph.trainedContext));
+
+const samplePlan = (exports: TrainKernels['exports'], weights: ReadonlyMap<string, PlacedWeight>, base: number) =>
+  ({ exports, weights, batch: SAMPLE_BATCH, kvCache: 'f32', activations: 'f32', threads: 1, base }) as const;
 
 /** Linear memory that training would take; nothing is read but the header. */
 export async function estimateTraining(from: TrainHost, file: ModelFile, options: EngineOptions): Promise<TrainNeed> {
@@ -234,12 +236,13 @@ export class TrainEngine {
   /** Generates with the weights as they are now, on one thread, from the same memory. */
   runner(): PlanRunner {
     const { graph, kernels, arena, weights, options } = this;
-    const { bytes } = makePlan(graph, samplePlan(graph, kernels.exports, weights, options, 0));
-    const settings = samplePlan(graph, kernels.exports, weights, options, arena.allocate(bytes, 'samples'));
+    const { bytes } = makePlan(graph, samplePlan(kernels.exports, weights, 0));
+    const settings = samplePlan(kernels.exports, weights, arena.allocate(bytes, 'samples'));
     const plan = makePlan(graph, settings);
+    const contextLength = sampleContext(graph, options);
     writeFrequencies(graph, kernels, plan.frequencies, weights);
     const pool = singleThread(kernels, plan.steps);
-    return new PlanRunner({ graph, kernels, arena, plan, pool, contextLength: settings.context, maxBatch: SAMPLE_BATCH });
+    return new PlanRunner({ graph, kernels, arena, plan, pool, contextLength, maxBatch: SAMPLE_BATCH });
   }
 
   dispose(): void {

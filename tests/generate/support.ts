@@ -61,6 +61,7 @@ export interface ToyRunner extends Runner {
 
 interface ToyCache extends KvCache {
   number: number;
+  capacity: number;
   ids: number[];
 }
 
@@ -92,10 +93,11 @@ export function toyRunner({ contextLength = 512, maxBatch = 64, next }: ToyOptio
   let disposed = false;
   const runner: ToyRunner = {
     kernels, threads: 1, vocabulary: VOCABULARY, contextLength, maxBatch, logitsAddress, logitsStride: VOCABULARY * 4, evaluations, live, logits, failure: undefined,
-    newCache() {
+    newCache(tokens = contextLength) {
       const number = caches++;
       live.add(number);
-      const cache: ToyCache = { number, length: 0, ids: [], release: () => live.delete(number) };
+      const reserve = (more: number) => void (cache.capacity = Math.max(cache.capacity, more));
+      const cache: ToyCache = { number, length: 0, capacity: tokens, reserve, ids: [], release: () => live.delete(number) };
       return cache;
     },
     evaluate(cache, ids, { logits: wanted = 'last' } = {}) {
@@ -103,7 +105,7 @@ export function toyRunner({ contextLength = 512, maxBatch = 64, next }: ToyOptio
       if (this.failure) throw this.failure;
       const toy = cache as ToyCache;
       if (!live.has(toy.number)) throw new Error('evaluate on a released cache');
-      if (ids.length < 1 || ids.length > maxBatch || cache.length + ids.length > contextLength) throw new Error(`evaluate of ${ids.length} ids at ${cache.length}`);
+      if (ids.length < 1 || ids.length > maxBatch || cache.length + ids.length > cache.capacity) throw new Error(`evaluate of ${ids.length} ids at ${cache.length}`);
       evaluations.push({ cache: toy.number, start: cache.length, ids: Array.from(ids), logits: wanted });
       toy.ids.splice(cache.length, Infinity, ...Array.from(ids));
       cache.length = toy.ids.length;

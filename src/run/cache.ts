@@ -1,0 +1,88 @@
+import { StonechatError } from '../errors.js';
+import { KEY_BLOCK, keyBlocks } from '../plan/plan.js';
+import type { RunnerParts } from './run.js';
+import type { KvCache } from './types.js';
+import { History } from './windows.js';
+
+/** The keys and values of one sequence: layer by layer, head by head, blocks of KEY_BLOCK tokens at absolute positions. */
+export class SequenceCache implements KvCache {
+  length = 0;
+  address: number;
+  /** Of keys, that there is memory for. */
+  blocks: number;
+  capacity: number;
+  /** The ids of the sequence, where the model looks back at them. */
+  readonly history: History | undefined;
+  private held = true;
+
+  /** `live`: the caches of the same model. */
+  constructor(private readonly parts: RunnerParts, tokens: number, private readonly live: Set<KvCache>) {
+    this.capacity = tokens;
+    this.blocks = keyBlocks(tokens);
+    this.address = this.allocate(this.blocks);
+    this.history = parts.graph.window && new History();
+    live.add(this);
+  }
+
+  reserve(tokens: number): void {
+    if (tokens <= this.capacity) return;
+    const { address, blocks } = this;
+    const more = keyBlocks(tokens);
+    if (more > blocks) {
+      this.address = this.allocate(more);
+      this.blocks = more;
+      this.moveFrom(address, blocks);
+      this.free(address, blocks);
+    }
+    this.capacity = tokens;
+  }
+
+  release(): void {
+    // Gone from the set already where the model was disposed, and its memory with it.
+    if (this.held && this.live.delete(this)) this.free(this.address, this.blocks);
+    this.held = false;
+  }
+
+  private bytes(blocks: number): number {
+    return blocks * this.parts.plan.kvBlockBytes * this.parts.graph.layers;
+  }
+
+  private free(address: number, blocks: number): void {
+    this.parts.arena.release(address, this.bytes(blocks));
+  }
+
+  private allocate(blocks: number): number {
+    const { arena } = this.parts;
+    try {
+      return arena.allocate(this.bytes(blocks), 'the KV cache of a session');
+    } catch (cause) {
+      throw this.refusal(blocks, cause);
+    }
+  }
+
+  /** Of each head, what is held. */
+  private moveFrom(address: number, blocks: number): void {
+    const { graph, kernels, plan } = this.parts;
+    const heads = graph.kvHeads * graph.layers;
+    const block = heads && plan.kvBlockBytes / graph.kvHeads;
+    const { buffer } = kernels.memory;
+    const used = keyBlocks(this.length) * block;
+    for (let head = 0; head < heads; head++) {
+      const from = address + head * blocks * block;
+      new Uint8Array(buffer, this.address + head * this.blocks * block, used).set(new Uint8Array(buffer, from, used));
+    }
+  }
+
+  private refusal(blocks: number, cause: unknown): StonechatError {
+    const mib = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+    const count = this.live.size;
+    const known = cause instanceof StonechatError ? `, ${cause.found}` : '';
+    return new StonechatError({
+      code: 'out-of-memory',
+      expected: `room for the KV cache of a session within the 4 GiB of WebAssembly memory`,
+      found: `none for ${mib(this.bytes(blocks))} (${blocks * KEY_BLOCK} tokens) beside the caches of ${count} live session${count === 1 ? '' : 's'}${known}`,
+      remedy: `${count ? 'Dispose of sessions that are no longer used (session.dispose(), or `using`), load' : 'Load'} the model with a shorter contextLength or kvCache "q8_0", or use a smaller model.`,
+      cause,
+    });
+  }
+}
