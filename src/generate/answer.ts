@@ -8,6 +8,7 @@ export class Answer {
   tokens = 0;
   private readonly scanner: StopScanner;
   private readonly stream: TextStream;
+  private readonly stopIds: ReadonlySet<number>;
 
   constructor(
     private readonly tokenizer: Tokenizer,
@@ -15,16 +16,17 @@ export class Answer {
     prompt: Int32Array,
   ) {
     this.scanner = new StopScanner(settings.stop);
+    this.stopIds = new Set([...settings.stopIds, ...settings.stop.flatMap((stop) => specialNamed(stop, tokenizer))]);
     this.stream = tokenizer.stream({ previous: prompt.filter((id) => this.hasText(id)) });
   }
 
-  /** The text that `id` makes certain, and why the answer ends here, if it does. `full`: no id fits after this one. */
-  accept(id: number, full: boolean): { text: string; finish: Finish | undefined } {
+  /** The text that `id` makes certain, and why the answer ends here, if it does. */
+  accept(id: number): { text: string; finish: Finish | undefined } {
     this.tokens++;
     const end = this.endedBy(id);
     // The token that ends an answer is no part of it.
     const text = end || !this.hasText(id) ? '' : this.scanner.push(this.stream.push(id));
-    const finish = end ?? this.endedByCount(full);
+    const finish = end ?? this.endedByCount();
     return { text: finish ? text + this.rest() : text, finish };
   }
 
@@ -34,18 +36,24 @@ export class Answer {
   }
 
   private endedBy(id: number): Finish | undefined {
-    if (this.settings.stopIds.has(id)) return 'stop';
+    if (this.stopIds.has(id)) return 'stop';
     return !this.settings.ignoreEos && this.tokenizer.stopIds.has(id) ? 'eos' : undefined;
   }
 
-  private endedByCount(full: boolean): Finish | undefined {
+  private endedByCount(): Finish | undefined {
     if (this.scanner.stopped) return 'stop';
-    if (this.tokens >= (this.settings.maxTokens ?? Infinity)) return 'length';
-    return full ? 'context' : undefined;
+    return this.tokens >= (this.settings.maxTokens ?? Infinity) ? 'length' : undefined;
   }
 
   /** What was held back: half a character, the beginning of a stop string. */
-  private rest(): string {
+  rest(): string {
     return this.scanner.push(this.stream.flush()) + this.scanner.flush();
   }
+}
+
+/** The special token that is written just so: it ends an answer as the text would, which it never writes. */
+function specialNamed(text: string, tokenizer: Tokenizer): number[] {
+  const [id, ...more] = tokenizer.encode(text, { addSpecial: false, parseSpecial: true });
+  const named = id !== undefined && more.length === 0 && tokenizer.isSpecial(id) && tokenizer.token(id) === text;
+  return named ? [id] : [];
 }

@@ -4,6 +4,7 @@ import type { Runner } from '../run/types.js';
 import { Candidates } from '../sample/candidates.js';
 import { Distribution } from '../sample/distribution.js';
 import type { Tokenizer } from '../text/types.js';
+import { Pace } from './pace.js';
 import type { RenderChat } from './prompt.js';
 import type { Alternative, Token } from './types.js';
 
@@ -31,9 +32,11 @@ export class Engine {
   readonly renderChat: RenderChat;
   readonly candidates: Candidates;
   readonly distribution: Distribution;
+  /** How fast prompts are read. */
+  readonly pace: Pace;
   private readonly yield: () => Promise<void>;
   private readonly texts = new Map<number, string>();
-  private readonly decoder = new TextDecoder();
+  private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   private lastTurn = 0;
   private steps = 0;
   private turning: Promise<void> | undefined;
@@ -43,6 +46,7 @@ export class Engine {
     this.tokenizer = tokenizer;
     this.renderChat = renderChat;
     this.yield = turn;
+    this.pace = new Pace(runner.maxBatch);
     this.candidates = new Candidates(runner.kernels, arena, runner.vocabulary);
     this.distribution = new Distribution(runner.kernels, arena, runner.vocabulary);
   }
@@ -66,21 +70,16 @@ export class Engine {
   }
 
   /** What the model thought of `id` by row `row` of the logits just evaluated. @throws StonechatError `bad-file` if they are no numbers. */
-  tokenAt(row: number, id: number, top: number): Token {
+  tokenAt(row: number, id: number, text: string, top: number): Token {
     const { logsumexp, entropy } = this.measure(row);
-    return { id, text: this.text(id), logprob: this.runner.logits(row)[id]! - logsumexp, entropy, top: this.alternatives(top, logsumexp, row) };
+    return { id, text, logprob: this.runner.logits(row)[id]! - logsumexp, entropy, top: this.alternatives(top, logsumexp, row) };
   }
 
   /** Log of the sum of exponentials of the logits just evaluated, and their entropy. @throws StonechatError `bad-file` if they are no numbers. */
   measure(row = 0): { readonly logsumexp: number; readonly entropy: number } {
     const stats = this.distribution.measure(this.rowAt(row));
     if (Number.isFinite(stats.logsumexp)) return stats;
-    throw new StonechatError({
-      code: 'bad-file',
-      expected: 'finite logits',
-      found: `${stats.largest} and NaN from the model`,
-      remedy: 'The weights may be damaged, or too large for their type: try another copy or conversion of the model.',
-    });
+    throw notFinite(stats.largest);
   }
 
   /** The `count` most likely tokens by the logits just evaluated. */
@@ -109,3 +108,11 @@ export class Engine {
     return tokenizer.isSpecial(id) ? tokenizer.token(id) : this.decoder.decode(tokenizer.bytes(id));
   }
 }
+
+export const notFinite = (found: number): StonechatError =>
+  new StonechatError({
+    code: 'bad-file',
+    expected: 'finite logits',
+    found: `${found}${Number.isFinite(found) || found === Infinity ? ' and NaN' : ''} from the model`,
+    remedy: 'The weights may be damaged, or too large for their type: try another copy or conversion of the model.',
+  });

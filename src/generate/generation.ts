@@ -8,8 +8,11 @@ import type { Engine } from './engine.js';
 import type { Line } from './line.js';
 import type { Settings } from './options.js';
 import { prefill } from './prefill.js';
-import { type CheckedPrompt, encodePrompt } from './prompt.js';
+import { type CheckedPrompt, encodePrompt, isConversation } from './prompt.js';
 import type { Sequence } from './sequence.js';
+import type { Reading } from './prefill.js';
+import { bytesOf } from './stream.js';
+import { Turns } from './turns.js';
 import type { Generation, Summary, Token } from './types.js';
 
 /** What a generation uses of its session. */
@@ -33,6 +36,14 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   });
 }
 
+/** As it can be written: a number where a number holds it. */
+const plainSeed = (seed: bigint): number | bigint => (seed <= Number.MAX_SAFE_INTEGER ? Number(seed) : seed);
+
+/** What JSON makes of a summary: seeds beyond 2^53 as text, which JSON has no number for. */
+function toJSON(this: Summary): object {
+  return { ...this, seed: typeof this.seed === 'bigint' ? String(this.seed) : this.seed };
+}
+
 const rate = (count: number, seconds: number): number => (seconds > 0 ? count / seconds : 0);
 
 /** Prompt to stream; see Session.generate. Work is done when the consumer asks for a token, never ahead. */
@@ -43,6 +54,9 @@ export class TokenGeneration implements Generation {
   private context!: Context;
   private answer!: Answer;
   private hash = HASH_START;
+  /** Tokens of the prompt that are not in the cache. */
+  private unread = 0;
+  private stopped = false;
 
   constructor(
     private readonly room: Room,
@@ -51,9 +65,11 @@ export class TokenGeneration implements Generation {
   ) {
     this.pick = buildSampler(settings, room.engine.candidates, new Xorshift64Star(settings.seed));
     this.summary = {
-      finish: undefined, promptTokens: 0, reusedTokens: 0, tokens: 0, text: '', seed: settings.seed, prefillSeconds: 0, decodeSeconds: 0,
-      prefillTokensPerSecond: 0, decodeTokensPerSecond: 0, logitsHash: undefined,
+      finish: undefined, promptTokens: 0, reusedTokens: 0, forgottenTokens: 0, forgottenMessages: 0, tokens: 0, text: '', seed: plainSeed(settings.seed),
+      prefillSeconds: 0, decodeSeconds: 0, prefillTokensPerSecond: 0, decodeTokensPerSecond: 0, logitsHash: undefined,
     };
+    // Not enumerable: what copies a summary, or posts it, need not know of it.
+    Object.defineProperty(this.summary, 'toJSON', { value: toJSON });
     this.tokens = this.run();
   }
 
@@ -68,6 +84,18 @@ export class TokenGeneration implements Generation {
   }
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  async text(): Promise<string> {
+    for await (const token of this) void token;
+    return this.summary.text;
+  }
+
+  toReadableStream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return bytesOf(this, () => {
+      this.stopped = true;
+      this.room.line.wake();
+    });
   }
 
   private async *run(): AsyncGenerator<Token, undefined> {
@@ -93,10 +121,16 @@ export class TokenGeneration implements Generation {
 
   private readonly check = (): void => {
     throwIfAborted(this.settings.signal);
+    if (this.stopped) throw new StonechatError({ code: 'aborted', expected: 'the stream to be read to its end', found: 'that it was cancelled', remedy: 'The session can be used further.' });
     this.room.check();
   };
 
-  /** Tells the caller how much of the prompt is done. */
+  /** `report`: tells the caller how much of the prompt is done. */
+  private reading(report?: (done: number) => void): Reading {
+    const { engine, sequence } = this.room;
+    return { engine, sequence, check: this.check, report };
+  }
+
   private reporter(): (done: number) => void {
     const total = this.context.visible.length;
     return (done) => this.settings.onProgress?.({ phase: 'prefill', done, total });
@@ -106,21 +140,32 @@ export class TokenGeneration implements Generation {
   private async begin(): Promise<void> {
     const { room, settings, summary } = this;
     const { runner, tokenizer, renderChat } = room.engine;
-    const prompt = await encodePrompt(this.prompt, tokenizer, renderChat, settings);
+    const encode = (given: CheckedPrompt) => encodePrompt(given, tokenizer, renderChat, settings);
+    const prompt = await encode(this.prompt);
     this.check();
-    this.context = startContext(prompt, settings, runner.contextLength, tokenizer.bos);
-    this.context.slide();
+    summary.promptTokens = prompt.length;
+    const turns = isConversation(this.prompt) && settings.overflow === 'slide' ? new Turns(this.prompt, prompt, encode) : undefined;
+    this.context = await startContext(prompt, settings, runner.contextLength, tokenizer.bos, turns);
+    this.check();
+    this.noteForgotten();
     this.answer = new Answer(tokenizer, settings, prompt);
     const { visible } = this.context;
-    summary.promptTokens = prompt.length;
     summary.reusedTokens = room.sequence.rewind(visible, settings.reusePrefix ? visible.length - 1 : 0);
+    this.unread = visible.length - summary.reusedTokens;
+    if (settings.maxTokens !== undefined) room.sequence.expect(visible.length + settings.maxTokens);
+  }
+
+  private noteForgotten(): void {
+    const { summary, context } = this;
+    summary.forgottenTokens = context.forgottenTokens;
+    summary.forgottenMessages = context.forgottenMessages;
   }
 
   /** `maxTokens: 0`: the prompt goes into the cache, nothing comes out. */
   private async warm(): Promise<void> {
     const { room, context, summary } = this;
     const report = this.reporter();
-    const last = await prefill(room.engine, room.sequence, context.visible, this.check, report);
+    const last = await prefill(this.reading(report), context.visible);
     room.sequence.append(last, 'none');
     report(context.visible.length);
     summary.finish = 'length';
@@ -132,20 +177,20 @@ export class TokenGeneration implements Generation {
     const { engine, sequence } = room;
     await engine.breathe();
     this.check();
-    context.slide();
     const report = summary.tokens === 0 ? this.reporter() : undefined;
-    const last = await prefill(engine, sequence, context.visible, this.check, report);
+    const last = await prefill(this.reading(report), context.visible);
+    const done = context.visible.length;
     // All generations share one place for logits: nothing else may run between these two.
-    sequence.append(last, 'last');
+    engine.pace.time(last.length, () => sequence.append(last, 'last'));
     const token = this.draw();
-    report?.(context.visible.length - 1);
-    return token;
+    report?.(done);
+    return this.accept(token);
   }
 
-  /** Logits to token. */
+  /** Logits to a token, without its text. */
   private draw(): Token {
-    const { settings, context, summary, room } = this;
-    const { engine } = room;
+    const { settings, context, summary } = this;
+    const { engine } = this.room;
     const { runner, distribution } = engine;
     const address = runner.logitsAddress;
     if (settings.hashLogits) {
@@ -157,11 +202,23 @@ export class TokenGeneration implements Generation {
     const logprob = runner.logits()[id]! - logsumexp;
     const top = engine.alternatives(settings.top, logsumexp);
     context.push(id);
-    const { text, finish } = this.answer.accept(id, context.overfull && settings.overflow === 'error');
+    return { id, text: '', logprob, entropy, top };
+  }
+
+  /** What the token adds to the answer; makes room for the next where the context is full. */
+  private async accept(token: Token): Promise<Token> {
+    const { summary, context, answer, settings } = this;
+    const accepted = answer.accept(token.id);
+    let { text, finish } = accepted;
+    if (!finish && context.overfull && !(settings.overflow === 'slide' && (await context.slide()))) {
+      finish = 'context';
+      text += answer.rest();
+    }
+    this.noteForgotten();
     summary.tokens++;
     summary.text += text;
     summary.finish = finish;
-    return finish ? { id, text, logprob, entropy, top, finish } : { id, text, logprob, entropy, top };
+    return finish ? { ...token, text, finish } : { ...token, text };
   }
 
   /** Adds the time of `work` to the prefill, up to the first token, or to the decoding. */
@@ -173,7 +230,7 @@ export class TokenGeneration implements Generation {
     const seconds = (performance.now() - start) / 1000;
     if (before === 0) {
       summary.prefillSeconds += seconds;
-      summary.prefillTokensPerSecond = rate(summary.promptTokens - summary.reusedTokens, summary.prefillSeconds);
+      summary.prefillTokensPerSecond = rate(this.unread, summary.prefillSeconds);
     } else {
       summary.decodeSeconds += seconds;
       summary.decodeTokensPerSecond = rate(summary.tokens - 1, summary.decodeSeconds);

@@ -2,6 +2,14 @@
 export class IdList {
   ids = new Int32Array(256);
   length = 0;
+  /** How often ids were taken away: as long as it stays the same, what stood at a position stands there. */
+  version = 0;
+
+  static of(ids: ArrayLike<number>): IdList {
+    const list = new IdList();
+    list.append(ids);
+    return list;
+  }
 
   push(id: number): void {
     this.reserve(this.length + 1);
@@ -15,7 +23,9 @@ export class IdList {
   }
 
   truncate(length: number): void {
-    this.length = Math.min(this.length, length);
+    if (length >= this.length) return;
+    this.length = length;
+    this.version++;
   }
 
   /** A view, valid until the list grows. */
@@ -23,10 +33,10 @@ export class IdList {
     return this.ids.subarray(from, to);
   }
 
-  /** How many ids from the start on are the same in both. */
-  commonPrefix(other: IdList): number {
+  /** How many ids from the start on are the same in both. The first `known` are not looked at. */
+  commonPrefix(other: IdList, known = 0): number {
     const most = Math.min(this.length, other.length);
-    let same = 0;
+    let same = Math.min(known, most);
     while (same < most && this.ids[same] === other.ids[same]) same++;
     return same;
   }

@@ -1,32 +1,49 @@
-import { Engine, type EngineParts } from './engine.js';
+import { Engine, type EngineParts, notFinite } from './engine.js';
 import { throwIfAborted } from './generation.js';
 import { IdList } from './ids.js';
-import { checkOptions } from './options.js';
+import { checkLogitsOptions } from './options.js';
 import { prefill } from './prefill.js';
 import { checkPrompt, encodePrompt } from './prompt.js';
 import { checkFits } from './context.js';
 import { Sequence } from './sequence.js';
-import { score } from './score.js';
 import { createSession } from './session.js';
-import type { Model, ModelInfo, Session } from './types.js';
+import type { LogitsOptions, Model, ModelInfo, ScoreOptions, Session, Token } from './types.js';
 
 /** Logits of a prompt's last position, on a KV cache of its own. */
-async function logitsOf(engine: Engine, prompt: unknown, options: { signal?: AbortSignal } | undefined): Promise<Float32Array> {
+async function logitsOf(engine: Engine, prompt: unknown, options: LogitsOptions | undefined): Promise<Float32Array> {
   const { runner, tokenizer, renderChat } = engine;
-  const settings = checkOptions(options, runner.vocabulary);
+  const settings = checkLogitsOptions(options, runner.vocabulary);
   const encoded = await encodePrompt(checkPrompt(prompt, runner.vocabulary), tokenizer, renderChat, settings);
   checkFits(encoded.length, undefined, runner.contextLength);
-  const ids = new IdList();
-  ids.append(encoded);
+  const ids = IdList.of(encoded);
   const sequence = new Sequence(runner);
   const check = () => throwIfAborted(settings.signal);
   try {
     check();
-    const last = await prefill(engine, sequence, ids, check);
+    sequence.expect(ids.length);
+    const last = await prefill({ engine, sequence, check }, ids);
     sequence.append(last, 'last');
-    return runner.logits().slice();
+    engine.measure();
+    return finite(runner.logits().slice());
   } finally {
     sequence.release();
+  }
+}
+
+/** All of them are numbers: what `measure` does not see are logits of -Infinity. @throws StonechatError `bad-file`. */
+function finite(logits: Float32Array): Float32Array {
+  const wrong = logits.find((logit) => !Number.isFinite(logit));
+  if (wrong !== undefined) throw notFinite(wrong);
+  return logits;
+}
+
+/** What the model thought of a text, on a session of its own that ends with it. */
+async function* scoreAlone(engine: Engine, prompt: unknown, options: ScoreOptions | undefined): AsyncGenerator<Token, undefined> {
+  const session = createSession(engine);
+  try {
+    yield* session.score(prompt as string, options);
+  } finally {
+    session.dispose();
   }
 }
 
@@ -42,7 +59,7 @@ export function createModel(parts: EngineParts, info: ModelInfo): Model {
       session.dispose();
     };
     sessions.add(session);
-    return { generate: session.generate, dispose, [Symbol.dispose]: dispose };
+    return { generate: session.generate, score: session.score, dispose, [Symbol.dispose]: dispose };
   }
 
   const own = open();
@@ -58,7 +75,7 @@ export function createModel(parts: EngineParts, info: ModelInfo): Model {
     generate: own.generate,
     createSession: open,
     logits: (prompt, options) => logitsOf(engine, prompt, options),
-    score: (prompt, options) => score(engine, prompt, options),
+    score: (prompt, options) => scoreAlone(engine, prompt, options),
     renderChat: parts.renderChat,
     dispose,
     [Symbol.dispose]: dispose,

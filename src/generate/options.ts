@@ -1,7 +1,7 @@
 import type { SamplingOptions } from '../sample/index.js';
 import { randomSeed } from '../sample/random.js';
 import { abortSignal, callback, checkRules, flag, isFunction, isText, number, refuse, type Rule, show, whole } from './rules.js';
-import type { GenerateOptions } from './types.js';
+import type { GenerateOptions, LogitsOptions, ScoreOptions } from './types.js';
 
 /** GenerateOptions, checked and complete. */
 export interface Settings extends SamplingOptions {
@@ -17,6 +17,8 @@ export interface Settings extends SamplingOptions {
   readonly hashLogits: boolean;
   readonly addSpecial: boolean;
   readonly parseSpecial: boolean | undefined;
+  /** Whether a conversation ends with the opening of the assistant's turn: unless false. */
+  readonly openTurn?: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: GenerateOptions['onProgress'];
 }
@@ -33,7 +35,7 @@ function biasEntries(value: unknown): [number, unknown][] | undefined {
 
 function rulesFor(vocabulary: number): Record<keyof GenerateOptions, Rule> {
   const someId = isId(vocabulary);
-  const isBias = (value: unknown) => typeof value === 'number' && (Number.isFinite(value) || value === -Infinity);
+  const isBias = (value: unknown) => typeof value === 'number' && (Number.isFinite(Math.fround(value)) || value === -Infinity);
   return {
     maxTokens: whole(0, Number.MAX_SAFE_INTEGER, 'as many as fit'),
     temperature: number(0, 100, DEFAULTS.temperature),
@@ -46,7 +48,7 @@ function rulesFor(vocabulary: number): Record<keyof GenerateOptions, Rule> {
     frequencyPenalty: number(-100, 100, 0),
     penaltyWindow: whole(-1, Number.MAX_SAFE_INTEGER, DEFAULTS.penaltyWindow),
     logitBias: {
-      expected: `an object or Map from token ids (0 to ${vocabulary - 1}) to finite numbers or -Infinity`,
+      expected: `an object or Map from token ids (0 to ${vocabulary - 1}) to finite numbers (of 32 bits) or -Infinity`,
       accepts: (value) => biasEntries(value)?.every(([id, bias]) => someId(id) && isBias(bias)) ?? false,
       otherwise: 'no bias',
     },
@@ -121,4 +123,35 @@ export function checkOptions(options: GenerateOptions = {}, vocabulary: number):
     signal: options.signal,
     onProgress: options.onProgress,
   };
+}
+
+/** Options of those who only read a prompt. */
+const READING = ['signal', 'addSpecial', 'parseSpecial'] as const;
+
+const among = <Name extends keyof GenerateOptions>(vocabulary: number, names: readonly Name[]) => {
+  const rules = rulesFor(vocabulary);
+  return Object.fromEntries(names.map((name) => [name, rules[name]])) as Record<Name, Rule>;
+};
+
+/** @throws StonechatError `bad-option` */
+export function checkLogitsOptions(options: LogitsOptions = {}, vocabulary: number): Settings {
+  checkRules('logits()', options, among(vocabulary, READING));
+  return checkOptions(options, vocabulary);
+}
+
+export interface ScoreSettings extends Settings {
+  readonly continuation: string | Int32Array | undefined;
+}
+
+/** @throws StonechatError `bad-option` */
+export function checkScoreOptions(options: ScoreOptions = {}, vocabulary: number): ScoreSettings {
+  const isIds = (value: unknown) => (Array.isArray(value) || ArrayBuffer.isView(value)) && Array.from(value as unknown as ArrayLike<unknown>).every(isId(vocabulary));
+  checkRules('score()', options, {
+    ...among(vocabulary, [...READING, 'top']),
+    addGenerationPrompt: flag(false),
+    continuation: { expected: 'a text or a list of token ids, not empty', accepts: (value) => isText(value) || (isIds(value) && (value as ArrayLike<number>).length > 0), otherwise: 'the whole text' },
+  } satisfies Record<keyof ScoreOptions, Rule>);
+  const { addGenerationPrompt, continuation, ...rest } = options;
+  const openTurn = addGenerationPrompt ?? continuation !== undefined;
+  return { ...checkOptions(rest, vocabulary), openTurn, continuation: typeof continuation === 'object' ? Int32Array.from(continuation) : continuation };
 }

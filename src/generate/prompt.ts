@@ -5,7 +5,9 @@ import { show } from './rules.js';
 import type { ChatMessage } from './types.js';
 
 /** A text, token ids, or a conversation: a copy that later changes of the caller's list do not reach. */
-export type CheckedPrompt = string | Int32Array | ChatMessage[];
+export type CheckedPrompt = string | Int32Array | readonly ChatMessage[];
+
+export const isConversation = (prompt: CheckedPrompt): prompt is readonly ChatMessage[] => Array.isArray(prompt);
 
 /** The prompt text that the model's chat template makes of messages. */
 export type RenderChat = (messages: readonly ChatMessage[], options?: Record<string, unknown>) => Promise<string>;
@@ -49,7 +51,7 @@ function startOf({ bos, eos }: Tokenizer): Int32Array {
 
 /** Templates usually write BOS themselves; then the tokenizer must not add another. */
 async function encodeChat(messages: readonly ChatMessage[], tokenizer: Tokenizer, renderChat: RenderChat, settings: Settings): Promise<Int32Array> {
-  const text = await renderChat(messages);
+  const text = await renderChat(messages, settings.openTurn === false ? { add_generation_prompt: false } : undefined);
   const { parseSpecial = true } = settings;
   const hasBos = tokenizer.bos !== undefined && text.startsWith(tokenizer.token(tokenizer.bos));
   return tokenizer.encode(text, { parseSpecial, addSpecial: settings.addSpecial && !hasBos });

@@ -1,35 +1,93 @@
 import { checkFits } from './context.js';
 import type { Engine } from './engine.js';
-import { throwIfAborted } from './generation.js';
-import { checkOptions } from './options.js';
-import { checkPrompt, encodePrompt } from './prompt.js';
-import type { ScoreOptions, Token } from './types.js';
+import { type Room, throwIfAborted } from './generation.js';
+import { IdList } from './ids.js';
+import type { ScoreSettings } from './options.js';
+import { readUpTo } from './prefill.js';
+import { type CheckedPrompt, encodePrompt } from './prompt.js';
+import { refuse } from './rules.js';
+import type { Token } from './types.js';
+import type { Tokenizer } from '../text/types.js';
 
 /** Logits of this many values at most are kept at once: 16 MiB. */
 const MOST_LOGITS = 4 << 20;
 
+interface Judged {
+  readonly ids: Int32Array;
+  /** The first that is judged: not the very first, which has nothing before it. */
+  readonly first: number;
+}
+
+/** Where both share a token at the seam, it counts to the continuation. */
+function seam(prompt: Int32Array, all: Int32Array): number {
+  const differs = all.findIndex((id, i) => id !== prompt[i]);
+  return Math.max(1, differs < 0 ? all.length - 1 : differs);
+}
+
+async function judgedIds({ tokenizer, renderChat }: Engine, prompt: CheckedPrompt, settings: ScoreSettings): Promise<Judged> {
+  const { continuation } = settings;
+  const ids = await encodePrompt(prompt, tokenizer, renderChat, settings);
+  if (continuation === undefined) return { ids, first: 1 };
+  if (typeof prompt === 'string' && typeof continuation === 'string') {
+    const all = await encodePrompt(prompt + continuation, tokenizer, renderChat, settings);
+    return { ids: all, first: seam(ids, all) };
+  }
+  const more = typeof continuation === 'string' ? tokenizer.encode(continuation, { ...settings, addSpecial: false }) : continuation;
+  return { ids: Int32Array.from([...ids, ...more]), first: ids.length };
+}
+
+function checkLength({ ids, first }: Judged): void {
+  if (ids.length > first) return;
+  refuse('a text of at least two tokens: the first has nothing before it that could foretell it', `${ids.length} token${ids.length === 1 ? '' : 's'}`, 'Give a longer text; or ids that begin with BOS, to judge the first word too.');
+}
+
+/** Texts of ids as they stand in one text, cut at the tokens: one inside a character owns an empty text. */
+function* textsOf(tokenizer: Tokenizer, ids: Int32Array, first: number): Generator<string, undefined> {
+  const stream = tokenizer.stream({ special: true });
+  const push = (id: number) => (id < tokenizer.size ? stream.push(id) : '');
+  let at = 0;
+  // A special token at the start is no text that a space could follow.
+  while (at < first && (ids[at]! >= tokenizer.size || tokenizer.isSpecial(ids[at]!))) at++;
+  for (; at < first; at++) push(ids[at]!);
+  for (; at < ids.length; at++) yield push(ids[at]!) + (at === ids.length - 1 ? stream.flush() : '');
+}
+
 /**
- * What the model thought before each token of a text: every token after the first, with the probability it had. On a KV
- * cache of its own; sessions are not touched.
+ * What the model thought before each token of a text: every token after the first, with the probability it had; of a
+ * continuation only its own. `prepare`: takes what the sequence needs.
  */
-export async function* score(engine: Engine, prompt: unknown, options: ScoreOptions = {}): AsyncGenerator<Token, undefined> {
-  const { runner, tokenizer, renderChat } = engine;
-  const settings = checkOptions(options, runner.vocabulary);
-  const ids = await encodePrompt(checkPrompt(prompt, runner.vocabulary), tokenizer, renderChat, settings);
-  checkFits(ids.length, undefined, runner.contextLength);
-  const piece = Math.max(1, Math.min(runner.maxBatch, Math.floor(MOST_LOGITS / runner.vocabulary)));
-  const cache = runner.newCache();
+export async function* score({ engine, sequence, line, check: alive }: Room, prompt: CheckedPrompt, settings: ScoreSettings): AsyncGenerator<Token, undefined> {
+  const { runner, tokenizer, pace } = engine;
+  const place = line.join();
+  const check = () => {
+    throwIfAborted(settings.signal);
+    alive();
+  };
   try {
-    for (let at = 0; at < ids.length - 1; at += piece) {
-      throwIfAborted(settings.signal);
-      const end = Math.min(at + piece, ids.length - 1);
-      runner.evaluate(cache, ids.subarray(at, end), { logits: 'all' });
+    await place.turn(settings.signal, check);
+    const judged = await judgedIds(engine, prompt, settings);
+    checkLength(judged);
+    const { first } = judged;
+    const ids = IdList.of(judged.ids);
+    checkFits(ids.length, undefined, runner.contextLength);
+    sequence.expect(ids.length - 1);
+    const texts = textsOf(tokenizer, judged.ids, first);
+    const most = Math.max(1, Math.floor(MOST_LOGITS / runner.vocabulary));
+    for (let at = first - 1; at < ids.length - 1; ) {
+      await place.turn(settings.signal, check);
+      await readUpTo({ engine, sequence, check }, ids, at);
+      const end = Math.min(at + Math.min(most, pace.tokens), ids.length - 1);
+      pace.time(end - at, () => sequence.append(ids.view(at, end), 'all'));
       // Read before anything else may run: the logits are everyone's.
-      const tokens = Array.from(ids.subarray(at + 1, end + 1), (id, row) => engine.tokenAt(row, id, settings.top));
+      const tokens = Array.from(ids.view(at + 1, end + 1), (id, row) => engine.tokenAt(row, id, texts.next().value!, settings.top));
       await engine.breathe();
-      yield* tokens;
+      at = end;
+      for (const token of tokens) {
+        place.rest();
+        yield token;
+      }
     }
   } finally {
-    cache.release();
+    place.leave();
   }
 }

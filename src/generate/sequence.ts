@@ -1,25 +1,42 @@
+import { StonechatError } from '../errors.js';
 import type { KvCache, Runner } from '../run/types.js';
 import { IdList } from './ids.js';
 
-/** A KV cache that knows the ids whose keys and values it holds. Its memory is taken when first used. */
+/** Tokens that a new cache has room for, where nobody knows better. */
+const FIRST_TOKENS = 256;
+
+/** A KV cache that knows the ids whose keys and values it holds. Its memory is taken when first used, and grows with what it holds. */
 export class Sequence {
   private readonly held = new IdList();
   private cache: KvCache | undefined;
+  /** The list that was compared last, as it was then, and how many of its ids are held: they need not be compared again. */
+  private source: IdList | undefined;
+  private version = 0;
+  private same = 0;
 
   constructor(private readonly runner: Runner) {}
 
   /** Forgets everything from the first id on that differs from `ids`, or from `most` on. Returns how many are kept. */
   rewind(ids: IdList, most: number): number {
-    this.held.truncate(Math.min(this.held.commonPrefix(ids), most));
+    const known = ids === this.source && ids.version === this.version ? this.same : 0;
+    this.held.truncate(Math.min(this.held.commonPrefix(ids, known), most));
     if (this.cache) this.cache.length = this.held.length;
-    return this.held.length;
+    this.source = ids;
+    this.version = ids.version;
+    return (this.same = this.held.length);
+  }
+
+  /** Takes memory for so many tokens at once, as far as the context reaches. */
+  expect(tokens: number): void {
+    this.roomFor(Math.min(tokens, this.runner.contextLength), 0);
   }
 
   /** Evaluates more ids, at most `runner.maxBatch`. Where that fails, the sequence is as before. */
-  append(ids: Int32Array, logits: 'none' | 'last'): void {
-    this.cache ??= this.runner.newCache();
-    this.cache.length = this.held.length;
-    this.runner.evaluate(this.cache, ids, { logits });
+  append(ids: Int32Array, logits: 'none' | 'last' | 'all'): void {
+    const { length } = this.held;
+    const cache = this.roomFor(length + ids.length, FIRST_TOKENS);
+    cache.length = length;
+    this.runner.evaluate(cache, ids, { logits });
     this.held.append(ids);
   }
 
@@ -27,5 +44,24 @@ export class Sequence {
     this.cache?.release();
     this.cache = undefined;
     this.held.truncate(0);
+    this.source = undefined;
+  }
+
+  /** A cache with room for so many tokens; for twice as many as it had or `least`, if there is memory. */
+  private roomFor(tokens: number, least: number): KvCache {
+    const { cache } = this;
+    if (cache && cache.capacity >= tokens) return cache;
+    const easy = Math.max(tokens, least && Math.max(least, 2 * (cache?.capacity ?? 0)));
+    try {
+      return this.take(easy);
+    } catch (error) {
+      if (easy === tokens || !(error instanceof StonechatError && error.code === 'out-of-memory')) throw error;
+      return this.take(tokens);
+    }
+  }
+
+  private take(tokens: number): KvCache {
+    this.cache?.reserve(tokens);
+    return (this.cache ??= this.runner.newCache(tokens));
   }
 }

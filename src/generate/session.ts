@@ -2,10 +2,11 @@ import { StonechatError } from '../errors.js';
 import type { Engine } from './engine.js';
 import { type Room, TokenGeneration } from './generation.js';
 import { Line } from './line.js';
-import { checkOptions } from './options.js';
+import { checkOptions, checkScoreOptions } from './options.js';
 import { checkPrompt } from './prompt.js';
+import { score } from './score.js';
 import { Sequence } from './sequence.js';
-import type { GenerateOptions, Generation, Session } from './types.js';
+import type { GenerateOptions, Generation, ScoreOptions, Session, Token } from './types.js';
 
 /** A conversation with its own KV cache, whose memory is taken at the first generation. */
 export function createSession(engine: Engine): Session {
@@ -24,11 +25,16 @@ export function createSession(engine: Engine): Session {
     return new TokenGeneration(room, checkPrompt(prompt, runner.vocabulary), checkOptions(options, runner.vocabulary));
   }
 
+  function judge(prompt: unknown, options?: ScoreOptions): AsyncGenerator<Token, undefined> {
+    check();
+    return score(room, checkPrompt(prompt, runner.vocabulary), checkScoreOptions(options, runner.vocabulary));
+  }
+
   function dispose(): void {
     disposed = true;
     sequence.release();
     line.wake();
   }
 
-  return { generate, dispose, [Symbol.dispose]: dispose };
+  return { generate, score: judge, dispose, [Symbol.dispose]: dispose };
 }

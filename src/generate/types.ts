@@ -67,20 +67,23 @@ export interface GenerateOptions extends EncodeOptions {
   frequencyPenalty?: number;
   /** How many of the latest ids the penalties look at. Default 64; -1 all. */
   penaltyWindow?: number;
-  /** Added to the logits, by id; -Infinity forbids. */
+  /** Added to the logits, by id: finite numbers of 32 bits; -Infinity forbids. */
   logitBias?: Record<number, number> | ReadonlyMap<number, number>;
   /** Your own list of samplers, in place of the options above. */
   samplers?: readonly Sampler[];
   /** Of the xorshift64* generator: the same seed gives the same text on every machine. Default: random, reported in the summary. */
   seed?: number | bigint;
-  /** Text that ends the generation; it is not part of the output. */
+  /** Text that ends the generation; it is not part of the output. Written as a special token is, it stops at that token too. */
   stop?: string | readonly string[];
   stopIds?: readonly number[];
   /** Go on after EOS. */
   ignoreEos?: boolean;
   /** Keep what the session's KV cache shares with the new prompt. Default true. */
   reusePrefix?: boolean;
-  /** When the context is full: 'error' (default) or 'slide' (forget the oldest half, keep going). */
+  /**
+   * When the context is full: 'error' (default) or 'slide'. Of a conversation that slides whole turns are forgotten, the oldest
+   * first; the system's message stays. Of a text or ids the oldest half goes.
+   */
   overflow?: 'error' | 'slide';
   /** Alternatives reported with each token: the most likely tokens before any sampler. Default 5. */
   top?: number;
@@ -88,68 +91,115 @@ export interface GenerateOptions extends EncodeOptions {
   hashLogits?: boolean;
   /** Ends the generation with a StonechatError `aborted` whose cause is the signal's reason. */
   signal?: AbortSignal;
-  /** Called before each piece of the prompt (64 tokens at most) and after the last. */
+  /** Called before each piece of the prompt (of about 50 ms, 64 tokens at most) and after the last. */
   onProgress?: (progress: PrefillProgress) => void;
 }
 
-/** Of `Model.score`: a part of the options of generate(). */
-export type ScoreOptions = Pick<GenerateOptions, 'top' | 'signal' | 'addSpecial' | 'parseSpecial'>;
+/** Of `Model.logits`: a part of the options of generate(). */
+export type LogitsOptions = Pick<GenerateOptions, 'signal' | 'addSpecial' | 'parseSpecial'>;
 
+/** Of `score`: a part of the options of generate(), and what is judged. */
+export interface ScoreOptions extends Pick<GenerateOptions, 'top' | 'signal' | 'addSpecial' | 'parseSpecial'> {
+  /**
+   * What follows the prompt, as text or ids: only its tokens are judged, and no logits are computed before them. On a session
+   * the prompt is read once for all that may follow it.
+   */
+  continuation?: string | ArrayLike<number>;
+  /** Whether a conversation ends with the opening of the assistant's turn. Default: false, and true before a `continuation`. */
+  addGenerationPrompt?: boolean;
+}
+
+/**
+ * Why an answer ended: at a stop string or id, after `maxTokens`, by the model's own end token, cut because the context is
+ * full, or by the signal.
+ */
 export type Finish = 'stop' | 'length' | 'eos' | 'context' | 'aborted';
 
+/** A token that could have come. */
 export interface Alternative {
   id: number;
+  /** The token alone: U+FFFD where it is a part of a character. */
   text: string;
   /** Natural logarithm of the model's probability (temperature 1, before any sampler). */
   logprob: number;
 }
 
+/** One token of an answer or of a judged text, and what the model thought. */
 export interface Token {
   id: number;
   /** Newly readable text; may be empty in the middle of a character or of a possible stop string. */
   text: string;
+  /** Natural logarithm of the model's probability (temperature 1, before any sampler). */
   logprob: number;
   /** Of the model's distribution, in nats. */
   entropy: number;
+  /** The most likely tokens before any sampler, likeliest first. */
   top: Alternative[];
   /** Set on the last token only. */
   finish?: Finish;
 }
 
+/** What became of a generation. It fills in as the generation runs, and can be written as JSON. */
 export interface Summary {
+  /** Undefined while it runs, and where its reader left early. */
   finish: Finish | undefined;
+  /** Of the whole prompt, also of what was forgotten of it. */
   promptTokens: number;
   /** Prompt tokens that were already in the cache. */
   reusedTokens: number;
+  /** With `overflow: 'slide'`: tokens of prompt and answer, and whole messages, that the model no longer sees. */
+  forgottenTokens: number;
+  forgottenMessages: number;
+  /** Of the answer. */
   tokens: number;
   text: string;
-  seed: bigint;
+  /** A number up to 2^53 - 1, a bigint beyond (in JSON a text). */
+  seed: number | bigint;
   prefillSeconds: number;
   decodeSeconds: number;
+  /** Of the tokens that had to be read: those not in the cache. */
   prefillTokensPerSecond: number;
   decodeTokensPerSecond: number;
   /** 16 hexadecimal digits: FNV-1a (64 bit) over the 32-bit words of every logits vector sampled from, in order. */
   logitsHash: string | undefined;
 }
 
-/** `for await (const token of generation)`; the summary fills in as it runs. */
+/** An answer as it comes: `for await (const token of generation)`. Work is done when a token is asked for. Leaving the loop ends it. */
 export interface Generation extends AsyncIterableIterator<Token, undefined, undefined> {
   readonly summary: Summary;
+  /** Runs to the end: the whole text of the answer, also of what was read before. */
+  text(): Promise<string>;
+  /**
+   * The text as UTF-8 bytes, for `new Response(generation.toReadableStream())`; `.pipeThrough(new TextDecoderStream())` gives
+   * strings. Cancelling it ends the generation.
+   */
+  toReadableStream(): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
+/** One message of a conversation. */
 export interface ChatMessage {
+  /** 'system', 'user', 'assistant', or what else the model's template knows. */
   role: string;
   content: string;
+  /** What else the template may ask for. */
   [extra: string]: unknown;
 }
 
 /** One conversation: its own KV cache. Generations on one session queue; those of different sessions interleave. */
 export interface Session {
+  /** Goes on with a text, with ids, or answers a conversation. @throws StonechatError `bad-option`, `disposed`; others as tokens are asked for. */
   generate(prompt: string | ArrayLike<number> | readonly ChatMessage[], options?: GenerateOptions): Generation;
+  /**
+   * What the model thought before each token of a text: every token after the first, with the probability it had. Their
+   * mean `-logprob` is the log of the perplexity. What the session's cache shares with the text is not read again.
+   */
+  score(prompt: string | ArrayLike<number> | readonly ChatMessage[], options?: ScoreOptions): AsyncGenerator<Token, undefined>;
+  /** Frees its memory; what runs on it ends with `disposed`. */
   dispose(): void;
   [Symbol.dispose](): void;
 }
 
+/** What a loaded model is. */
 export interface ModelInfo {
   name: string;
   format: string;
@@ -162,21 +212,21 @@ export interface ModelInfo {
   build: Build;
   threads: number;
   kvCache: 'f32' | 'q8_0';
+  /** Of linear memory: weights, buffers, and the KV cache of one session whose context is full. */
   memoryBytes: number;
   /** What you should know of the file although it can be used: one sentence each. */
   warnings: readonly string[];
 }
 
+/** A loaded model, and its own first session. `dispose` ends all its sessions. */
 export interface Model extends Session {
   readonly tokenizer: Tokenizer;
   readonly info: ModelInfo;
+  /** One more conversation, with a KV cache of its own that grows as it does. Dispose of it when it is no longer used. */
   createSession(): Session;
   /** Logits of the last position, without touching any session. Length = vocabulary. */
-  logits(prompt: string | ArrayLike<number>, options?: { signal?: AbortSignal }): Promise<Float32Array>;
-  /**
-   * What the model thought before each token of a text: every token after the first, with the probability it had. Their
-   * mean `-logprob` is the log of the perplexity. Without touching any session.
-   */
+  logits(prompt: string | ArrayLike<number>, options?: LogitsOptions): Promise<Float32Array>;
+  /** As that of a session, without touching any: on a cache of its own, as large as the text. */
   score(prompt: string | ArrayLike<number> | readonly ChatMessage[], options?: ScoreOptions): AsyncGenerator<Token, undefined>;
   /** The prompt text that the model's chat template makes of the messages. */
   renderChat(messages: readonly ChatMessage[], options?: Record<string, unknown>): Promise<string>;

@@ -17,8 +17,8 @@ export class SequenceCache implements KvCache {
 
   /** `live`: the caches of the same model. */
   constructor(private readonly parts: RunnerParts, tokens: number, private readonly live: Set<KvCache>) {
-    this.capacity = tokens;
     this.blocks = keyBlocks(tokens);
+    this.capacity = this.tokensIn(this.blocks);
     this.address = this.allocate(this.blocks);
     this.history = parts.graph.window && new History();
     live.add(this);
@@ -27,20 +27,23 @@ export class SequenceCache implements KvCache {
   reserve(tokens: number): void {
     if (tokens <= this.capacity) return;
     const { address, blocks } = this;
-    const more = keyBlocks(tokens);
-    if (more > blocks) {
-      this.address = this.allocate(more);
-      this.blocks = more;
-      this.moveFrom(address, blocks);
-      this.free(address, blocks);
-    }
-    this.capacity = tokens;
+    const more = keyBlocks(Math.min(tokens, this.parts.contextLength));
+    if (more <= blocks) return;
+    this.address = this.allocate(more);
+    this.blocks = more;
+    this.capacity = this.tokensIn(more);
+    this.moveFrom(address, blocks);
+    this.free(address, blocks);
   }
 
   release(): void {
     // Gone from the set already where the model was disposed, and its memory with it.
     if (this.held && this.live.delete(this)) this.free(this.address, this.blocks);
     this.held = false;
+  }
+
+  private tokensIn(blocks: number): number {
+    return Math.min(blocks * KEY_BLOCK, this.parts.contextLength);
   }
 
   private bytes(blocks: number): number {

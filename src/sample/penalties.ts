@@ -1,4 +1,5 @@
 import type { Candidates } from './candidates.js';
+import { checkRange, clamped } from './check.js';
 import type { Sampler } from './types.js';
 
 export interface Penalties {
@@ -14,6 +15,10 @@ export interface Penalties {
 
 /** Makes the latest ids, of prompt and answer, less likely to come again. */
 export function penalties({ repetition, presence, frequency, window }: Penalties): Sampler {
+  checkRange('penalties (repetition)', repetition, Number.MIN_VALUE, Number.MAX_VALUE);
+  checkRange('penalties (presence)', presence, -Number.MAX_VALUE, Number.MAX_VALUE);
+  checkRange('penalties (frequency)', frequency, -Number.MAX_VALUE, Number.MAX_VALUE);
+  checkRange('penalties (window)', window, -1, Number.MAX_SAFE_INTEGER);
   /** Times seen in the window; all zero between tokens. */
   let counts = new Uint32Array(0);
 
@@ -22,7 +27,7 @@ export function penalties({ repetition, presence, frequency, window }: Penalties
     if (at < 0) return;
     const logit = candidates.logits[at]!;
     const scaled = logit > 0 ? logit / repetition : logit * repetition;
-    candidates.logits[at] = scaled - count * frequency - presence;
+    candidates.logits[at] = clamped(scaled - count * frequency - presence);
   };
 
   return (candidates, { ids, length }) => {

@@ -1,6 +1,8 @@
+import { checkRange } from './check.js';
 import type { Sampler } from './types.js';
 
-/** Keeps the k most likely ids (Fan et al. 2018). */
+/** Keeps the k most likely ids (Fan et al. 2018); 0 keeps all. */
 export function topK(k: number): Sampler {
-  return (candidates) => candidates.select(k);
+  checkRange('topK', k, 0, Number.MAX_SAFE_INTEGER);
+  return k === 0 ? () => {} : (candidates) => candidates.select(k);
 }

@@ -1,3 +1,4 @@
+import { checkRange } from './check.js';
 import type { Sampler } from './types.js';
 
 /**
@@ -5,6 +6,7 @@ import type { Sampler } from './types.js';
  * llama2.c, ids under (1 - p) / (n - 1) are dropped before sorting: even all together they could not be needed.
  */
 export function topP(p: number): Sampler {
+  checkRange('topP', p, 0, 1);
   return (candidates) => {
     candidates.softmax();
     const { probabilities, size, mass } = candidates;

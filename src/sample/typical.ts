@@ -1,3 +1,4 @@
+import { checkRange } from './check.js';
 import type { Sampler } from './types.js';
 
 /**
@@ -5,6 +6,7 @@ import type { Sampler } from './types.js';
  * until their probabilities together exceed p. Leaves them in that order.
  */
 export function typicalP(p: number): Sampler {
+  checkRange('typicalP', p, 0, 1);
   return (candidates) => {
     candidates.softmax();
     const { keys, logits, size, mass } = candidates;

@@ -284,12 +284,12 @@ describe('prefix reuse', () => {
 describe('prefill', () => {
   const long = 'x'.repeat(199);
 
-  test('goes in pieces of maxBatch, reports progress, and computes logits only for the last', async () => {
+  test('goes in pieces of maxBatch where that is quick, reports progress, and computes logits only for the last', async () => {
     const runner = toyRunner();
     const seen: PrefillProgress[] = [];
     await collect(createSession(toyEngine({ runner })).generate(long, { maxTokens: 2, onProgress: (progress) => seen.push(progress) }));
-    expect(runner.evaluations.map(({ start, ids, logits }) => [start, ids.length, logits])).toEqual([[0, 64, 'none'], [64, 64, 'none'], [128, 64, 'none'], [192, 8, 'last'], [200, 1, 'last']]);
-    expect(seen.map(({ done }) => done)).toEqual([0, 64, 128, 192, 200]);
+    expect(runner.evaluations.map(({ start, ids, logits }) => [start, ids.length, logits])).toEqual([[0, 16, 'none'], [16, 48, 'none'], [64, 64, 'none'], [128, 64, 'none'], [192, 8, 'last'], [200, 1, 'last']]);
+    expect(seen.map(({ done }) => done)).toEqual([0, 16, 64, 128, 192, 200]);
     expect(seen.every(({ phase, total }) => phase === 'prefill' && total === 200)).toBe(true);
   });
 
@@ -307,7 +307,7 @@ describe('prefill', () => {
     expect(await failing(collect(generation))).toMatchObject({ code: 'aborted', cause: expect.objectContaining({ message: 'enough' }) });
     expect(generation.summary.finish).toBe('aborted');
     expect(runner.evaluations.length).toBeLessThanOrEqual(evaluatedAtAbort + 1);
-    const kept = runner.evaluations.length * 64;
+    const kept = runner.evaluations.reduce((sum, { ids }) => sum + ids.length, 0);
     const after = session.generate(endless.slice(0, 18_000), { ...GREEDY, maxTokens: 3 });
     expect(idsOf(await collect(after))).toEqual(plainGreedy([BOS, ...spell(endless.slice(0, 18_000))], 3));
     expect(after.summary.reusedTokens).toBe(kept);

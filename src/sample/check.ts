@@ -1,0 +1,14 @@
+import { StonechatError } from '../errors.js';
+
+/** The largest number that logits can be. */
+export const MOST = (2 - 2 ** -23) * 2 ** 127;
+
+/** A logit within what 32 bits hold: what was finite stays so. -Infinity, which forbids an id, stays too. */
+export const clamped = (logit: number): number => (logit > MOST ? MOST : logit < -MOST && logit > -Infinity ? -MOST : logit);
+
+/** @throws StonechatError `bad-option` unless the argument of a sampler lies in its range. */
+export function checkRange(sampler: string, value: unknown, least: number, most: number): void {
+  if (typeof value === 'number' && value >= least && value <= most) return;
+  const range = most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`;
+  throw new StonechatError({ code: 'bad-option', expected: `${sampler} to be given a number ${range}`, found: String(value), remedy: 'See docs/generation.md for the samplers.' });
+}
