@@ -147,7 +147,7 @@ export interface ScoreSettings extends Settings {
 export function checkScoreOptions(options: ScoreOptions = {}, vocabulary: number): ScoreSettings {
   const isIds = (value: unknown) => (Array.isArray(value) || ArrayBuffer.isView(value)) && Array.from(value as unknown as ArrayLike<unknown>).every(isId(vocabulary));
   checkRules('score()', options, {
-    ...among(vocabulary, [...READING, 'top']),
+    ...among(vocabulary, [...READING, 'top', 'onProgress']),
     addGenerationPrompt: flag(false),
     continuation: { expected: 'a text or a list of token ids, not empty', accepts: (value) => isText(value) || (isIds(value) && (value as ArrayLike<number>).length > 0), otherwise: 'the whole text' },
   } satisfies Record<keyof ScoreOptions, Rule>);

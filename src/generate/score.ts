@@ -63,6 +63,7 @@ export async function* score({ engine, sequence, line, check: alive }: Room, pro
     throwIfAborted(settings.signal);
     alive();
   };
+  const told = (total: number) => (done: number) => settings.onProgress?.({ phase: 'prefill', done, total });
   try {
     await place.turn(settings.signal, check);
     const judged = await judgedIds(engine, prompt, settings);
@@ -71,17 +72,19 @@ export async function* score({ engine, sequence, line, check: alive }: Room, pro
     const ids = IdList.of(judged.ids);
     checkFits(ids.length, undefined, runner.contextLength);
     sequence.expect(ids.length - 1);
+    const report = told(ids.length - 1);
     const texts = textsOf(tokenizer, judged.ids, first);
     const most = Math.max(1, Math.floor(MOST_LOGITS / runner.vocabulary));
     for (let at = first - 1; at < ids.length - 1; ) {
       await place.turn(settings.signal, check);
-      await readUpTo({ engine, sequence, check }, ids, at);
+      await readUpTo({ engine, sequence, check, report }, ids, at);
       const end = Math.min(at + Math.min(most, pace.tokens), ids.length - 1);
       pace.time(end - at, () => sequence.append(ids.view(at, end), 'all'));
       // Read before anything else may run: the logits are everyone's.
       const tokens = Array.from(ids.view(at + 1, end + 1), (id, row) => engine.tokenAt(row, id, texts.next().value!, settings.top));
       await engine.breathe();
       at = end;
+      if (end === ids.length - 1) report(end);
       for (const token of tokens) {
         place.rest();
         yield token;

@@ -99,7 +99,7 @@ export interface GenerateOptions extends EncodeOptions {
 export type LogitsOptions = Pick<GenerateOptions, 'signal' | 'addSpecial' | 'parseSpecial'>;
 
 /** Of `score`: a part of the options of generate(), and what is judged. */
-export interface ScoreOptions extends Pick<GenerateOptions, 'top' | 'signal' | 'addSpecial' | 'parseSpecial'> {
+export interface ScoreOptions extends Pick<GenerateOptions, 'top' | 'signal' | 'addSpecial' | 'parseSpecial' | 'onProgress'> {
   /**
    * What follows the prompt, as text or ids: only its tokens are judged, and no logits are computed before them. On a session
    * the prompt is read once for all that may follow it.

@@ -30,11 +30,26 @@ export interface Trust {
   readonly spans: readonly UncertainSpan[];
 }
 
-/** Words are the unit: one begins where a space (or a line) begins a token or has ended the one before (some vocabularies keep it there), or a bracket or quote opens. */
+/** What begins a word: a space, an opening bracket or quote, a character of a script that writes none between words. */
+const BEGINS = /^[\s\p{Ps}\p{Pi}"\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]/u;
+
+/**
+ * Words are the unit: one begins where a token begins so, or the one before ended with a space (some vocabularies keep it
+ * there). A space alone belongs to what follows: the first byte of a character may stand with it.
+ */
 function wordsOf(tokens: readonly Token[]): { first: number; end: number }[] {
-  const begins = (i: number) => i === 0 || /\s$/u.test(tokens[i - 1]!.text) || /^[\s\p{Ps}"'“]/u.test(tokens[i]!.text);
-  const starts = tokens.flatMap((_, i) => (begins(i) ? [i] : []));
-  return starts.map((first, i) => ({ first, end: starts[i + 1] ?? tokens.length }));
+  const starts = [0];
+  let before = tokens[0]?.text ?? '';
+  // Tokens inside a character have no text: they begin what the character begins.
+  for (let i = 1, open = 1; i < tokens.length; i++) {
+    const { text } = tokens[i]!;
+    if (text === '') continue;
+    const blank = before.trim() === '' && before !== '';
+    if (blank ? /^\s/u.test(text) : /\s$/u.test(before) || BEGINS.test(text)) starts.push(open);
+    before = text;
+    open = i + 1;
+  }
+  return tokens.length ? starts.map((first, i) => ({ first, end: starts[i + 1] ?? tokens.length })) : [];
 }
 
 /**

@@ -85,14 +85,15 @@ export function toyLogits(ids: readonly number[]): Float32Array {
 
 export function toyRunner({ contextLength = 512, maxBatch = 64, next }: ToyOptions = {}): ToyRunner & { parts: Pick<EngineParts, 'runner' | 'arena'> } {
   const { kernels, arena } = kernelsHere();
-  const logitsAddress = arena.allocate(VOCABULARY * 4, 'logits');
-  const logits = () => new Float32Array(kernels.memory.buffer, logitsAddress, VOCABULARY);
+  const logitsStride = Math.ceil(VOCABULARY / 16) * 64;
+  const logitsAddress = arena.allocate(maxBatch * logitsStride, 'logits');
+  const logits = (row = 0) => new Float32Array(kernels.memory.buffer, logitsAddress + row * logitsStride, VOCABULARY);
   const evaluations: Evaluation[] = [];
   const live = new Set<number>();
   let caches = 0;
   let disposed = false;
   const runner: ToyRunner = {
-    kernels, threads: 1, vocabulary: VOCABULARY, contextLength, maxBatch, logitsAddress, logitsStride: VOCABULARY * 4, evaluations, live, logits, failure: undefined,
+    kernels, threads: 1, vocabulary: VOCABULARY, contextLength, maxBatch, logitsAddress, logitsStride, evaluations, live, logits, failure: undefined,
     newCache(tokens = contextLength) {
       const number = caches++;
       live.add(number);
@@ -109,10 +110,15 @@ export function toyRunner({ contextLength = 512, maxBatch = 64, next }: ToyOptio
       evaluations.push({ cache: toy.number, start: cache.length, ids: Array.from(ids), logits: wanted });
       toy.ids.splice(cache.length, Infinity, ...Array.from(ids));
       cache.length = toy.ids.length;
-      const values = toyLogits(toy.ids);
-      const preferred = next?.(toy.ids);
-      if (preferred !== undefined) values[preferred] = 30;
-      logits().set(wanted === 'none' ? new Float32Array(VOCABULARY).fill(NaN) : values);
+      const start = toy.ids.length - ids.length;
+      const rows = wanted === 'all' ? ids.length : 1;
+      for (let row = 0; row < rows; row++) {
+        const seen = wanted === 'all' ? toy.ids.slice(0, start + row + 1) : toy.ids;
+        const values = toyLogits(seen);
+        const preferred = next?.(seen);
+        if (preferred !== undefined) values[preferred] = 30;
+        logits(row).set(wanted === 'none' ? new Float32Array(VOCABULARY).fill(NaN) : values);
+      }
     },
     dispose: () => void (disposed = true),
   };

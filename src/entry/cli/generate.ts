@@ -17,7 +17,10 @@ export async function generate(args: Arguments): Promise<number> {
     if (!asJson && typeof prompt === 'string' && !args.has('no-echo')) await print(prompt);
     const finished = await stream(generation, asJson, progress);
     if (asJson) await printLine(json(summaryOf(generation, model)));
-    else await endText(generation);
+    else {
+      await endText(generation);
+      if (finished) remarkOnNothing(generation, model, prompt);
+    }
     return finished ? 0 : INTERRUPTED;
   });
 }
@@ -43,6 +46,13 @@ async function stream(generation: Generation, asJson: boolean, progress: Progres
 async function endText({ summary }: Generation): Promise<void> {
   if (!summary.text.endsWith('\n')) await print('\n');
   remark(`${several(summary.tokens, 'token')} (${summary.finish}), ${count(summary.decodeTokensPerSecond)} tokens/s, prompt of ${summary.promptTokens} at ${count(summary.prefillTokensPerSecond)} tokens/s, seed ${summary.seed}`);
+}
+
+/** An instruction model that is given a text to go on with may end it at once: then it should be spoken to. */
+function remarkOnNothing({ summary }: Generation, { tokenizer }: Model, prompt: string | number[]): void {
+  if (summary.text.trim() !== '' || summary.finish !== 'eos' || typeof prompt !== 'string') return;
+  const advice = tokenizer.chatTemplate === undefined ? 'Another --seed, or --ignore-eos, lets it go on.' : 'It has a chat template: stonechat chat speaks to it.';
+  process.stderr.write(`stonechat: the model ended the text at once. ${advice}\n`);
 }
 
 /** The last object of --json: what scripts rely on. */

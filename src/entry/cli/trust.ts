@@ -1,5 +1,6 @@
 import type { Token } from '../../generate/types.js';
 import { trust, trustHtml, type Trust } from '../../judge/index.js';
+import type { Tokenizer } from '../../text/types.js';
 import type { Arguments } from './arguments.js';
 import { json, several, table } from './format.js';
 import { answerOptions, loadModel, promptOf } from './loading.js';
@@ -7,11 +8,11 @@ import { interruptible, print, printLine, ProgressBar } from './terminal.js';
 import { usage } from './usage.js';
 import { checkOutputs, saveText } from './writing.js';
 
-/** A generation, or with --text a given text, with how sure the model was of each word. */
+/** A generation, or with --judge a given text, with how sure the model was of each word. */
 export async function showTrust(args: Arguments): Promise<number> {
   const judged = args.text('judge');
-  const prompt = judged === undefined ? await promptOf(args) : '';
-  if (typeof prompt !== 'string') throw usage('a text', 'token ids', 'Write the prompt as text.');
+  const given = judged ?? (await promptOf(args));
+  if (typeof given !== 'string') throw usage('a text', 'token ids', 'Write the prompt as text.');
   const page = args.text('html');
   await checkOutputs(args, [page]);
   return interruptible(async (signal) => {
@@ -19,15 +20,27 @@ export async function showTrust(args: Arguments): Promise<number> {
     const progress = new ProgressBar();
     const tokens: Token[] = [];
     const options = Object.fromEntries(Object.entries(answerOptions(args)).filter(([, value]) => value !== undefined));
-    const source = judged === undefined ? model.generate(prompt, { maxTokens: 200, ...options, top: 2, signal, onProgress: progress.update }) : model.score(judged, { top: 2, signal });
-    for await (const token of source) tokens.push(token);
-    progress.end();
+    const reading = { top: 2, signal, onProgress: progress.update };
+    const source = judged === undefined ? model.generate(given, { maxTokens: 200, ...options, ...reading }) : model.score(given, reading);
+    try {
+      for await (const token of source) tokens.push(token);
+    } finally {
+      progress.end();
+    }
+    // The first token of a given text has nothing before it: it is shown as the prompt is, unjudged.
+    const prompt = judged === undefined ? given : firstText(model.tokenizer, given);
     const view = trust(tokens, { spans: args.number('spans') ?? 3 });
     if (page) await saveText(page, trustHtml(view, prompt));
     if (args.has('json')) await printLine(json({ prompt, ...view }));
     else await printLine(await painted(prompt, view), true);
     return 0;
   });
+}
+
+/** The text of what stands before the first judged token. */
+function firstText(tokenizer: Tokenizer, text: string): string {
+  const [first] = tokenizer.encode(text);
+  return first === undefined || tokenizer.isSpecial(first) ? '' : tokenizer.stream().push(first);
 }
 
 const DIM = '\u001b[2m', RED = '\u001b[31m', YELLOW = '\u001b[33m', UNDERLINE = '\u001b[4m', PLAIN = '\u001b[0m';
