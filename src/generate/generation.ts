@@ -11,9 +11,9 @@ import { prefill } from './prefill.js';
 import { type CheckedPrompt, encodePrompt, isConversation } from './prompt.js';
 import type { Sequence } from './sequence.js';
 import type { Reading } from './prefill.js';
-import { bytesOf } from './stream.js';
+import { newSummary, TokenStream } from './stream.js';
 import { Turns } from './turns.js';
-import type { Generation, Summary, Token } from './types.js';
+import type { Summary, Token } from './types.js';
 
 /** What a generation uses of its session. */
 export interface Room {
@@ -36,20 +36,12 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   });
 }
 
-/** As it can be written: a number where a number holds it. */
-const plainSeed = (seed: bigint): number | bigint => (seed <= Number.MAX_SAFE_INTEGER ? Number(seed) : seed);
-
-/** What JSON makes of a summary: seeds beyond 2^53 as text, which JSON has no number for. */
-function toJSON(this: Summary): object {
-  return { ...this, seed: typeof this.seed === 'bigint' ? String(this.seed) : this.seed };
-}
-
 const rate = (count: number, seconds: number): number => (seconds > 0 ? count / seconds : 0);
 
 /** Prompt to stream; see Session.generate. Work is done when the consumer asks for a token, never ahead. */
-export class TokenGeneration implements Generation {
+export class TokenGeneration extends TokenStream {
   readonly summary: Summary;
-  private readonly tokens: AsyncGenerator<Token, undefined>;
+  protected readonly tokens: AsyncGenerator<Token, undefined>;
   private readonly pick: Picker;
   private context!: Context;
   private answer!: Answer;
@@ -63,39 +55,15 @@ export class TokenGeneration implements Generation {
     private readonly prompt: CheckedPrompt,
     private readonly settings: Settings,
   ) {
+    super();
     this.pick = buildSampler(settings, room.engine.candidates, new Xorshift64Star(settings.seed));
-    this.summary = {
-      finish: undefined, promptTokens: 0, reusedTokens: 0, forgottenTokens: 0, forgottenMessages: 0, tokens: 0, text: '', seed: plainSeed(settings.seed),
-      prefillSeconds: 0, decodeSeconds: 0, prefillTokensPerSecond: 0, decodeTokensPerSecond: 0, logitsHash: undefined,
-    };
-    // Not enumerable: what copies a summary, or posts it, need not know of it.
-    Object.defineProperty(this.summary, 'toJSON', { value: toJSON });
+    this.summary = newSummary(settings.seed);
     this.tokens = this.run();
   }
 
-  next(): Promise<IteratorResult<Token, undefined>> {
-    return this.tokens.next();
-  }
-  return(): Promise<IteratorResult<Token, undefined>> {
-    return this.tokens.return(undefined);
-  }
-  throw(error?: unknown): Promise<IteratorResult<Token, undefined>> {
-    return this.tokens.throw(error);
-  }
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async text(): Promise<string> {
-    for await (const token of this) void token;
-    return this.summary.text;
-  }
-
-  toReadableStream(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return bytesOf(this, () => {
-      this.stopped = true;
-      this.room.line.wake();
-    });
+  protected stop(): void {
+    this.stopped = true;
+    this.room.line.wake();
   }
 
   private async *run(): AsyncGenerator<Token, undefined> {

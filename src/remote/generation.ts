@@ -1,5 +1,6 @@
 import type { Settings } from '../generate/options.js';
-import type { Generation, PrefillProgress, Summary, Token } from '../generate/types.js';
+import { newSummary, TokenStream } from '../generate/stream.js';
+import type { PrefillProgress, Summary, Token } from '../generate/types.js';
 import { unpackError } from './failure.js';
 import type { Peer } from './peer.js';
 import type { Beginning, NextAnswer, NextCall } from './protocol.js';
@@ -13,8 +14,7 @@ interface Watching {
 let last = 0;
 
 /** Asks the worker token by token, and no sooner than it is asked itself. */
-export async function* remoteTokens(peer: Peer, beginning: Beginning, { signal, onProgress }: Watching, onAnswer: (answer: NextAnswer) => void = () => {}): AsyncGenerator<Token, undefined> {
-  const stream = ++last;
+export async function* remoteTokens(peer: Peer, beginning: Beginning, { signal, onProgress }: Watching, onAnswer: (answer: NextAnswer) => void = () => {}, stream = ++last): AsyncGenerator<Token, undefined> {
   const onEvent = onProgress && ((event: unknown) => onProgress(event as PrefillProgress));
   let open = true;
   try {
@@ -33,31 +33,22 @@ export async function* remoteTokens(peer: Peer, beginning: Beginning, { signal, 
 }
 
 /** As a TokenGeneration is, but that the work is done elsewhere. */
-export class RemoteGeneration implements Generation {
+export class RemoteGeneration extends TokenStream {
   readonly summary: Summary;
-  private readonly tokens: AsyncGenerator<Token, undefined>;
+  protected readonly tokens: AsyncGenerator<Token, undefined>;
 
-  constructor(peer: Peer, beginning: Beginning, { seed, signal, onProgress }: Pick<Settings, 'seed' | 'signal' | 'onProgress'>) {
-    this.summary = {
-      finish: undefined, promptTokens: 0, reusedTokens: 0, tokens: 0, text: '', seed, prefillSeconds: 0, decodeSeconds: 0,
-      prefillTokensPerSecond: 0, decodeTokensPerSecond: 0, logitsHash: undefined,
-    };
+  private readonly stream = ++last;
+
+  constructor(private readonly peer: Peer, beginning: Beginning, { seed, signal, onProgress }: Pick<Settings, 'seed' | 'signal' | 'onProgress'>) {
+    super();
+    this.summary = newSummary(seed);
     this.tokens = remoteTokens(peer, beginning, { signal, onProgress }, ({ token, summary }) => {
       Object.assign(this.summary, summary);
       this.summary.text += token?.text ?? '';
-    });
+    }, this.stream);
   }
 
-  next(): Promise<IteratorResult<Token, undefined>> {
-    return this.tokens.next();
-  }
-  return(): Promise<IteratorResult<Token, undefined>> {
-    return this.tokens.return(undefined);
-  }
-  throw(error?: unknown): Promise<IteratorResult<Token, undefined>> {
-    return this.tokens.throw(error);
-  }
-  [Symbol.asyncIterator](): this {
-    return this;
+  protected stop(): void {
+    void this.peer.call('leave', { stream: this.stream }).catch(() => {}); // a dead worker is told by who waits for it
   }
 }

@@ -131,7 +131,11 @@ function createModel(peer: Peer, { info, tokenizer }: Loaded, end: () => void): 
       if (live && alive) tell('closeSession');
       live = false;
     }
-    return { generate, dispose, [Symbol.dispose]: dispose };
+    const score: Session['score'] = (prompt, { signal, onProgress, ...options } = {}) => {
+      check();
+      return remoteTokens(peer, { kind: 'score', session, prompt, options }, { signal, onProgress });
+    };
+    return { generate, score, dispose, [Symbol.dispose]: dispose };
   }
 
   const own = open(0);
@@ -144,8 +148,8 @@ function createModel(peer: Peer, { info, tokenizer }: Loaded, end: () => void): 
     tokenizer: remoteTokenizer(peer, tokenizer),
     generate: own.generate,
     createSession: () => open(++sessions),
-    logits: async (prompt, { signal } = {}) => peer.call('logits', { prompt: checkPrompt(prompt, vocabulary) }, { signal }),
-    score: (prompt, { signal, ...options } = {}) => remoteTokens(peer, { kind: 'score', session: 0, prompt, options }, { signal }),
+    logits: async (prompt, { signal, ...options } = {}) => peer.call('logits', { prompt: checkPrompt(prompt, vocabulary), options }, { signal }),
+    score: own.score,
     renderChat: async (messages: readonly ChatMessage[], options?: Record<string, unknown>) => peer.call('renderChat', { messages, options }),
     dispose,
     [Symbol.dispose]: dispose,

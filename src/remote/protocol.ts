@@ -25,7 +25,7 @@ export interface Beginning {
   readonly kind: 'generate' | 'score';
   readonly session: number;
   readonly prompt: unknown;
-  readonly options: Omit<GenerateOptions, 'signal' | 'onProgress'> | Omit<ScoreOptions, 'signal'>;
+  readonly options: Omit<GenerateOptions, 'signal' | 'onProgress'> | Omit<ScoreOptions, 'signal' | 'onProgress'>;
 }
 
 /** Asks a stream for its next token; the first call brings how it begins. */

@@ -70,10 +70,12 @@ class ModelServer {
     },
     next: (call: NextCall, more) => this.next(call, more),
     leave: async ({ stream }: { stream: number }) => {
-      await this.running.get(stream)?.tokens.return?.();
+      const running = this.running.get(stream);
       this.running.delete(stream);
+      running?.controller.abort();
+      await running?.tokens.return?.();
     },
-    logits: ({ prompt }: { prompt: string }, { signal }) => this.model.logits(prompt, { signal }),
+    logits: ({ prompt, options }: { prompt: string; options: object }, { signal }) => this.model.logits(prompt, { ...options, signal }),
     renderChat: ({ messages, options }: { messages: Parameters<Model['renderChat']>[0]; options?: Record<string, unknown> }) => this.model.renderChat(messages, options),
     tokenizer: ({ name, list }: { name: (typeof TOKENIZER_METHODS)[number]; list: [never, never] }) => this.model.tokenizer[name](...list),
     openText: ({ text, options }: { text: number; options: Parameters<Model['tokenizer']['stream']>[0] }) => void this.texts.set(text, this.model.tokenizer.stream(options)),
@@ -109,7 +111,7 @@ class ModelServer {
   }
 
   private start(kind: Beginning['kind'], session: number, prompt: string, options: Beginning['options'] & { signal: AbortSignal }, onProgress: Call['tell']): Pick<Running, 'tokens' | 'summary'> {
-    if (kind === 'score') return { tokens: this.model.score(prompt, options), summary: undefined };
+    if (kind === 'score') return { tokens: this.sessions.get(session)!.score(prompt, { ...options, onProgress }), summary: undefined };
     const generation = this.sessions.get(session)!.generate(prompt, { ...options, onProgress });
     return { tokens: generation, summary: generation.summary };
   }

@@ -37,10 +37,11 @@ const IDS = Array.from({ length: 100 }, (_, i) => (i * 37 + 11) % 173);
 const SLOT_NAMES = new Map<number, string>(Object.entries(SLOT).map(([name, slot]) => [slot, name]));
 
 /** Addresses are told from where memory begins to be handed out: module data may grow. */
-function written({ base, slot, scale, perThread }: Argument, first: number): string {
+function written({ base, slot, scale, also, perThread }: Argument, first: number): string {
   const place = base >= first ? `@${base - first}` : String(base);
   const varying = slot === SLOT.zero ? '' : `${base === 0 ? '' : '+'}${scale === 1 ? '' : `${scale}*`}${SLOT_NAMES.get(slot)}`;
-  return `${base === 0 && varying ? '' : place}${varying}${perThread ? `+${perThread}*thread` : ''}`;
+  const added = also === undefined ? '' : `+${SLOT_NAMES.get(also)}`;
+  return `${base === 0 && varying ? '' : place}${varying}${added}${perThread ? `+${perThread}*thread` : ''}`;
 }
 
 /** One line a step: kernel, arguments, what is shared among threads; `~` where they need not meet after it. */

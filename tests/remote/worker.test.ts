@@ -1,6 +1,7 @@
 // A model in a worker against the same model here: same tokens, same bits, same refusals. The worker's program is the built one.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { load, loadInWorker, type Model, type ModelInfo, StonechatError, type WorkerModel } from '../../src/entry/node.js';
+import { judgeContinuations } from '../../src/judge/index.js';
 import { defaultModel } from 'stonechat/default-model';
 import { collectTokens } from './support.js';
 
@@ -79,6 +80,24 @@ describe('a model in a worker', () => {
     expect((await errorOf(() => cut.next())).code).toBe('disposed');
     expect((await errorOf(() => session.generate(PROMPT))).code).toBe('disposed');
     expect(await collectTokens(there.generate(PROMPT, OPTIONS))).toEqual(first);
+  });
+
+  it('gives texts and streams of bytes, and judges on sessions', async () => {
+    const text = await here.generate(PROMPT, OPTIONS).text();
+    const remote = there.generate(PROMPT, OPTIONS);
+    expect([await remote.text(), await remote.text()]).toEqual([text, text]);
+    expect(JSON.parse(JSON.stringify(remote.summary))).toMatchObject({ seed: 1, text, finish: 'length' });
+    expect(await new Response(there.generate(PROMPT, OPTIONS).toReadableStream()).text()).toBe(text);
+    const reader = there.generate(PROMPT, { seed: 1 }).toReadableStream().getReader();
+    await reader.read();
+    await reader.cancel();
+    const session = there.createSession();
+    const options = { continuation: ' there was a bird', top: 1 };
+    expect(await collectTokens(session.score(PROMPT, options))).toEqual(await collectTokens(here.score(PROMPT, options)));
+    const found = await judgeContinuations(there, PROMPT, [', there', ' a']);
+    expect(found).toEqual(await judgeContinuations(here, PROMPT, [', there', ' a']));
+    session.dispose();
+    expect((await errorOf(() => collectTokens(session.score(PROMPT)))).code).toBe('disposed');
   });
 
   it('ends at a signal, before, between and during tokens, with its reason; and quietly at a break', async () => {
