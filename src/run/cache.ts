@@ -1,8 +1,19 @@
 import { StonechatError } from '../errors.js';
-import { KEY_BLOCK, keyBlocks } from '../plan/plan.js';
-import type { RunnerParts } from './run.js';
+import type { Graph } from '../graph/graph.js';
+import type { Arena } from '../kernels/arena.js';
+import type { Kernels } from '../kernels/instance.js';
+import { KEY_BLOCK, keyBlocks, type Plan } from '../plan/plan.js';
 import type { KvCache } from './types.js';
 import { History } from './windows.js';
+
+/** What a cache must know of its model. */
+export interface CacheParts {
+  readonly graph: Graph;
+  readonly kernels: Kernels;
+  readonly arena: Arena;
+  readonly plan: Plan;
+  readonly contextLength: number;
+}
 
 /** The keys and values of one sequence: layer by layer, head by head, blocks of KEY_BLOCK tokens at absolute positions. */
 export class SequenceCache implements KvCache {
@@ -16,7 +27,7 @@ export class SequenceCache implements KvCache {
   private held = true;
 
   /** `live`: the caches of the same model. */
-  constructor(private readonly parts: RunnerParts, tokens: number, private readonly live: Set<KvCache>) {
+  constructor(private readonly parts: CacheParts, tokens: number, private readonly live: Set<KvCache>) {
     this.blocks = keyBlocks(tokens);
     this.capacity = this.tokensIn(this.blocks);
     this.address = this.allocate(this.blocks);

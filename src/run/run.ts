@@ -1,22 +1,14 @@
 import { StonechatError } from '../errors.js';
-import type { Graph } from '../graph/graph.js';
-import type { Arena } from '../kernels/arena.js';
 import type { Kernels } from '../kernels/instance.js';
 import type { Pool } from '../kernels/pool.js';
 import { SLOT } from '../kernels/steps.js';
 import { KEY_BLOCK } from '../plan/plan.js';
-import type { Plan } from '../plan/plan.js';
-import { SequenceCache } from './cache.js';
+import { type CacheParts, SequenceCache } from './cache.js';
 import type { KvCache, Runner } from './types.js';
 import { type History, writeWindows } from './windows.js';
 
-export interface RunnerParts {
-  readonly graph: Graph;
-  readonly kernels: Kernels;
-  readonly arena: Arena;
-  readonly plan: Plan;
+export interface RunnerParts extends CacheParts {
   readonly pool: Pool;
-  readonly contextLength: number;
   readonly maxBatch: number;
 }
 
