@@ -1,14 +1,4 @@
-/** Runs of characters of each class bit of assembly/text/scan.ts, in its order. */
-const CLASSES: readonly RegExp[] = [
-  /[\p{Lu}\p{Lt}]+/gu,
-  /\p{Ll}+/gu,
-  /[\p{Lm}\p{Lo}]+/gu,
-  /\p{M}+/gu,
-  /\p{N}+/gu,
-  /\p{White_Space}+/gu,
-  /[\r\n]+/gu,
-  /[^\p{L}\p{N}\p{White_Space}]+/gu,
-];
+import { CLASS_BITS, CLASS_RUNS } from './class-runs.js';
 
 /** Class bytes of Latin-1, which every tokenizer needs and no version of Unicode changes: [class, how many] in turn. Regular expressions take a millisecond to compile. */
 const LATIN = [
@@ -27,16 +17,28 @@ function latinPage(): Uint8Array {
   return classes;
 }
 
-/** The same by this engine's Unicode tables. */
+/** Ends of the runs, and their class bytes; read once. */
+let known: { ends: number[]; bits: number[] } | undefined;
+
+function readRuns(): { ends: number[]; bits: number[] } {
+  const runs = { ends: [] as number[], bits: [] as number[] };
+  let end = 0;
+  for (const { 1: sign, 2: length } of CLASS_RUNS.matchAll(/([A-Z])([0-9a-z]*)/g)) {
+    runs.ends.push((end += length ? Number.parseInt(length, 36) : 1));
+    runs.bits.push(CLASS_BITS[sign!.charCodeAt(0) - 65]!);
+  }
+  return runs;
+}
+
+/** The same by the tables of Unicode 16.0, whatever version the JavaScript engine has. */
 export function computePage(page: number): Uint8Array {
-  const text = String.fromCodePoint(...Array.from({ length: 256 }, (_, i) => page * 256 + i));
-  const units = text.length / 256;
+  const { ends, bits } = (known ??= readRuns());
   const classes = new Uint8Array(256);
-  CLASSES.forEach((runs, bit) => {
-    for (const { 0: run, index } of text.matchAll(runs)) {
-      for (let i = index / units; i < (index + run.length) / units; i++) classes[i]! |= 1 << bit;
-    }
-  });
+  const first = page * 256;
+  for (let i = ends.findIndex((end) => end > first), at = first; at < first + 256; i++) {
+    classes.fill(bits[i]!, at - first, ends[i]! - first);
+    at = ends[i]!;
+  }
   return classes;
 }
 

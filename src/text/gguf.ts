@@ -4,6 +4,7 @@ import type { MetadataValue } from '../files/types.js';
 import { charsmap } from './charsmap.js';
 import { bertNormaliser, BERT_PUNCTUATION, mergeSpaces, SPACES } from './normalise.js';
 import { familySplitter, preTokenizer } from './patterns.js';
+import { compilePattern } from './regex.js';
 import { isStopName, mayBeNamed } from './special.js';
 import { byteOf, idsOfType, TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
 import { AT_SPACES, cut, WHOLE, type Splitter } from './split.js';
@@ -166,11 +167,13 @@ function gpt2(vocabulary: Vocabulary, model: string): TokenizerSpec {
   };
 }
 
+/** Compiled when they are asked for: patterns are loaded by then. */
+const BERT_WORDS: Splitter = { get steps() { return [cut(compilePattern(SPACES, 'perl', true), 'removed'), cut(compilePattern(BERT_PUNCTUATION, 'perl', true))]; } };
+
 function bert(vocabulary: Vocabulary): TokenizerSpec {
   const common = vocabulary.common({ bos: 101, unk: 100 });
   const lowercase = vocabulary.flag('normalizer.lowercase', true);
   const separator = vocabulary.id('seperator', vocabulary.id('separator', 102));
-  const words: Splitter = { steps: [cut(SPACES, 'removed'), cut(BERT_PUNCTUATION)] };
   return {
     kind: 'wordpiece',
     ...common,
@@ -178,7 +181,7 @@ function bert(vocabulary: Vocabulary): TokenizerSpec {
     after: separator === undefined ? [] : [separator],
     normalise: [bertNormaliser({ cleanText: true, chinese: true, lowercase, stripAccents: vocabulary.flag('normalizer.strip_accents', lowercase) })],
     prefix: { when: 'never' },
-    split: words,
+    split: BERT_WORDS,
     model: { model: 'wordpiece', mark: '\u2581', marks: 'start', longestWord: Infinity },
     dropLeadingSpace: true,
   };

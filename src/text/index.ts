@@ -8,6 +8,7 @@ import { Json } from './json.js';
 import { specFromLlama2c } from './llama2c.js';
 import { specFromSentencePiece } from './sentencepiece.js';
 import type { TokenizerSpec } from './spec.js';
+import { loadPatterns } from './regex.js';
 import { isTiktoken, specFromTiktoken } from './tiktoken.js';
 import { createTokenizer } from './tokenizer.js';
 import type { Tokenizer } from './types.js';
@@ -37,7 +38,7 @@ export async function tokenizerFromModel(file: ModelFile, kernels: KernelSource)
 /** The same as data. */
 export async function specFromModel(file: ModelFile): Promise<TokenizerSpec> {
   const model = file.metadata.get('tokenizer.ggml.model');
-  if (model !== undefined && model !== 'none' && model !== 'no_vocab') return guarded(file.name, () => specFromGguf(file.metadata));
+  if (model !== undefined && model !== 'none' && model !== 'no_vocab') return withPatterns(guarded(file.name, () => specFromGguf(file.metadata)));
   for (const name of TOKENIZER_FILES) {
     const bytes = await file.sibling(name);
     if (bytes) return specFromFile(name, bytes, (companion) => file.sibling(companion));
@@ -65,7 +66,14 @@ export async function tokenizerFromFile(name: string, bytes: Uint8Array, kernels
 export async function specFromFile(name: string, bytes: Uint8Array, sibling: Sibling): Promise<TokenizerSpec> {
   if (isGguf(bytes)) return specFromModel(await openModel(bytes));
   const companions = await readCompanions(sibling);
-  return guarded(name, () => readSpec(name, bytes, companions));
+  if (/\.json$/i.test(name) || bytes[0] === 0x7b) await loadPatterns();
+  return withPatterns(guarded(name, () => readSpec(name, bytes, companions)));
+}
+
+/** What splits by patterns needs them before the first text. */
+async function withPatterns(spec: TokenizerSpec): Promise<TokenizerSpec> {
+  if (!spec.split.scanner) await loadPatterns();
+  return spec;
 }
 
 const isGguf = (bytes: Uint8Array) => String.fromCharCode(...bytes.subarray(0, 4)) === 'GGUF';

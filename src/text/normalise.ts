@@ -23,8 +23,8 @@ export function bertNormaliser({ cleanText, chinese, stripAccents: strip, lowerc
 }
 
 /** BERT's word boundaries: what is punctuation stands alone. */
-export const BERT_PUNCTUATION = /[!-/:-@[-`{-~\p{P}]/gu;
-export const SPACES = /\p{White_Space}+/gu;
+export const BERT_PUNCTUATION = '[!-/:-@\\[-`{-~\\p{P}]';
+export const SPACES = '\\s+';
 
 /** SentencePiece's treatment of spaces, after its character map: runs become one and the ends are trimmed if `merge`. */
 export const mergeSpaces: Normaliser = (text) => text.replace(/ +/g, ' ').replace(/^ | $/g, '');

@@ -1,5 +1,5 @@
 import { StonechatError } from '../errors.js';
-import { compilePattern } from './regex.js';
+import { compilePattern, type Pattern } from './regex.js';
 import { cut, SCAN, SCAN_FLAG, type Scanner, type Splitter, type Step } from './split.js';
 
 /**
@@ -48,17 +48,17 @@ interface Family {
  */
 const threes = (isolate: boolean): Step => (piece) => {
   const cuts = [0];
-  for (const { 0: run, index } of piece.matchAll(/\p{Nd}+/gu)) {
-    const end = index + run.length;
-    if (isolate && WORD_AFTER.test(piece.slice(end, end + 2))) continue;
+  const runs = compiled(isolate ? `(?<!\\p{Nd})\\p{Nd}++(?!${WORD})` : '\\p{Nd}+').spans(piece);
+  for (let run = 0; run < runs.length; run += 2) {
+    const [index, end] = [runs[run]!, runs[run + 1]!];
     if (isolate) cuts.push(index);
-    const digits = [...run];
+    const digits = [...piece.slice(index, end)];
     for (let i = 0, at = index; i < digits.length; at += digits[i++]!.length) if ((digits.length - i) % 3 === 0) cuts.push(at);
     if (isolate) cuts.push(end);
   }
   return cuts.map((at, i) => piece.slice(at, cuts[i + 1])).filter((part) => part);
 };
-const WORD_AFTER = /^[\p{Alphabetic}\p{M}\p{Pc}\p{Join_Control}]/u;
+const WORD = '[\\p{Alphabetic}\\p{M}\\p{Pc}\\u200c\\u200d]';
 
 const FAMILIES = {
   default: { patterns: [String.raw`[\p{P}$+<=>^~|]+`, GPT2, String.raw`\p{N}+`, '[0-9][0-9][0-9]'] },
@@ -108,18 +108,20 @@ export function familySplitter(name: FamilyName): Splitter {
 /** The patterns as the family's tokenizer.json writes them. */
 export const familyPatterns = (name: FamilyName): readonly string[] => (FAMILIES[name] as Family).patterns.filter((pattern) => typeof pattern === 'string');
 
-const cache = new Map<string, RegExp>();
-function compiled(pattern: string): RegExp {
-  let found = cache.get(pattern);
-  if (!found) cache.set(pattern, (found = compilePattern(pattern)));
-  return found;
-}
+/** From every place in a run of spaces this one looks to the run's end. */
+const RUNS_AWAY = new Set(['\\s+$']);
+const compiled = (pattern: string): Pattern => compilePattern(pattern, 'perl', !RUNS_AWAY.has(pattern));
 
-/** The scanner whose splits equal those of a tokenizer.json pattern list, where there is one. */
+const ours = new Set((Object.values(FAMILIES) as Family[]).flatMap(({ patterns }) => patterns.filter((pattern) => typeof pattern === 'string')));
+
+/** Is it one of these, of which no text makes a backtracking engine run away? */
+export const isKnownPattern = (source: string): boolean => ours.has(source) && !RUNS_AWAY.has(source);
+
+/** The scanner whose splits equal those of a tokenizer.json pattern list (in Oniguruma's syntax), where there is one. */
 export function knownScanner(patterns: readonly string[]): Scanner | undefined {
   const wanted = patterns.map(canonical).join('\n');
   for (const { patterns: own, scanner } of Object.values(FAMILIES) as Family[]) {
-    if (scanner && own.map(String).map(canonical).join('\n') === wanted) return scanner;
+    if (scanner && own.map((pattern) => canonical(String(pattern).replaceAll(/(\{[\d,]+\})\+/g, '$1'))).join('\n') === wanted) return scanner;
   }
   return undefined;
 }
@@ -127,8 +129,8 @@ export function knownScanner(patterns: readonly string[]): Scanner | undefined {
 /** Spellings of one meaning: possessive or greedy where nothing can be given back, orders of the contractions. */
 const canonical = (pattern: string) =>
   pattern
-    .replaceAll(/([+?*}])\+/g, '$1')
-    .replaceAll(/\(\?i:'s\|'t\|'re\|'ve\|'m\|'ll\|'d\)|'\(\?i:\[sdmt\]\|ll\|ve\|re\)|\(\?:'\[sS\]\|'\[tT\][^)]*\)/g, '(contraction)')
+    .replaceAll(/([+?*])\+/g, '$1')
+    .replaceAll(/\(\?i:'s\|'t\|'re\|'ve\|'m\|'ll\|'d\)|'\(\?i:\[sdmt\]\|ll\|ve\|re\)/g, '(contraction)')
     .replace(/\\s\*\[\\r\\n\]\+?\|/, '\\s*[\\r\\n]|')
     .replace(/\|\\s\+$/, '|\\s');
 

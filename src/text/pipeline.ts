@@ -2,8 +2,8 @@ import { StonechatError } from '../errors.js';
 import { charsmap } from './charsmap.js';
 import type { Json } from './json.js';
 import { BERT_PUNCTUATION, bertNormaliser, nmt, SPACES, type Normaliser } from './normalise.js';
-import { familySplitter, knownScanner } from './patterns.js';
-import { compilePattern, literalPattern } from './regex.js';
+import { familySplitter, isKnownPattern, knownScanner } from './patterns.js';
+import { compilePattern, literalPattern, type Pattern } from './regex.js';
 import type { TokenizerSpec } from './spec.js';
 import { cut, type Behaviour, type Splitter, type Step } from './split.js';
 
@@ -83,8 +83,9 @@ function readReplace(json: Json, pipe: Pipeline): void {
   else pipe.beyond.push(`normalizer Replace ${pattern.get('Regex').text(pattern.get('String').text(''))}`);
 }
 
-function readPattern(json: Json): RegExp {
-  if (json.get('Regex').exists) return compilePattern(json.get('Regex').text(), { ruby: true });
+function readPattern(json: Json): Pattern {
+  const regex = json.get('Regex');
+  if (regex.exists) return compilePattern(regex.text(), 'oniguruma', isKnownPattern(regex.text()));
   return literalPattern(json.get('String').text());
 }
 
@@ -106,10 +107,10 @@ export function readPreTokenizer(json: Json, pipe: Pipeline, merged: boolean): v
   else if (type === 'Split') readSplit(json, pipe, add);
   else if (type === 'Metaspace') readMetaspace(json, pipe, merged, add);
   else if (type === 'Digits') readDigits(json, add);
-  else if (type === 'Punctuation') add(cut(BERT_PUNCTUATION, behaviour(json.get('behavior'), 'Isolated')));
+  else if (type === 'Punctuation') add(cut(compilePattern(BERT_PUNCTUATION), behaviour(json.get('behavior'), 'Isolated')));
   else if (type === 'Whitespace') add(cut(compilePattern('\\w+|[^\\w\\s]+'), 'removed', true));
-  else if (type === 'WhitespaceSplit') add(cut(SPACES, 'removed'));
-  else if (type === 'BertPreTokenizer') [cut(SPACES, 'removed'), cut(BERT_PUNCTUATION)].forEach((step) => add(step));
+  else if (type === 'WhitespaceSplit') add(cut(compilePattern(SPACES), 'removed'));
+  else if (type === 'BertPreTokenizer') [cut(compilePattern(SPACES), 'removed'), cut(compilePattern(BERT_PUNCTUATION))].forEach((step) => add(step));
   else if (type === 'CharDelimiterSplit') add(cut(literalPattern(json.get('delimiter').text()), 'removed'));
   else pipe.beyond.push(`pre-tokenizer ${type}`);
 }
@@ -117,8 +118,8 @@ export function readPreTokenizer(json: Json, pipe: Pipeline, merged: boolean): v
 type Add = (step: Step, pattern?: string) => void;
 
 function readDigits(json: Json, add: Add): void {
-  if (json.get('individual_digits').flag(false)) add(cut(/\p{N}/gu), '\\p{N}');
-  else add(cut(/\p{N}+/gu));
+  if (json.get('individual_digits').flag(false)) add(cut(compilePattern('\\p{N}')), '\\p{N}');
+  else add(cut(compilePattern('\\p{N}+')));
 }
 
 function behaviour(json: Json, otherwise: string): Behaviour {

@@ -1,3 +1,5 @@
+import type { Pattern } from './regex.js';
+
 /** One of the hand-written splitters of assembly/text/scan.ts. */
 export interface Scanner {
   number: number;
@@ -25,47 +27,53 @@ export interface Splitter {
 export const AT_SPACES: Splitter = { steps: [], scanner: { number: SCAN.spaces, flags: 0 } };
 export const WHOLE: Splitter = { steps: [], scanner: { number: SCAN.whole, flags: 0 } };
 
-/** Cuts at the matches of a global pattern. `invert`: what lies between the matches is what is cut out. */
-export function cut(pattern: RegExp, behaviour: Behaviour = 'isolated', invert = false): Step {
-  return (piece) => {
-    const parts = matchesAndGaps(pattern, piece);
-    if (invert) for (const part of parts) part.match = !part.match;
-    return join(parts, behaviour);
-  };
+/** Cuts at the matches of a pattern. `invert`: what lies between the matches is what is cut out. */
+export function cut(pattern: Pattern, behaviour: Behaviour = 'isolated', invert = false): Step {
+  return (piece) => JOIN[behaviour](partsOf(pattern, piece, invert), piece).filter((text) => text);
 }
 
-interface Part {
-  text: string;
-  match: boolean;
+/** Matches and what lies between them, empty matches too: they decide what is joined, as in Python's tokenizers. */
+interface Parts {
+  ends: number[];
+  match: boolean[];
 }
 
-function matchesAndGaps(pattern: RegExp, piece: string): Part[] {
-  const parts: Part[] = [];
+function partsOf(pattern: Pattern, piece: string, invert: boolean): Parts {
+  const parts: Parts = { ends: [], match: [] };
+  const spans = pattern.spans(piece);
   let done = 0;
-  pattern.lastIndex = 0;
-  for (let found = pattern.exec(piece); found; found = pattern.exec(piece)) {
-    const end = found.index + found[0].length;
-    if (found.index > done) parts.push({ text: piece.slice(done, found.index), match: false });
-    if (end > found.index) parts.push({ text: found[0], match: true });
-    else pattern.lastIndex += (piece.codePointAt(end) ?? 0) > 0xffff ? 2 : 1;
-    done = end;
+  const add = (end: number, match: boolean) => {
+    parts.ends.push((done = end));
+    parts.match.push(match !== invert);
+  };
+  for (let i = 0; i < spans.length; i += 2) {
+    if (spans[i]! > done) add(spans[i]!, false);
+    add(spans[i + 1]!, true);
   }
-  if (done < piece.length) parts.push({ text: piece.slice(done), match: false });
+  if (done < piece.length) add(piece.length, false);
   return parts;
 }
 
-function join(parts: readonly Part[], behaviour: Behaviour): string[] {
-  if (behaviour === 'isolated') return parts.map(({ text }) => text);
-  if (behaviour === 'removed') return parts.flatMap(({ text, match }) => (match ? [] : [text]));
+/** Pieces that end where `last` says so of a part. */
+function glue({ ends, match }: Parts, piece: string, last: (i: number) => boolean): string[] {
   const out: string[] = [];
-  parts.forEach(({ text, match }, i) => {
-    const before = i > 0 ? parts[i - 1]!.match : undefined;
-    const glued = behaviour === 'contiguous' ? before === match : behaviour === 'mergedWithPrevious' ? match && before === false : before === true && !match;
-    if (glued) out[out.length - 1] += text;
-    else out.push(text);
-  });
+  let from = 0;
+  for (let i = 0; i < match.length; i++) {
+    if (i < match.length - 1 && !last(i)) continue;
+    out.push(piece.slice(from, ends[i]));
+    from = ends[i]!;
+  }
   return out;
 }
+
+const JOIN: Record<Behaviour, (parts: Parts, piece: string) => string[]> = {
+  isolated: (parts, piece) => glue(parts, piece, () => true),
+  removed: (parts, piece) => glue(parts, piece, () => true).filter((_, i) => !parts.match[i]),
+  // A match goes to what is before it unless that is a match, or there is nothing.
+  mergedWithPrevious: (parts, piece) => glue(parts, piece, (i) => !(parts.match[i + 1] && !parts.match[i])),
+  mergedWithNext: (parts, piece) => glue(parts, piece, (i) => !(parts.match[i] && !parts.match[i + 1])),
+  contiguous: (parts, piece) => glue(parts, piece, (i) => parts.match[i] !== parts.match[i + 1]),
+};
 
 /** All steps, one after the other, on every piece. */
 export function splitText(steps: readonly Step[], text: string, first: boolean): string[] {

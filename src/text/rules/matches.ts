@@ -1,41 +1,28 @@
 import type { Json } from '../json.js';
-import { compilePattern } from '../regex.js';
+import { isKnownPattern } from '../patterns.js';
+import { compilePattern, literalPattern, type Pattern } from '../regex.js';
 import type { Finder, Span } from './piece.js';
 
-/** Every place of a literal. An empty one is found at every character, as a pattern would be. */
-export function literalFinder(literal: string): Finder {
-  if (!literal) return patternFinder(/(?:)/gu);
-  return (text) => {
-    const spans: Span[] = [];
-    for (let at = text.indexOf(literal); at >= 0; at = text.indexOf(literal, at + literal.length)) spans.push([at, at + literal.length]);
-    return spans;
-  };
-}
-
-/** Each character of a class. */
-export const charFinder = (one: RegExp): Finder => (text) => Array.from(text.matchAll(one), ({ 0: char, index }) => [index, index + char.length] as const);
-
 /** The matches as Oniguruma's iterator gives them: an empty one right behind a match does not count. */
-export function patternFinder(pattern: RegExp): Finder {
-  return (text) => {
-    const spans: Span[] = [];
-    let last = -1;
-    for (let at = 0; at <= text.length; ) {
-      pattern.lastIndex = at;
-      const found = pattern.exec(text);
-      if (!found) break;
-      const end = found.index + found[0].length;
-      if (found[0] || end !== last) {
-        spans.push([found.index, end]);
-        at = last = end;
-      } else at = end === at ? at + ((text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1) : end;
-    }
-    return spans;
-  };
+export const patternFinder = (pattern: Pattern): Finder => (text) => {
+  const ends = pattern.spans(text);
+  const spans = new Array<Span>(ends.length / 2);
+  for (let i = 0; i < spans.length; i++) spans[i] = [ends[2 * i]!, ends[2 * i + 1]!];
+  return spans;
+};
+
+/** Every place of a literal. An empty one is found at every character, as a pattern would be. */
+export const literalFinder = (literal: string): Finder => patternFinder(literal ? literalPattern(literal) : compilePattern('(?:)'));
+
+/** Each character of a class, which is compiled when first asked for. */
+export function charFinder(one: string): Finder {
+  let find: Finder | undefined;
+  return (text) => (find ??= patternFinder(compilePattern(one, 'perl', true)))(text);
 }
 
 /** `{"String": …}` or `{"Regex": …}` of Split and Replace. */
 export function readFinder(json: Json): Finder {
-  if (json.get('Regex').exists) return patternFinder(compilePattern(json.get('Regex').text(), { ruby: true }));
+  const regex = json.get('Regex');
+  if (regex.exists) return patternFinder(compilePattern(regex.text(), 'oniguruma', isKnownPattern(regex.text())));
   return literalFinder(json.get('String').text());
 }

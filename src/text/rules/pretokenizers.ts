@@ -1,5 +1,6 @@
 import { bytesToLetters } from '../alphabet.js';
 import type { Json } from '../json.js';
+import { BERT_PUNCTUATION } from '../normalise.js';
 import { familyPatterns } from '../patterns.js';
 import { compilePattern } from '../regex.js';
 import type { Behaviour } from '../split.js';
@@ -41,9 +42,9 @@ export function preTokenize(steps: readonly PreTokenizer[], piece: Piece): Piece
   return pieces;
 }
 
-const WHITE_SPACE = charFinder(/\p{White_Space}/gu);
-const PUNCTUATION = charFinder(/[!-/:-@[-`{-~\p{P}]/gu);
-const NUMERIC = charFinder(/\p{N}/gu);
+const WHITE_SPACE = charFinder('\\s');
+const PUNCTUATION = charFinder(BERT_PUNCTUATION);
+const NUMERIC = charFinder('\\p{N}');
 const splitter = (find: Finder, behaviour: Behaviour, invert = false): PreTokenizer => (piece) => splitPiece(piece, find, behaviour, invert);
 
 function readSteps(json: Json): PreTokenizer[] {
@@ -60,7 +61,7 @@ function readSteps(json: Json): PreTokenizer[] {
     case 'Punctuation': return [splitter(PUNCTUATION, behaviour(json.get('behavior'), 'Isolated'))];
     case 'Split': return [splitter(readFinder(json.get('pattern')), behaviour(json.get('behavior')), json.get('invert').flag(false))];
     case 'UnicodeScripts': return [unicodeScripts];
-    case 'Whitespace': return [splitter(patternFinder(compilePattern('\\w+|[^\\w\\s]+')), 'removed', true)];
+    case 'Whitespace': return [splitter(patternFinder(compilePattern('\\w+|[^\\w\\s]+', 'perl', true)), 'removed', true)];
     case 'WhitespaceSplit': return [splitter(WHITE_SPACE, 'removed')];
     default: throw json.get('type').unsupported('a known pre-tokenizer');
   }
@@ -79,7 +80,7 @@ function behaviour(json: Json, otherwise?: string): Behaviour {
 function byteLevel(json: Json): PreTokenizer[] {
   const steps: PreTokenizer[] = [];
   if (json.get('add_prefix_space').flag(true)) steps.push((piece) => [piece.text.startsWith(' ') ? piece : prependTo(piece, ' ')]);
-  if (json.get('use_regex').flag(true)) steps.push(splitter(patternFinder(compilePattern(familyPatterns('gpt2')[0]!)), 'isolated'));
+  if (json.get('use_regex').flag(true)) steps.push(splitter(patternFinder(compilePattern(familyPatterns('gpt2')[0]!, 'perl', true)), 'isolated'));
   return [...steps, writeLetters];
 }
 

@@ -1,0 +1,2 @@
+/** placeholder */
+export const normalize = (text: string, form: string): string => text.normalize(form);
