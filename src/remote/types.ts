@@ -2,7 +2,7 @@ import type { LoadOptions, Model } from '../generate/types.js';
 import type { TextStream, Tokenizer } from '../text/types.js';
 
 /** Methods of a tokenizer that a worker answers. */
-export const TOKENIZER_METHODS = ['encode', 'decode', 'token', 'id', 'bytes', 'isSpecial'] as const;
+export const TOKENIZER_METHODS = ['encode', 'pieces', 'decode', 'token', 'id', 'bytes', 'isSpecial'] as const;
 type TokenizerMethod = (typeof TOKENIZER_METHODS)[number];
 type TokenizerFact = Exclude<keyof Tokenizer, TokenizerMethod | 'stream'>;
 

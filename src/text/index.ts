@@ -66,12 +66,12 @@ export async function tokenizerFromFile(name: string, bytes: Uint8Array, kernels
 export async function specFromFile(name: string, bytes: Uint8Array, sibling: Sibling): Promise<TokenizerSpec> {
   if (isGguf(bytes)) return specFromModel(await openModel(bytes));
   const companions = await readCompanions(sibling);
-  if (/\.json$/i.test(name) || bytes[0] === 0x7b) await loadPatterns();
   return withPatterns(guarded(name, () => readSpec(name, bytes, companions)));
 }
 
 /** What splits by patterns needs them before the first text. */
-async function withPatterns(spec: TokenizerSpec): Promise<TokenizerSpec> {
+async function withPatterns(read: Promise<TokenizerSpec>): Promise<TokenizerSpec> {
+  const spec = await read;
   if (!spec.split.scanner) await loadPatterns();
   return spec;
 }
@@ -112,6 +112,7 @@ function readSpec(name: string, bytes: Uint8Array, companions: CompanionFiles): 
 
 async function fromJson(base: string, bytes: Uint8Array, companions: CompanionFiles): Promise<TokenizerSpec> {
   const json = Json.parse(decode(bytes), base);
+  await loadPatterns();
   if (json.get('model').get('vocab').exists) return specFromHuggingFace(json, parseCompanions(companions));
   const merges = companions['merges.txt'];
   if (merges) return specFromVocabulary(json, decode(merges), parseCompanions(companions));

@@ -21,6 +21,7 @@ interface Model {
   /** Text that is split already. */
   words(words: readonly string[], ids: Ids): void;
   bytes(id: number): Uint8Array;
+  pieces(text: string, first: boolean): string[];
 }
 
 const utf8 = new TextEncoder();
@@ -60,7 +61,12 @@ class SpecTokenizer implements Tokenizer {
     const ids = new Ids((text.length >> 2) + 8);
     if (addSpecial) ids.append(this.spec.before);
     if (this.spec.rules) this.encodeByRules(this.spec.rules, text, parseSpecial, ids);
-    else this.encodePlainly(text, parseSpecial, ids);
+    else {
+      this.fragments(text, parseSpecial, (fragment, first) => {
+        if (typeof fragment === 'number') ids.push(fragment);
+        else this.model.encode(this.prefixed(fragment, first), first, ids);
+      });
+    }
     if (addSpecial) ids.append(this.spec.after);
     return ids.finish();
   }
@@ -73,13 +79,26 @@ class SpecTokenizer implements Tokenizer {
     }
   }
 
-  private encodePlainly(text: string, parseSpecial: boolean, ids: Ids): void {
+  pieces(text: string, { parseSpecial = false }: Pick<EncodeOptions, 'parseSpecial'> = {}): string[] {
+    if (typeof text !== 'string') throw notText(text);
+    const out: string[] = [];
+    if (this.spec.rules) {
+      return this.spec.rules.fragments(text, parseSpecial).flatMap((fragment) => (typeof fragment === 'number' ? this.token(fragment) : fragment));
+    }
+    this.fragments(text, parseSpecial, (fragment, first) => {
+      if (typeof fragment === 'number') out.push(this.token(fragment));
+      else for (const piece of this.model.pieces(this.prefixed(fragment, first), first)) out.push(piece);
+    });
+    return out;
+  }
+
+  /** Stretches of normalised text and tokens found between them, in order; `first`: it is the first of them. */
+  private fragments(text: string, parseSpecial: boolean, take: (fragment: Fragment, first: boolean) => void): void {
     let first = true;
     for (const outer of this.find(text, parseSpecial, false)) {
       const inner = typeof outer === 'number' ? [outer] : this.find(this.normalise(outer), parseSpecial, true);
       for (const fragment of inner) {
-        if (typeof fragment === 'number') ids.push(fragment);
-        else this.model.encode(this.prefixed(fragment, first), first, ids);
+        take(fragment, first);
         first = false;
       }
     }
@@ -237,13 +256,18 @@ function mergeModel(spec: TokenizerSpec, model: MergeModel, kernels: KernelSourc
     },
     words,
     bytes: (id) => engine.tokenBytes(id),
+    pieces(given, first) {
+      const text = marked ? given.replaceAll(' ', MARK) : given;
+      if (!split.scanner) return splitText(split.steps, split.marked ? text : given, first);
+      return split.scanner.number <= SCAN.spaces ? (text ? [text] : []) : cutAtBytes(given, engine.split(given, split.scanner));
+    },
   };
 }
 
 /** The models that run in TypeScript. */
 function scriptModel(spec: TokenizerSpec): Model {
   const { model, tokens, split } = spec;
-  if (model.model === 'merge' || model.model === 'rules') return { encode: noModel, words: noModel, bytes: noModel };
+  if (model.model === 'merge' || model.model === 'rules') return { encode: noModel, words: noModel, bytes: noModel, pieces: noModel };
   const encoder = model.model === 'unigram' ? new UnigramEncoder(spec, model) : model.model === 'wordpiece' ? new WordPieceEncoder(spec, model) : new GreedyEncoder(spec, model);
   const bytes = (id: number): Uint8Array => {
     if (model.model === 'greedy') return model.tokenBytes[id]!;
@@ -254,7 +278,16 @@ function scriptModel(spec: TokenizerSpec): Model {
     encode: (text, first, ids) => splitText(split.steps, text, first).forEach((piece) => encoder.encode(piece, ids)),
     words: noModel,
     bytes,
+    pieces: (text, first) => splitText(split.steps, text, first),
   };
+}
+
+/** A text in pieces of so many bytes of UTF-8. */
+function cutAtBytes(text: string, lengths: readonly number[]): string[] {
+  const bytes = utf8.encode(text);
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  let at = 0;
+  return lengths.map((length) => decoder.decode(bytes.subarray(at, (at += length))));
 }
 
 /** A WordPiece token in running text: a space before a new word, none before the punctuation that Hugging Face's clean-up ties on. */

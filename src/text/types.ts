@@ -26,6 +26,11 @@ export interface Tokenizer {
   /** Jinja source, where the model carries one. */
   readonly chatTemplate: string | undefined;
   encode(text: string, options?: EncodeOptions): Int32Array;
+  /**
+   * What the normaliser and the pre-tokenizer make of a text, in its own characters (bytes are not shown as letters): the words
+   * that the model then writes as tokens. A token found in the text is a piece of its own. For display and for comparing tokenizers.
+   */
+  pieces(text: string, options?: Pick<EncodeOptions, 'parseSpecial'>): string[];
   /** Special (control) tokens are left out unless `special`. */
   decode(ids: Iterable<number>, options?: { special?: boolean }): string;
   /** The token as the vocabulary writes it, for display (`▁Once`, `Ġupon`, `<0x0A>`). */

@@ -36,6 +36,7 @@ export function toyTokenizer(overrides: Partial<Tokenizer> = {}): Tokenizer {
   return {
     kind: 'toy', size: VOCABULARY, bos: BOS, eos: EOS, unk: undefined, stopIds: new Set([EOS, EOT]), chatTemplate: 'toy',
     encode, bytes, stream,
+    pieces: (text) => [...text],
     decode: (ids) => [...ids].map((id) => new TextDecoder().decode(bytes(id))).join(''),
     token: (id) => names[check(id) - 256] ?? new TextDecoder().decode(bytes(id)),
     id: () => undefined,

@@ -6,7 +6,7 @@ import { inspect } from './inspect.js';
 import { logits } from './logits.js';
 import { next } from './next.js';
 import {
-  ADD_SPECIAL, ANSWER, BENCH, COMPARING, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MERGING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, NO_PERPLEXITY, type OptionSpec, PROMPT, PURE, QUIET, SPANS, SYSTEM,
+  ADD_SPECIAL, ANSWER, BENCH, COMPARING, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MERGING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, NO_PERPLEXITY, type OptionSpec, PIECES, PROMPT, PURE, QUIET, SPANS, SYSTEM,
   TEMPLATE, TEXT, TOKENIZER, TOP, TRAINING, TYPE, TUNING,
 } from './options.js';
 import { tokenize } from './tokenize.js';
@@ -55,7 +55,7 @@ export const COMMANDS: readonly Command[] = [
     operands: '["TEXT" | -]',
     summary: 'Text to token ids; only the vocabulary of the model is read.',
     examples: ['stonechat tokenize "Hello, world" --model m.gguf', 'stonechat tokenize --tokenizer tokenizer.json --jsonl < texts.jsonl'],
-    options: [PROMPT, IDS, JSONL, ADD_SPECIAL, NO_PARSE_SPECIAL, MODEL, TOKENIZER, ...COMMON],
+    options: [PROMPT, IDS, PIECES, JSONL, ADD_SPECIAL, NO_PARSE_SPECIAL, MODEL, TOKENIZER, ...COMMON],
     run: tokenize,
   },
   {

@@ -28,6 +28,7 @@ export const FULL = flag('full', 'Show arrays in full length.');
 export const JSONL = flag('jsonl', 'Read one JSON string per line, print one JSON array of ids per line.');
 export const ADD_SPECIAL = flag('add-special', 'Add BOS and EOS where the tokenizer does.');
 export const NO_PARSE_SPECIAL = flag('no-parse-special', 'Take special tokens in the text, such as </s>, for ordinary text.');
+export const PIECES = flag('pieces', 'Show the words that normaliser and pre-tokenizer make of the text, in place of ids.');
 export const NO_ECHO = flag('no-echo', 'Print the answer without the prompt.');
 
 /** How a model is loaded. */

@@ -25,8 +25,9 @@ async function tokenizerOf(args: Arguments): Promise<Tokenizer> {
 export async function tokenize(args: Arguments): Promise<number> {
   const tokenizer = await tokenizerOf(args);
   const options: EncodeOptions = { addSpecial: args.has('add-special'), parseSpecial: !args.has('no-parse-special') };
-  if (args.has('jsonl')) return encodeLines(tokenizer, options);
+  if (args.has('jsonl')) return encodeLines(tokenizer, options, args.has('pieces'));
   const prompt = await promptOf(args);
+  if (args.has('pieces')) return showPieces(args, tokenizer, prompt, options);
   const ids = typeof prompt === 'string' ? tokenizer.encode(prompt, options) : Int32Array.from(prompt);
   const tokens = Array.from(ids, (id) => tokenizer.token(id));
   if (args.has('json')) await printLine(json({ ids, tokens }));
@@ -37,13 +38,23 @@ export async function tokenize(args: Arguments): Promise<number> {
   return 0;
 }
 
-async function encodeLines(tokenizer: Tokenizer, options: EncodeOptions): Promise<number> {
+/** A line each, or an array of them. */
+async function showPieces(args: Arguments, tokenizer: Tokenizer, prompt: string | readonly number[], options: EncodeOptions): Promise<number> {
+  if (typeof prompt !== 'string') throw usage('a text with --pieces', '--ids', 'Give the text itself.');
+  const pieces = tokenizer.pieces(prompt, options);
+  if (args.has('json')) await printLine(json({ pieces }));
+  else await printLine([...pieces.map((piece) => JSON.stringify(piece)), several(pieces.length, 'piece')].join('\n'));
+  return 0;
+}
+
+async function encodeLines(tokenizer: Tokenizer, options: EncodeOptions, pieces: boolean): Promise<number> {
   let number = 0;
   let out = '';
   for await (const line of inputLines()) {
     number++;
     if (line.trim() === '') continue;
-    out += `[${tokenizer.encode(parseText(line, number), options).join(',')}]\n`;
+    const text = parseText(line, number);
+    out += pieces ? `${json(tokenizer.pieces(text, options))}\n` : `[${tokenizer.encode(text, options).join(',')}]\n`;
     if (out.length < BATCH) continue;
     await print(out);
     out = '';
