@@ -202,7 +202,7 @@ class Parser {
     if (letter === 'N') return setOf(complement(NEWLINE));
     if (letter === 'O') return setOf(EVERYTHING);
     if (!/[bBwW]/.test(letter)) return undefined;
-    const word = property('wordalone')!;
+    const word = property(this.dialect === 'perl' ? 'wordperl' : 'wordalone')!;
     if (letter === 'b') return choice(sequence(look(word, true), look(word, false, true)), sequence(look(word, true, true), look(word, false)));
     if (letter === 'B') return choice(sequence(look(word, true), look(word, false)), sequence(look(word, true, true), look(word, false, true)));
     if (letter === 'w') return setOf(word);
@@ -230,7 +230,8 @@ class Parser {
 
   private shorthand(letter: string, inside: boolean): Member {
     if (Object.hasOwn(SHORTHANDS, letter.toLowerCase())) {
-      const set = property(SHORTHANDS[letter.toLowerCase()]!)!;
+      const name = SHORTHANDS[letter.toLowerCase()]!;
+      const set = property(name === 'word' && this.dialect === 'perl' ? 'wordperl' : name)!;
       return { set: letter === letter.toLowerCase() ? set : complement(set) };
     }
     if (letter === 'M') throw new PatternError('\\M');

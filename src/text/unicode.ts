@@ -77,6 +77,8 @@ const NAMED: Record<string, () => CodeSet> = {
   wordalone: () => union(property('word')!, characters('²³¹¼½¾')),
   emoji: () => readDistances(data.EMOJI),
   extendedpictographic: () => readDistances(data.EXTENDED_PICTOGRAPHIC),
+  // \\w of Rust's regex, by UTS 18.
+  wordperl: () => union(property('word')!, range(0x200c, 0x200d)),
   alnum: () => union(NAMED.alphabetic!(), category('Nd')),
   blank: () => union(category('Zs'), single(9)),
   graph: () => complement(['whitespace', 'Cc', 'Cn', 'Cs'].map(property).reduce((all, set) => union(all!, set!))!),
