@@ -165,7 +165,7 @@ const OP = { true: 0, char: 1, or: 2, if: 3, and: 4, andNot: 5, behind: 6, notBe
 function encodeFacts(facts: readonly Fact[]): Int32Array {
   const code = new Int32Array(facts.length * 4);
   facts.forEach((fact, i) => {
-    if (fact.kind === 'char') code.set([OP.char, fact.set, fact.then], i * 4);
+    if (fact.kind === 'char') code.set([OP.char, fact.set, fact.after], i * 4);
     else if (fact.kind === 'or') code.set([OP.or, fact.a, fact.b], i * 4);
     else if (fact.kind === 'if') code.set([OP.if, fact.condition, fact.a, fact.b], i * 4);
     else if (fact.kind === 'and') code.set([fact.negative ? OP.andNot : OP.and, fact.condition, fact.a], i * 4);

@@ -52,7 +52,7 @@ const threes = (isolate: boolean): Step => (piece) => {
   for (let run = 0; run < runs.length; run += 2) {
     const [index, end] = [runs[run]!, runs[run + 1]!];
     if (isolate) cuts.push(index);
-    const digits = [...piece.slice(index, end)];
+    const digits = Array.from(piece.slice(index, end));
     for (let i = 0, at = index; i < digits.length; at += digits[i++]!.length) if ((digits.length - i) % 3 === 0) cuts.push(at);
     if (isolate) cuts.push(end);
   }

@@ -38,7 +38,7 @@ export type State =
 export type Fact =
   | { kind: 'true' }
   /** The character is of the set and the fact holds at the next place. */
-  | { kind: 'char'; set: number; then: number }
+  | { kind: 'char'; set: number; after: number }
   | { kind: 'or'; a: number; b: number }
   /** In an atomic group the first way that can leave the group is final. */
   | { kind: 'if'; condition: number; a: number; b: number }
@@ -123,7 +123,7 @@ class Compiler {
   private repeat({ body, least, most, lazy }: Node & { kind: 'repeat' }, same: number, moved: number, scope: number): number {
     const fork = (more: number, out: number) => this.add(lazy ? { kind: 'branch', first: out, second: more, scope } : { kind: 'branch', first: more, second: out, scope });
     let [still, after] = most === Infinity ? this.loop(body, same, moved, scope, fork) : [same, moved];
-    for (let i = least; i < most && most !== Infinity; i++) {
+    for (let left = most === Infinity ? 0 : most - least; left > 0; left--) {
       const [first, again] = this.pair(body, still, after, scope);
       still = fork(first, same);
       after = same === moved ? still : fork(again, moved);
@@ -194,7 +194,7 @@ function checkBehind(node: Node): void {
 class Facts {
   private readonly list: Fact[] = [{ kind: 'true' }];
   private readonly known = new Map<number, number>();
-  /** Facts of characters, whose `then` is still to be found. */
+  /** Facts of characters, whose `after` is still to be found. */
   private readonly open: { fact: number; state: number; scope: number }[] = [];
 
   constructor(private readonly states: readonly State[]) {}
@@ -213,7 +213,7 @@ class Facts {
       case 'end':
         return 0;
       case 'char': {
-        const fact = this.add({ kind: 'char', set: state.set, then: 0 });
+        const fact = this.add({ kind: 'char', set: state.set, after: 0 });
         this.open.push({ fact, state: state.next, scope });
         return fact;
       }
@@ -241,7 +241,7 @@ class Facts {
 
   /** All facts, once those of characters are complete. */
   finish(): readonly Fact[] {
-    for (let next = this.open.pop(); next; next = this.open.pop()) (this.list[next.fact] as Fact & { kind: 'char' }).then = this.of(next.state, next.scope);
+    for (let next = this.open.pop(); next; next = this.open.pop()) (this.list[next.fact] as Fact & { kind: 'char' }).after = this.of(next.state, next.scope);
     return this.list;
   }
 }

@@ -123,7 +123,7 @@ export const folds = lazy((): Folds => {
     circle.push(from);
     circles.set(to, circle);
   }
-  for (const circle of [...circles.values()]) for (const code of circle) circles.set(code, circle);
+  for (const circle of new Set(circles.values())) for (const code of circle) circles.set(code, circle);
   const long = data.LONG_FOLDS.split(' ').map((entry) => [...entry].map((char) => char.codePointAt(0)!));
   return { circles, long: new Map(long.map(([from, ...to]) => [from!, to])) };
 });
