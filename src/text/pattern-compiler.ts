@@ -3,7 +3,7 @@ import { Automaton } from './automaton.js';
 import { parsePattern, PatternError, type Dialect, type Node } from './regex-parser.js';
 import { compileProgram } from './regex-program.js';
 import { scriptPattern, scriptSpans } from './regex-script.js';
-import type { Pattern } from './regex.js';
+import type { Pattern } from './pattern.js';
 
 /** Loaded on demand (see regex.ts): Unicode's tables and the automaton, for those tokenizers that have patterns of their own. */
 

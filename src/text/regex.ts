@@ -1,11 +1,7 @@
+import type { Pattern } from './pattern.js';
 import type { Dialect } from './regex-parser.js';
 
-/** Something that is found in text. */
-export interface Pattern {
-  readonly source: string;
-  /** Beginnings and ends of all matches in UTF-16 units, one after the other; in time that grows with the text alone. */
-  spans(text: string): readonly number[];
-}
+export type { Pattern } from './pattern.js';
 
 type Compiler = typeof import('./pattern-compiler.js');
 let compiler: Compiler | undefined;
