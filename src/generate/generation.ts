@@ -12,7 +12,6 @@ import { type CheckedPrompt, encodePrompt, isConversation } from './prompt.js';
 import type { Sequence } from './sequence.js';
 import type { Reading } from './prefill.js';
 import { newSummary, TokenStream } from './stream.js';
-import { Turns } from './turns.js';
 import type { Summary, Token } from './types.js';
 
 /** What a generation uses of its session. */
@@ -112,7 +111,9 @@ export class TokenGeneration extends TokenStream {
     const prompt = await encode(this.prompt);
     this.check();
     summary.promptTokens = prompt.length;
-    const turns = isConversation(this.prompt) && settings.overflow === 'slide' ? new Turns(this.prompt, prompt, encode) : undefined;
+    // A chunk of its own: most programs never slide.
+    const mayForget = isConversation(this.prompt) && settings.overflow === 'slide';
+    const turns = mayForget ? new (await import('./turns.js')).Turns(this.prompt, prompt, encode) : undefined;
     this.context = await startContext(prompt, settings, runner.contextLength, tokenizer.bos, turns);
     this.check();
     this.noteForgotten();

@@ -1,7 +1,7 @@
 import type { SamplingOptions } from '../sample/index.js';
 import { randomSeed } from '../sample/random.js';
 import { abortSignal, callback, checkRules, flag, isFunction, isText, number, refuse, type Rule, show, whole } from './rules.js';
-import type { GenerateOptions, LogitsOptions, ScoreOptions } from './types.js';
+import type { GenerateOptions, LogitsOptions } from './types.js';
 
 /** GenerateOptions, checked and complete. */
 export interface Settings extends SamplingOptions {
@@ -25,7 +25,7 @@ export interface Settings extends SamplingOptions {
 
 const MOST_SEED = (1n << 64n) - 1n;
 
-const isId = (vocabulary: number) => (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < vocabulary;
+export const isId = (vocabulary: number) => (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < vocabulary;
 
 function biasEntries(value: unknown): [number, unknown][] | undefined {
   if (value instanceof Map) return [...value] as [number, unknown][];
@@ -126,9 +126,10 @@ export function checkOptions(options: GenerateOptions = {}, vocabulary: number):
 }
 
 /** Options of those who only read a prompt. */
-const READING = ['signal', 'addSpecial', 'parseSpecial'] as const;
+export const READING = ['signal', 'addSpecial', 'parseSpecial'] as const;
 
-const among = <Name extends keyof GenerateOptions>(vocabulary: number, names: readonly Name[]) => {
+/** Rules of some of the options of generate(). */
+export const among = <Name extends keyof GenerateOptions>(vocabulary: number, names: readonly Name[]) => {
   const rules = rulesFor(vocabulary);
   return Object.fromEntries(names.map((name) => [name, rules[name]])) as Record<Name, Rule>;
 };
@@ -137,21 +138,4 @@ const among = <Name extends keyof GenerateOptions>(vocabulary: number, names: re
 export function checkLogitsOptions(options: LogitsOptions = {}, vocabulary: number): Settings {
   checkRules('logits()', options, among(vocabulary, READING));
   return checkOptions(options, vocabulary);
-}
-
-export interface ScoreSettings extends Settings {
-  readonly continuation: string | Int32Array | undefined;
-}
-
-/** @throws StonechatError `bad-option` */
-export function checkScoreOptions(options: ScoreOptions = {}, vocabulary: number): ScoreSettings {
-  const isIds = (value: unknown) => (Array.isArray(value) || ArrayBuffer.isView(value)) && Array.from(value as unknown as ArrayLike<unknown>).every(isId(vocabulary));
-  checkRules('score()', options, {
-    ...among(vocabulary, [...READING, 'top', 'onProgress']),
-    addGenerationPrompt: flag(false),
-    continuation: { expected: 'a text or a list of token ids, not empty', accepts: (value) => isText(value) || (isIds(value) && (value as ArrayLike<number>).length > 0), otherwise: 'the whole text' },
-  } satisfies Record<keyof ScoreOptions, Rule>);
-  const { addGenerationPrompt, continuation, ...rest } = options;
-  const openTurn = addGenerationPrompt ?? continuation !== undefined;
-  return { ...checkOptions(rest, vocabulary), openTurn, continuation: typeof continuation === 'object' ? Int32Array.from(continuation) : continuation };
 }

@@ -2,15 +2,32 @@ import { checkFits } from './context.js';
 import type { Engine } from './engine.js';
 import { type Room, throwIfAborted } from './generation.js';
 import { IdList } from './ids.js';
-import type { ScoreSettings } from './options.js';
+import { among, checkOptions, isId, READING, type Settings } from './options.js';
 import { readUpTo } from './prefill.js';
 import { type CheckedPrompt, encodePrompt } from './prompt.js';
-import { refuse } from './rules.js';
-import type { Token } from './types.js';
+import { checkRules, flag, isText, refuse, type Rule } from './rules.js';
+import type { ScoreOptions, Token } from './types.js';
 import type { Tokenizer } from '../text/types.js';
 
 /** Logits of this many values at most are kept at once: 16 MiB. */
 const MOST_LOGITS = 4 << 20;
+
+interface ScoreSettings extends Settings {
+  readonly continuation: string | Int32Array | undefined;
+}
+
+/** @throws StonechatError `bad-option` */
+function checkScoreOptions(options: ScoreOptions = {}, vocabulary: number): ScoreSettings {
+  const isIds = (value: unknown) => (Array.isArray(value) || ArrayBuffer.isView(value)) && Array.from(value as unknown as ArrayLike<unknown>).every(isId(vocabulary));
+  checkRules('score()', options, {
+    ...among(vocabulary, [...READING, 'top', 'onProgress']),
+    addGenerationPrompt: flag(false),
+    continuation: { expected: 'a text or a list of token ids, not empty', accepts: (value) => isText(value) || (isIds(value) && (value as ArrayLike<number>).length > 0), otherwise: 'the whole text' },
+  } satisfies Record<keyof ScoreOptions, Rule>);
+  const { addGenerationPrompt, continuation, ...rest } = options;
+  const openTurn = addGenerationPrompt ?? continuation !== undefined;
+  return { ...checkOptions(rest, vocabulary), openTurn, continuation: typeof continuation === 'object' ? Int32Array.from(continuation) : continuation };
+}
 
 interface Judged {
   readonly ids: Int32Array;
@@ -54,10 +71,11 @@ function* textsOf(tokenizer: Tokenizer, ids: Int32Array, first: number): Generat
 
 /**
  * What the model thought before each token of a text: every token after the first, with the probability it had; of a
- * continuation only its own. `prepare`: takes what the sequence needs.
+ * continuation only its own. A chunk of its own: most programs never judge.
  */
-export async function* score({ engine, sequence, line, check: alive }: Room, prompt: CheckedPrompt, settings: ScoreSettings): AsyncGenerator<Token, undefined> {
+export async function* score({ engine, sequence, line, check: alive }: Room, prompt: CheckedPrompt, options: ScoreOptions | undefined): AsyncGenerator<Token, undefined> {
   const { runner, tokenizer, pace } = engine;
+  const settings = checkScoreOptions(options, runner.vocabulary);
   const place = line.join();
   const check = () => {
     throwIfAborted(settings.signal);

@@ -2,9 +2,8 @@ import { StonechatError } from '../errors.js';
 import type { Engine } from './engine.js';
 import { type Room, TokenGeneration } from './generation.js';
 import { Line } from './line.js';
-import { checkOptions, checkScoreOptions } from './options.js';
+import { checkOptions } from './options.js';
 import { checkPrompt } from './prompt.js';
-import { score } from './score.js';
 import { Sequence } from './sequence.js';
 import type { GenerateOptions, Generation, ScoreOptions, Session, Token } from './types.js';
 
@@ -25,9 +24,11 @@ export function createSession(engine: Engine): Session {
     return new TokenGeneration(room, checkPrompt(prompt, runner.vocabulary), checkOptions(options, runner.vocabulary));
   }
 
-  function judge(prompt: unknown, options?: ScoreOptions): AsyncGenerator<Token, undefined> {
+  async function* judge(prompt: unknown, options?: ScoreOptions): AsyncGenerator<Token, undefined> {
     check();
-    return score(room, checkPrompt(prompt, runner.vocabulary), checkScoreOptions(options, runner.vocabulary));
+    const checked = checkPrompt(prompt, runner.vocabulary);
+    const { score } = await import('./score.js');
+    yield* score(room, checked, options);
   }
 
   function dispose(): void {
