@@ -9,6 +9,7 @@ import type { Host } from '../host/host.js';
 import { type Build, BUILDS } from '../kernels/instance.js';
 import { estimateMemory, heapBytes, type LoadedRunner, loadRunner, type RunnerOptions, warningsOf } from '../run/load.js';
 import { renderChat } from '../text/chat.js';
+import { LoadMeter } from './progress.js';
 import { type KernelSource, tokenizerFromFile, tokenizerFromModel } from '../text/index.js';
 import type { Tokenizer } from '../text/types.js';
 
@@ -88,11 +89,15 @@ async function textKernels(host: Host, { build, threads }: Pick<RunnerOptions, '
   return { build, module: await host.compile(build, threads > 1) };
 }
 
-const places = (host: Host, options: LoadOptions) => ({ ...options, open: host.open.bind(host), list: host.list.bind(host) });
+/** `meter`: hears of each file by itself. */
+const places = (host: Host, options: LoadOptions, meter?: LoadMeter) => {
+  const open: Host['open'] = (location, more) => host.open(location, meter && more?.onProgress ? { ...more, onProgress: meter.part() } : more);
+  return { ...options, open, list: host.list.bind(host) };
+};
 
 /** Opens, uses and closes a model file. */
-async function withModel<T>(host: Host, source: Source, options: LoadOptions, use: (file: ModelFile) => Promise<T>): Promise<T> {
-  const file = await openAdapters(await openModel(source, places(host, options)), options.lora ?? [], (adapter) => openModel(adapter, { ...places(host, options), onProgress: undefined }));
+async function withModel<T>(host: Host, source: Source, options: LoadOptions, use: (file: ModelFile) => Promise<T>, meter?: LoadMeter): Promise<T> {
+  const file = await openAdapters(await openModel(source, places(host, options, meter)), options.lora ?? [], (adapter) => openModel(adapter, { ...places(host, options), onProgress: undefined }));
   try {
     return await use(file);
   } finally {
@@ -107,7 +112,7 @@ async function readTokenizer(host: Host, source: Source, options: LoadOptions, k
 
 async function tokenizerOf(host: Host, file: ModelFile, options: LoadOptions, settings: RunnerOptions): Promise<Tokenizer> {
   const kernels = await textKernels(host, settings);
-  return options.tokenizer === undefined ? tokenizerFromModel(file, kernels) : readTokenizer(host, options.tokenizer, options, kernels);
+  return options.tokenizer === undefined ? tokenizerFromModel(file, kernels) : readTokenizer(host, options.tokenizer, { ...options, onProgress: undefined }, kernels);
 }
 
 function checkVocabulary(tokenizer: Tokenizer, vocabulary: number): void {
@@ -120,7 +125,7 @@ function checkVocabulary(tokenizer: Tokenizer, vocabulary: number): void {
   });
 }
 
-function describeModel(file: ModelFile, { runner, graph, need }: LoadedRunner, { build, kvCache }: RunnerOptions): ModelInfo {
+function describeModel(file: ModelFile, { runner, graph, need }: LoadedRunner, { build, kvCache, contextLength }: RunnerOptions): ModelInfo {
   const sizes = graph.weights.map(({ name }) => file.tensors.get(name)!.shape.reduce((a, b) => a * b, 1));
   return {
     name: String(file.metadata.get('general.name') ?? file.name),
@@ -135,7 +140,7 @@ function describeModel(file: ModelFile, { runner, graph, need }: LoadedRunner, {
     threads: runner.threads,
     kvCache,
     memoryBytes: need.total,
-    warnings: warningsOf(file, graph),
+    warnings: warningsOf(file, graph, contextLength),
   };
 }
 
@@ -176,7 +181,9 @@ export function createStonechat(plain: Host): Stonechat {
   return {
     async load(source, options = {}) {
       const host = configured(options);
-      return withModel(host, source, options, (file) => loadFrom(host, file, options));
+      const meter = options.onProgress && new LoadMeter(options.onProgress);
+      const heard = meter ? { ...options, onProgress: meter.hear } : options;
+      return withModel(host, source, heard, (file) => loadFrom(host, file, heard), meter);
     },
     async estimate(source, options = {}) {
       const host = configured(options);

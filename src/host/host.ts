@@ -77,9 +77,11 @@ export interface HostSettings {
   workerUrl?: string | URL;
 }
 
+/** How far loading is, in bytes. */
 export interface Progress {
-  /** 'download' | 'load': bytes. */
+  /** 'download' while bytes come over the network, 'load' while weights are read from a disk or memory, and when all is done. */
   phase: 'download' | 'load';
+  /** Never falls. */
   done: number;
   /** -1 while unknown. */
   total: number;

@@ -125,11 +125,18 @@ export async function estimateMemory(host: Host, file: ModelFile, options: Runne
   const [module, graph] = await prepare(host, file, options, false);
   const { exports } = instantiateKernels(module, options.build);
   const { need } = layOut(graph, exports, options, placeModel(file, graph, exports, options, 0));
-  return { ...need, warnings: warningsOf(file, graph) };
+  return { ...need, warnings: warningsOf(file, graph, options.contextLength) };
 }
 
-/** What the user of a model should know. */
-export function warningsOf({ warnings = [] }: ModelFile, { slidingWindow, trainedContext }: Graph): readonly string[] {
+/** What the user of a model should know. `asked`: the context that was asked for. */
+export function warningsOf({ warnings = [] }: ModelFile, graph: Graph, asked = 0): readonly string[] {
+  const { slidingWindow, trainedContext, rope } = graph;
+  if (asked > trainedContext) {
+    const beyond = rope
+      ? `the context of ${asked} tokens is longer than the ${trainedContext} that the model was trained on: what it says beyond those may be worse`
+      : `the model has no positions beyond ${trainedContext} tokens: its context is no longer, although ${asked} were asked for`;
+    return [...warnings, beyond];
+  }
   if (slidingWindow === undefined || slidingWindow >= trainedContext) return warnings;
   return [...warnings, `windows that slide are not implemented: the context of this model is held to the ${slidingWindow} tokens of its sliding window (it was trained on ${trainedContext})`];
 }
