@@ -1,8 +1,9 @@
 import { StonechatError } from '../errors.js';
 import type { Host, WorkerHandle } from '../host/host.js';
-import { CONTROL, type Control, controlAt, controlBytes, meetAt, type Waiting } from './control.js';
+import { arrivalOf, CONTROL, type Control, controlAt, controlBytes, measureLooks, meetAt, nextRun, takeCount, type Waiting } from './control.js';
 import type { Kernels } from './instance.js';
-import { bindSteps, type BoundStep, SLOT_COUNT, type Step, walk } from './steps.js';
+import { bindSteps, type BoundStep, SLOT, SLOT_COUNT, type Step, walk } from './steps.js';
+import { Turnout } from './turnout.js';
 import type { WorkerReply, WorkerTask } from './worker.js';
 
 const START_TIMEOUT_MS = 10_000;
@@ -42,16 +43,20 @@ class ThreadPool implements Pool {
   private started = 0;
   private readonly bound: BoundStep[];
   private readonly waiting: Waiting;
+  private readonly turnout: Turnout;
+  private meetings = 0;
 
   constructor(
     private readonly kernels: Kernels,
     private readonly control: Control,
     private readonly workers: readonly WorkerHandle[],
-    canWait: boolean,
+    looks: number,
+    { canWait, processors }: Host,
     steps: readonly Step[],
   ) {
-    this.waiting = { withFew: 0, canWait, patienceMs: PATIENCE_MS, overdue: (waitedMs) => this.checkAlive(waitedMs) };
+    this.waiting = { threads: 0, looks, inHaste: 0, slept: 0, canWait, patienceMs: PATIENCE_MS, overdue: (waitedMs) => this.checkAlive(waitedMs) };
     this.bound = bindSteps(steps, kernels.exports);
+    this.turnout = new Turnout(this.threads, processors);
     for (const worker of workers) worker.onFailure((reason) => (this.broken ??= failure(`one that died: ${String(reason)}`, reason)));
   }
 
@@ -65,11 +70,8 @@ class ThreadPool implements Pool {
 
   run(): void {
     if (this.broken) throw this.broken;
-    this.started = performance.now();
-    Atomics.add(this.control.words, CONTROL.run, 1);
-    Atomics.notify(this.control.words, CONTROL.run);
     try {
-      walk(this.bound, this.slots, 0, this.threads, this.meet);
+      this.walkTogether(this.turnout.count);
     } catch (error) {
       this.broken = error instanceof StonechatError ? error : failure('a failed step', error);
       this.stop();
@@ -84,7 +86,24 @@ class ThreadPool implements Pool {
     for (const worker of this.workers) worker.terminate();
   }
 
-  private readonly meet = (): void => meetAt(this.kernels, this.control, 0, this.waiting);
+  private walkTogether(threads: number): void {
+    const { waiting, slots } = this;
+    const { words } = this.control;
+    this.started = performance.now();
+    this.meetings = waiting.slept = 0;
+    takeCount(waiting, threads);
+    Atomics.store(words, CONTROL.base, words[arrivalOf(0)]!);
+    Atomics.store(words, CONTROL.run, nextRun(words[CONTROL.run]!, threads));
+    if (threads > 1) Atomics.notify(words, CONTROL.run);
+    walk(this.bound, slots, 0, threads, this.meet);
+    const work = slots[SLOT.tokens]! + 2 ** 12 * (slots[SLOT.stepFirst]! + 2 ** 16 * slots[SLOT.stepCount]!);
+    this.turnout.add({ work, ms: performance.now() - this.started, inVain: waiting.slept / this.meetings });
+  }
+
+  private readonly meet = (): void => {
+    this.meetings++;
+    meetAt(this.kernels, this.control, 0, this.waiting);
+  };
 
   private checkAlive(waitedMs: number): void {
     const failed = Atomics.load(this.control.words, CONTROL.failed);
@@ -122,7 +141,9 @@ function startWorker(host: Host, task: WorkerTask): Promise<WorkerHandle> {
 export async function startPool(host: Host, kernels: Kernels, steps: readonly Step[], threads: number, controlAddress: number): Promise<Pool> {
   const { module, secondModule, memory, build } = kernels;
   new Uint8Array(memory.buffer, controlAddress, controlBytes(threads)).fill(0);
-  const tasks = Array.from({ length: threads - 1 }, (_, i) => ({ module, secondModule, memory, build, steps, controlAddress, thread: i + 1, threads }));
+  const control = controlAt(memory, controlAddress, threads);
+  const looks = measureLooks(kernels, control);
+  const tasks = Array.from({ length: threads - 1 }, (_, i) => ({ module, secondModule, memory, build, steps, controlAddress, looks, thread: i + 1, threads }));
   const started = await Promise.allSettled(tasks.map((task) => startWorker(host, task)));
   const workers = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const bad = started.find((result) => result.status === 'rejected');
@@ -130,5 +151,5 @@ export async function startPool(host: Host, kernels: Kernels, steps: readonly St
     for (const worker of workers) worker.terminate();
     throw bad.reason;
   }
-  return new ThreadPool(kernels, controlAt(memory, controlAddress, threads), workers, host.canWait, steps);
+  return new ThreadPool(kernels, control, workers, looks, host, steps);
 }

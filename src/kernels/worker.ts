@@ -1,4 +1,4 @@
-import { CONTROL, type Control, controlAt, meetAt, type Waiting } from './control.js';
+import { arrivalOf, CONTROL, type Control, controlAt, meetAt, takeCount, threadsOf, type Waiting } from './control.js';
 import { type Build, instantiateKernels, instantiateExtended } from './instance.js';
 import { bindSteps, type Step, walk } from './steps.js';
 
@@ -10,6 +10,8 @@ export interface WorkerTask {
   build: Build;
   steps: readonly Step[];
   controlAddress: number;
+  /** Of the kernel at the barrier, see control.ts. */
+  looks: number;
   thread: number;
   threads: number;
 }
@@ -44,7 +46,7 @@ function serve(task: WorkerTask, ready: () => void): void {
   const overdue = () => {
     if (over()) throw new Error('the pool was stopped');
   };
-  const waiting: Waiting = { withFew: 0, canWait: true, patienceMs: IDLE_PATIENCE_MS, overdue };
+  const waiting: Waiting = { threads: task.threads, looks: task.looks, inHaste: 0, slept: 0, canWait: true, patienceMs: IDLE_PATIENCE_MS, overdue };
   const meet = () => meetAt(kernels, control, task.thread, waiting);
   let seen = Atomics.load(control.words, CONTROL.run);
   let awake = true;
@@ -53,7 +55,10 @@ function serve(task: WorkerTask, ready: () => void): void {
     awake = awaitRun(control, seen, awake);
     if (over()) return;
     seen = Atomics.load(control.words, CONTROL.run);
-    walk(bound, control.slots, task.thread, task.threads, meet);
+    takeCount(waiting, threadsOf(seen));
+    Atomics.store(control.words, arrivalOf(task.thread), Atomics.load(control.words, CONTROL.base));
+    if (task.thread < waiting.threads) walk(bound, control.slots, task.thread, waiting.threads, meet);
+    else awake = false;
   }
 }
 

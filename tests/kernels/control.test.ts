@@ -17,7 +17,7 @@ it('a wait counts the time that a thread was awake for it, not that of a machine
     told.push(waited);
     if (told.length === 3) throw new Error('given up');
   };
-  expect(() => meetAt(kernels, control, 0, { withFew: 0, canWait: false, patienceMs: 100, overdue })).toThrow('given up');
+  expect(() => meetAt(kernels, control, 0, { threads: 2, looks: 1, inHaste: 1, slept: 0, canWait: false, patienceMs: 100, overdue })).toThrow('given up');
   expect(told).toEqual([100, 200, 300]);
 });
 
