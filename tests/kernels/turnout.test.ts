@@ -12,7 +12,7 @@ const runOn = (processors: number, loss: number) => (count: number) =>
 type Machine = (count: number, run: number) => { ms: number; inVain: number };
 
 /** All runs' time, and the counts. */
-function simulate(turnout: Turnout, machine: Machine, work = (_: number) => 1): { ms: number; counts: number[] } {
+function simulate(turnout: Turnout, machine: Machine, work: (run: number) => number = () => 1): { ms: number; counts: number[] } {
   const counts: number[] = [];
   let ms = 0;
   for (let run = 0; run < RUNS; run++) {
