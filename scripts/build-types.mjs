@@ -1,11 +1,13 @@
 // src/ -> dist/types/. Only emits: `npm run check` is where types are checked.
-import { copyFileSync, rmSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { SETS } from './build-wasm.mjs';
 import { run } from './files.mjs';
 
 export async function buildTypes() {
   rmSync('dist/types', { recursive: true, force: true });
   await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck']);
-  const declarations = [...SETS.map(({ types }) => types.file), 'src/entry/default-model.d.ts'];
+  const declarations = [...SETS.map(({ types }) => types.file), 'src/entry/default-model.d.ts', 'src/entry/kernel-module.d.ts', 'src/host/webassembly.d.ts'];
   for (const file of declarations) copyFileSync(file, file.replace('src/', 'dist/types/')); // tsc leaves declaration files behind
+  const host = 'dist/types/host/host.d.ts'; // where tsc names the reference's place in src
+  writeFileSync(host, readFileSync(host, 'utf8').replace(/path="[^"]*webassembly\.d\.ts"/, 'path="./webassembly.d.ts"'));
 }

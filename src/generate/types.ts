@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { ByteSource } from '../files/types.js';
 import type { HostSettings, OpenOptions } from '../host/host.js';
 import type { Build } from '../kernels/instance.js';

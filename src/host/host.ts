@@ -1,3 +1,4 @@
+/// <reference path="./webassembly.d.ts" preserve="true" />
 /** The three builds of the one kernel source. All give the same bits; they differ in speed. */
 export type Build = 'scalar' | 'simd' | 'relaxed';
 
@@ -67,7 +68,7 @@ export interface Host {
 }
 
 /** Kernels in any form that can become a module: compiled, bytes, or the answer to a fetch. */
-export type KernelCode = WebAssembly.Module | BufferSource | Response;
+export type KernelCode = WebAssembly.Module | ArrayBuffer | ArrayBufferView<ArrayBuffer> | Response;
 
 /** What a page or an edge function may bring itself, where policy or packaging forbids what is embedded. */
 export interface HostSettings {
