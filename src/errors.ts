@@ -22,6 +22,7 @@ export const visible = (text: string, kept = ''): string =>
   text.replace(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (sign) =>
     kept.includes(sign) ? sign : sign === '\n' ? '\\n' : `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
+/** What a StonechatError is made of. */
 export interface ErrorDetails {
   code: ErrorCode;
   /** What would have been right, in one clause. */

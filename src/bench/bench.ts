@@ -16,6 +16,7 @@ import { rowCases } from './row-cases.js';
 import { syntheticModel } from './synthetic.js';
 import { type CompileProbes, openWorkbench, type Workbench } from './workbench.js';
 
+/** Options of `bench`. */
 export interface BenchOptions {
   /** Measured end to end; default: a small one, written in memory. */
   model?: Source;

@@ -10,6 +10,7 @@ export interface Baseline {
   readonly ratios: Readonly<Record<string, readonly [median: number, low: number, high: number]>>;
 }
 
+/** A ratio that changed beyond the spread. */
 export interface Change {
   readonly ratio: string;
   readonly before: Figure;
@@ -28,6 +29,7 @@ const ratiosOf = ({ name, ratios }: Line): [string, Figure][] => ratios.map(({ o
 
 const allRatios = ({ lines }: Report): [string, Figure][] => lines.flatMap((line) => [...sharesOf(line), ...ratiosOf(line)]);
 
+/** What of a report is kept, to compare later ones with. */
 export const baselineOf = (report: Report): Baseline => ({
   schema: 1,
   machine: report.machine,

@@ -28,6 +28,7 @@ export function comparisonText(baseline: Baseline, report: Report): string {
   return changes.length === 0 ? `${compared}: none changed beyond the spread.` : `${compared}, ${changes.length} changed beyond the spread:\n${written(changeTable(changes))}`;
 }
 
+/** What measures. */
 export interface Bench {
   /** Proves that all builds agree, then measures. Blocks its thread: in a page, call it in a worker. */
   bench(options?: BenchOptions): Promise<Report>;
@@ -35,6 +36,7 @@ export interface Bench {
   openKernel(kernel: string, build: Build, quick?: boolean): Promise<OutsideKernel>;
 }
 
+/** Binds measuring to a host. */
 export function createBench(host: Host, describe: BenchParts['describe']): Bench {
   const compileProbes = (build: Build, shared: boolean) => compileKernels(build, shared, { kernels: kernelCode });
   const parts: BenchParts = { host, compileProbes, load: createStonechat(host).load, describe };

@@ -13,6 +13,7 @@ export type { LearnBpeOptions, LearnedBpe, NgramGenerateOptions, Texts };
 /** As for `train`. */
 type Kernels = Pick<HostSettings, 'kernels'> & { readonly trainKernels?: HostSettings['kernels'] };
 
+/** A learnt tokenizer, also as the files that hold it. */
 export interface LearnedTokenizer extends LearnedBpe {
   /** tokenizer.json and tokenizer_config.json as Hugging Face's library reads them, by name. */
   readonly files: Readonly<Record<string, string>>;
@@ -20,6 +21,7 @@ export interface LearnedTokenizer extends LearnedBpe {
   readonly metadata: ReadonlyMap<string, MetadataValue>;
 }
 
+/** What learns before a network does. */
 export interface Learner {
   /**
    * Learns a byte-level BPE vocabulary from texts.

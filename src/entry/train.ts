@@ -23,9 +23,12 @@ export type { TrainResult } from '../train/result.js';
 export type { LearningSettings } from '../train/settings.js';
 export type { StartEvent, TrainEvent } from '../train/train.js';
 
+/** Options of `train`. */
 export interface TrainOptions extends LoopOptions, HostOptions {}
+/** Options of `compare`. */
 export interface CompareOptions extends ComparisonOptions, HostOptions {}
 
+/** What trains. */
 export interface Trainer {
   /**
    * Trains a model on a text, or on documents one by one. Everything has a default that suits the size of the corpus.

@@ -22,8 +22,10 @@ export type { TuningEvent, TuningResult, TuningStart } from '../train/finetune.j
 export type { TuningExamples } from '../train/tuning-lessons.js';
 export type { TuningOptions, TuningSettings } from '../train/tuning.js';
 
+/** Options of `finetune`. */
 export interface FinetuneOptions extends LoopOptions, HostOptions {}
 
+/** Options of `merge`. */
 export interface MergeOptions extends HostOptions {
   readonly lora: readonly LoraSource[];
   /** Type of all matrices. Default: each keeps its own. */
@@ -36,6 +38,7 @@ export interface MergeOptions extends HostOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What `merge` made. */
 export interface MergeResult {
   /** Where no `output` was named. */
   readonly bytes: Uint8Array<ArrayBuffer> | undefined;
@@ -45,6 +48,7 @@ export interface MergeResult {
   readonly fallbacks: readonly Fallback[];
 }
 
+/** What fine-tunes and merges. */
 export interface Tuner {
   /**
    * Teaches a model by examples, or by preferences: all its weights, or an adapter beside them.

@@ -15,6 +15,7 @@ import { trainHostOf } from './train.js';
 
 export type { Fallback };
 
+/** Options of `convert`. */
 export interface ConvertOptions {
   /** Default 'gguf'. */
   readonly format?: 'gguf' | 'huggingface' | undefined;
@@ -35,6 +36,7 @@ export interface ConvertOptions {
   readonly trainKernels?: HostSettings['kernels'];
 }
 
+/** A file that `convert` has made. */
 export interface ConvertedFile {
   /** Its path where it was written. */
   readonly name: string;
@@ -43,6 +45,7 @@ export interface ConvertedFile {
   readonly bytes: Uint8Array<ArrayBuffer> | undefined;
 }
 
+/** What `convert` made. */
 export interface ConvertResult {
   readonly files: readonly ConvertedFile[];
   /** Of the matrices; undefined: each has its own. Without the option, a quantised model becomes f16 in a Hugging Face folder. */
@@ -53,6 +56,7 @@ export interface ConvertResult {
   readonly sourceBytes: number;
 }
 
+/** What writes models in other forms. */
 export interface Writer {
   /**
    * A model of any format that is read, as GGUF or as the files of a Hugging Face folder, with its tokenizer.

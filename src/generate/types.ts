@@ -7,14 +7,17 @@ import type { EncodeOptions, Tokenizer } from '../text/types.js';
 
 /** Where a model comes from. An array holds the shards of a split model or the files of a Hugging Face folder. */
 export type Source = string | URL | Blob | ArrayBuffer | Uint8Array | ReadableStream<Uint8Array> | Response | AsyncIterable<Uint8Array> | ByteSource | SourceFile[];
+/** One of the files of a model that has several. */
 export type SourceFile = string | URL | File | ByteSource;
 
+/** An adapter, and how strongly it is applied. */
 export interface LoraSource {
   readonly source: Source;
   /** Multiplies what the adapter adds. Default 1. */
   readonly scale?: number;
 }
 
+/** Options of `load`. */
 export interface LoadOptions extends OpenOptions, HostSettings {
   /** Threads that compute, the caller's included. Default: the host's processors (at most 8); 1 where there are no workers. */
   threads?: number;

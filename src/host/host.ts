@@ -88,6 +88,7 @@ export interface Progress {
   total: number;
 }
 
+/** How a source is opened. */
 export interface OpenOptions {
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;

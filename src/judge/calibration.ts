@@ -10,6 +10,7 @@ export interface CalibrationBin {
   readonly accuracy: number;
 }
 
+/** How well probabilities match what happened. */
 export interface Calibration {
   readonly tokens: number;
   /** Expected calibration error (Guo et al. 2017): mean |accuracy - confidence| over the bins, weighted by their counts. */

@@ -1,6 +1,7 @@
 import type { Token } from '../generate/types.js';
 import { type JudgeOptions, type Reader, readFrom, refuseEmpty, startIds } from './reader.js';
 
+/** Options of `perplexity`. */
 export interface PerplexityOptions extends JudgeOptions {
   /** Tokens per window. Default: the model's context. */
   readonly window?: number | undefined;
@@ -12,6 +13,7 @@ export interface PerplexityOptions extends JudgeOptions {
   readonly top?: number | undefined;
 }
 
+/** How well a model foresees a text. */
 export interface Perplexity {
   /** Judged tokens, and bytes of text. */
   readonly tokens: number;

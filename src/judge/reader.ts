@@ -4,6 +4,7 @@ import type { Model, Token } from '../generate/types.js';
 /** What judging needs of a model; every `Model` satisfies it. */
 export type Reader = Pick<Model, 'score' | 'tokenizer' | 'info'>;
 
+/** What all judgements take. */
 export interface JudgeOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;

@@ -1,10 +1,12 @@
 import { judgeContinuation, type JudgeOptions, type Reader, refuseEmpty } from './reader.js';
 
+/** Two sentences, of which the first is the better. */
 export interface SentencePair {
   readonly good: string;
   readonly bad: string;
 }
 
+/** A question with answers to choose from. */
 export interface ChoiceQuestion {
   readonly prompt: string;
   readonly choices: readonly string[];
@@ -12,6 +14,7 @@ export interface ChoiceQuestion {
   readonly answer: number;
 }
 
+/** How many were right. */
 export interface Score {
   readonly items: number;
   /** Share that was right, 0 to 1. */
@@ -42,6 +45,7 @@ export async function judgePairs(reader: Reader, pairs: readonly SentencePair[],
   return { items: pairs.length, accuracy: right / pairs.length, chance: 0.5 };
 }
 
+/** How a model chose. */
 export interface ChoiceScore extends Score {
   /** The same with log-likelihoods divided by the bytes of the choice, so that short answers gain nothing (acc_norm of the LM evaluation harness). */
   readonly accuracyNormalised: number;
@@ -64,6 +68,7 @@ export async function judgeChoices(reader: Reader, questions: readonly ChoiceQue
   return { items, accuracy: right / items, accuracyNormalised: rightNormalised / items, chance: chance / items };
 }
 
+/** How often a model knew the last word. */
 export interface LastWordScore extends Score {
   /** exp of the mean negative log-likelihood per last word. */
   readonly perplexity: number;

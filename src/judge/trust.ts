@@ -21,6 +21,7 @@ export interface UncertainSpan {
   readonly surprise: number;
 }
 
+/** How far a text can be trusted, token by token. */
 export interface Trust {
   readonly tokens: readonly TrustToken[];
   /** Geometric mean of the tokens' probabilities: 1 / perplexity. */

@@ -2,6 +2,7 @@ import type { Candidates } from './candidates.js';
 import { checkRange, clamped } from './check.js';
 import type { Sampler } from './types.js';
 
+/** How repetition is held back. */
 export interface Penalties {
   /** Divides positive and multiplies negative logits of ids seen before (CTRL, Keskar et al. 2019). 1 is off. */
   readonly repetition: number;

@@ -1,3 +1,4 @@
+/** How a text becomes ids. */
 export interface EncodeOptions {
   /** Add BOS/EOS (or CLS/SEP) as the tokenizer's own rule says. Default true. */
   addSpecial?: boolean;
@@ -13,6 +14,7 @@ export interface TextStream {
   flush(): string;
 }
 
+/** Text to ids and back. */
 export interface Tokenizer {
   /** 'spm' | 'bpe' | 'unigram' | 'wordpiece' | 'tiktoken' … for `inspect`. */
   readonly kind: string;

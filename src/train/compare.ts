@@ -50,6 +50,7 @@ export type Kind = 'n-gram' | 'network' | 'transformer';
 /** What `train` says of a network, with which one it is; and what begins that says nothing itself. */
 export type CompareEvent = (TrainEvent & { readonly model: Kind }) | { readonly kind: 'stage'; readonly stage: 'vocabulary' | 'n-gram' };
 
+/** One of the models that `compare` has made. */
 export interface ComparedModel {
   readonly kind: Kind;
   /** `general.architecture`, or the order of the n-grams. */
@@ -72,6 +73,7 @@ export interface ComparedModel {
   bytes(): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+/** What `compare` found. */
 export interface Comparison {
   readonly vocabulary: number;
   readonly trainingTokens: number;

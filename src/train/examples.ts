@@ -2,6 +2,7 @@ import { badOption, show } from '../files/refuse.js';
 import { renderChat } from '../text/chat.js';
 import type { Tokenizer } from '../text/types.js';
 
+/** One message of an example. */
 export interface TuningMessage {
   readonly role: string;
   readonly content: string;

@@ -50,8 +50,10 @@ export interface TuningStart {
   readonly resumed: number;
 }
 
+/** What `finetune` tells. */
 export type TuningEvent = LoopEvent | TuningStart;
 
+/** What `finetune` made. */
 export interface TuningResult {
   readonly settings: TuningSettings;
   readonly parameters: number;

@@ -5,6 +5,7 @@ import { tokenizerFromFile, type KernelSource, type Tokenizer } from '../text/in
 import { TokenFinder } from '../text/special.js';
 import { PairLearner, type LearnerSource } from './pair-learner.js';
 
+/** Options of `learnTokenizer`. */
 export interface LearnBpeOptions {
   /** Tokens in all: special tokens, 256 bytes, merges. */
   vocabularySize: number;
@@ -21,6 +22,7 @@ export interface LearnBpeOptions {
   leastCount?: number;
 }
 
+/** A vocabulary of byte-level BPE, and how it was learnt. */
 export interface LearnedBpe {
   readonly vocabulary: ByteLevelVocabulary;
   readonly tokenizer: Tokenizer;

@@ -40,6 +40,7 @@ export interface LoopSettings {
   readonly checkpointEvery: number;
 }
 
+/** One step of training. */
 export interface StepEvent {
   readonly kind: 'step';
   readonly step: number;
@@ -54,6 +55,7 @@ export interface StepEvent {
   readonly seconds: number;
 }
 
+/** What training tells, step by step. */
 export type LoopEvent =
   | StepEvent
   | ({ readonly kind: 'evaluation'; readonly step: number; readonly best: boolean } & Evaluation)

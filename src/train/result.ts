@@ -10,6 +10,7 @@ import type { LearningSettings } from './settings.js';
 /** ggml's number for files whose matrices are f32. */
 const ALL_F32 = 0;
 
+/** What training made. */
 export interface TrainResult {
   readonly config: ModelConfig;
   readonly settings: LearningSettings;

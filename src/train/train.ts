@@ -53,6 +53,7 @@ export interface StartEvent {
   readonly resumed: number;
 }
 
+/** What `train` tells. */
 export type TrainEvent = LoopEvent | StartEvent;
 
 /**

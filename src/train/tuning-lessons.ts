@@ -9,6 +9,7 @@ import type { ExercisePair } from './preference.js';
 import { mix, permutation } from './random.js';
 import { longestIn, settleTuning, type TuningOptions, type TuningSettings } from './tuning.js';
 
+/** Where examples come from. */
 export type TuningExamples = Iterable<TuningExample | PreferenceExample> | AsyncIterable<TuningExample | PreferenceExample>;
 
 /** Exercises, or with preferences pairs of them. */

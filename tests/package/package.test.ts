@@ -22,9 +22,9 @@ const packed = run('npm', ['pack', '--dry-run', '--ignore-scripts', '--json']).t
 const TARGETS = ['relaxed', 'relaxed-shared', 'scalar', 'scalar-shared', 'simd', 'simd-shared'];
 
 describe('the packed files', () => {
-  it('are dist/, README, LICENSE and package.json, and every kind of file in dist/ is expected', async () => {
+  it('are dist/, documents, examples, README, CHANGELOG, LICENSE and package.json, and every kind of file in dist/ is expected', async () => {
     const files = await packed;
-    const outside = files.filter((path) => !path.startsWith('dist/'));
+    const outside = files.filter((path) => !/^(dist|docs|examples)\//.test(path));
     expect(outside.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
     const known = new RegExp(
       `^dist/((node|browser|edge|cli|judge|static|stonechat\\.browser|page-\\w+|(load|train|bench)-(node|browser|edge))\\.js(\\.map)?|default-model\\.js|` +
@@ -32,6 +32,15 @@ describe('the packed files', () => {
         `wasm/((train|bench)/)?(${TARGETS.join('|')})\\.wasm|worker/(model-)?(node|web|program)\\.js|types/.*\\.d\\.ts)$`,
     );
     expect(files.filter((path) => path.startsWith('dist/') && !known.test(path))).toEqual([]);
+  });
+
+  it('hold all that README links to, and say where the source and the bugs are', async () => {
+    const files = await packed;
+    const links = [...readFileSync('README.md', 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g)].map((match) => match[1]!);
+    expect(links.length).toBeGreaterThan(8);
+    expect(links.filter((link) => !files.some((path) => path === link || path.startsWith(`${link}/`)))).toEqual([]);
+    const { repository, homepage, bugs } = JSON.parse(readFileSync('package.json', 'utf8')) as Record<string, object>;
+    expect([repository, homepage, bugs].every(Boolean)).toBe(true);
   });
 
   it('hold every file that the package map names', async () => {

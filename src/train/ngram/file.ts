@@ -38,7 +38,7 @@ function paddedBytes(array: Uint16Array | Uint32Array | Float32Array): Uint8Arra
   return bytes;
 }
 
-/** @throws StonechatError `bad-file`, `truncated`. */
+/** Reads a model that `writeNgrams` has written. @throws StonechatError `bad-file`, `truncated`. */
 export function readNgrams(bytes: Uint8Array, name = 'the n-gram file'): NgramModel {
   if (bytes.length < PREFIX || String.fromCharCode(...bytes.subarray(0, MAGIC.length)) !== MAGIC) throw badFile(`an n-gram model (${MAGIC}) in ${name}`, 'another kind of file', 'Pass a file that stonechat wrote as an n-gram model.');
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(MAGIC.length, true);

@@ -6,6 +6,7 @@ import type { SamplingKernels } from '../../sample/kernels.js';
 import { Xorshift64Star } from '../../sample/random.js';
 import type { NgramModel } from './model.js';
 
+/** Options of `generateNgrams`. */
 export interface NgramGenerateOptions extends Partial<SamplingOptions> {
   /** Default 100. */
   maxTokens?: number;

@@ -1,6 +1,7 @@
 import { countNgrams, type CountedLevel, type NgramCounts } from './count.js';
 import { NgramModel } from './model.js';
 
+/** Options of `learnNgrams`. */
 export interface NgramOptions {
   /** Length of the longest n-grams. Default 5. */
   order?: number;
