@@ -96,6 +96,7 @@ describe.skipIf(missing)(title('a page bundled by'), () => {
 
   it.each([true, false])('Parcel 2, with packageExports %s', async (packageExports) => {
     const folder = await pageProject(`parcel-${packageExports}`);
+    writeFileSync(join(folder, 'yarn.lock'), ''); // for Parcel the root of the project, whose package.json it reads
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, '@parcel/resolver-default': { packageExports } }));
     await command(folder, 'parcel', ['build', 'index.html', '--no-cache', '--no-source-maps', '--public-url', '/']);
     await expectAnswer(await askFolder(browser, join(folder, 'dist')));
