@@ -1,6 +1,6 @@
 // A folder of projects that have the packed package installed, as an application has it.
 import { execFile, execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { transform } from 'esbuild';
@@ -21,14 +21,15 @@ function install(): void {
   for (const name of ['dist', 'package.json']) rmSync(join(target, name), { recursive: true, force: true });
   execFileSync('tar', ['-xzf', join(ROOT, filename), '-C', target, '--strip-components=1']);
   const { dependencies = {} } = JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies?: object };
-  for (const name of Object.keys(dependencies)) link(name);
+  for (const name of Object.keys(dependencies)) copyDependency(name);
 }
 
-function link(name: string): void {
+/** A copy, since Turbopack follows no links out of its root. */
+function copyDependency(name: string): void {
   const at = join(ROOT, 'node_modules', name);
   mkdirSync(join(at, '..'), { recursive: true });
   rmSync(at, { recursive: true, force: true });
-  symlinkSync(resolve('node_modules', name), at);
+  cpSync(resolve('node_modules', name), at, { recursive: true });
 }
 
 let installed = false;
