@@ -111,7 +111,7 @@ describe('the package map', () => {
     expect(stdout).toContain('All good!');
   });
 
-  it('gives types to ES modules and bundlers (attw, esm-only)', async () => {
+  it('gives types to ES modules and bundlers (attw, esm-only)', { timeout: 240_000 }, async () => {
     const { stdout } = await npx('attw', '--pack', '.', '--profile', 'esm-only', '--format', 'json', '--exclude-entrypoints', './kernels/*.wasm', './worker.js', './model-worker.js');
     const { analysis } = JSON.parse(stdout) as { analysis: { problems: { kind: string; resolutionKind?: string }[] } };
     const esm = analysis.problems.filter(({ resolutionKind }) => resolutionKind !== 'node10' && resolutionKind !== 'node16-cjs');
