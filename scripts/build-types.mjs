@@ -8,6 +8,6 @@ export async function buildTypes() {
   await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck']);
   const declarations = [...SETS.map(({ types }) => types.file), 'src/entry/default-model.d.ts', 'src/entry/kernel-module.d.ts', 'src/host/webassembly.d.ts'];
   for (const file of declarations) copyFileSync(file, file.replace('src/', 'dist/types/')); // tsc leaves declaration files behind
-  const host = 'dist/types/host/host.d.ts'; // where tsc names the reference's place in src
-  writeFileSync(host, readFileSync(host, 'utf8').replace(/path="[^"]*webassembly\.d\.ts"/, 'path="./webassembly.d.ts"'));
+  const host = 'dist/types/host/host.d.ts'; // every entry reaches it
+  writeFileSync(host, `/// <reference path="./webassembly.d.ts" />\n${readFileSync(host, 'utf8')}`);
 }

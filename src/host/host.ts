@@ -1,4 +1,3 @@
-/// <reference path="./webassembly.d.ts" preserve="true" />
 /** The three builds of the one kernel source. All give the same bits; they differ in speed. */
 export type Build = 'scalar' | 'simd' | 'relaxed';
 
