@@ -1,6 +1,6 @@
 import { StonechatError } from '../errors.js';
 import { openAdapters } from '../files/adapter-set.js';
-import { openModel, readSmallFile } from '../files/index.js';
+import { openModel } from '../files/index.js';
 import type { ModelFile } from '../files/types.js';
 import { createModel } from '../generate/model.js';
 import type { ChatMessage, Estimate, LoadOptions, Model, ModelInfo, Source } from '../generate/types.js';
@@ -10,7 +10,7 @@ import { type Build, BUILDS } from '../kernels/instance.js';
 import { estimateMemory, heapBytes, type LoadedRunner, loadRunner, type RunnerOptions, warningsOf } from '../run/load.js';
 import { renderChat } from '../text/chat.js';
 import { LoadMeter } from './progress.js';
-import { type KernelSource, tokenizerFromFile, tokenizerFromModel } from '../text/index.js';
+import { tokenizerAt, tokenizerFromModel } from '../text/index.js';
 import type { Tokenizer } from '../text/types.js';
 
 export const MOST_THREADS = 64;
@@ -28,7 +28,7 @@ export interface Stonechat {
   load(source: Source, options?: LoadOptions): Promise<Model>;
   /** Memory that `load` would take, from the file's header alone. */
   estimate(source: Source, options?: LoadOptions): Promise<Estimate>;
-  /** Only the tokenizer of a model, or of a tokenizer file. */
+  /** Only the tokenizer: of a model, whose header alone is read, or of a tokenizer file. Takes what `load` takes. */
   loadTokenizer(source: Source, options?: LoadOptions): Promise<Tokenizer>;
 }
 
@@ -105,14 +105,9 @@ async function withModel<T>(host: Host, source: Source, options: LoadOptions, us
   }
 }
 
-async function readTokenizer(host: Host, source: Source, options: LoadOptions, kernels: KernelSource): Promise<Tokenizer> {
-  const { name, bytes, sibling } = await readSmallFile(source, places(host, options));
-  return tokenizerFromFile(name, bytes, kernels, sibling);
-}
-
 async function tokenizerOf(host: Host, file: ModelFile, options: LoadOptions, settings: RunnerOptions): Promise<Tokenizer> {
   const kernels = await textKernels(host, settings);
-  return options.tokenizer === undefined ? tokenizerFromModel(file, kernels) : readTokenizer(host, options.tokenizer, { ...options, onProgress: undefined }, kernels);
+  return options.tokenizer === undefined ? tokenizerFromModel(file, kernels) : tokenizerAt(options.tokenizer, kernels, places(host, options));
 }
 
 function checkVocabulary(tokenizer: Tokenizer, vocabulary: number): void {
@@ -194,7 +189,7 @@ export function createStonechat(plain: Host): Stonechat {
     },
     async loadTokenizer(source, options = {}) {
       const host = configured(options);
-      return readTokenizer(host, source, options, await textKernels(host, { build: chooseBuild(host, options.build), threads: 1 }));
+      return tokenizerAt(source, await textKernels(host, { build: chooseBuild(host, options.build), threads: 1 }), places(host, options));
     },
   };
 }

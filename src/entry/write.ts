@@ -1,12 +1,12 @@
 // Writing models in another format or type, bound to a host: what every entry of `stonechat/train` exports beside train().
 import { collect, ggufBytes, writeGguf } from '../files/gguf-writer.js';
-import { type ModelInput, openModel, readSmallFile } from '../files/index.js';
+import { type ModelInput, openModel } from '../files/index.js';
 import { inside } from '../files/place.js';
 import { aborted } from '../files/refuse.js';
 import { abortSignal, callback, checkRules, flag, oneOf } from '../generate/rules.js';
 import type { Host, HostSettings } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
-import { specFromFile, specFromModel } from '../text/index.js';
+import { specAt, specFromModel } from '../text/index.js';
 import { FOLDER_FILES, type FolderFile, huggingFaceFolder, prepareWriting, type Writing } from '../train/convert.js';
 import { type Fallback, isQuantised, QUANTISATIONS, type Quantisation, SAME } from '../train/quantize.js';
 import { checkPlaces } from './outputs.js';
@@ -95,8 +95,7 @@ export function createWriter(host: Host): Writer {
       }
       async function tokenizerOf(named: ModelInput | undefined) {
         if (named === undefined) return specFromModel(file);
-        const { name, bytes, sibling } = await readSmallFile(named, places);
-        return specFromFile(name, bytes, sibling);
+        return specAt(named, places);
       }
     },
   };

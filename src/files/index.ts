@@ -2,10 +2,10 @@ import type { OpenOptions } from '../host/host.js';
 import { type GgufPart, ggufModel, readGgufPart } from './gguf.js';
 import { Head } from './head.js';
 import { openLlama2c } from './llama2c.js';
-import { baseName, beside, ifThere, inside, type Neighbours, readAll, shown } from './place.js';
+import { baseName, beside, ifThere, inside, MOST_SIBLING_BYTES, type Neighbours, readAll, shown } from './place.js';
 import { badFile, badOption, notFound, quote, unavailable } from './refuse.js';
 import { openHuggingFace } from './safetensors.js';
-import { sniff } from './sniff.js';
+import { holdsModel, sniff } from './sniff.js';
 import { blobSource, bufferSource, iterableSource, responseSource, streamSource } from './sources.js';
 import { joinSplit, shardNames, splitCount } from './split.js';
 import type { ByteSource, ModelFile } from './types.js';
@@ -41,13 +41,55 @@ export interface SmallFile {
   readonly sibling: ModelFile['sibling'];
 }
 
-/** Reads one file that is no model (a tokenizer). @throws StonechatError `not-found`, `network`, `bad-option`. */
-export async function readSmallFile(input: ModelInput, options: OpenModelOptions = {}): Promise<SmallFile> {
-  if (Array.isArray(input)) throw badOption('one file', `${input.length} of them`);
-  const located = typeof input === 'string' || input instanceof URL;
-  const source = located ? await openLocation(String(input), quiet(options)) : toSource(input, options);
-  const near = (name: string) => ifThere(() => openLocation(beside(String(input), name), quiet(options)));
-  return { name: baseName(source.name), bytes: await readAll(source), sibling: located ? siblingIn({ ...NOWHERE, open: near }) : async () => undefined };
+/** Where a model folder keeps its tokenizer, best first. */
+export const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer.model', 'tokenizer.bin', 'vocab.json'] as const;
+
+/**
+ * What holds a tokenizer: a model, of which the header is read, or a file of its own, read whole. Takes what `openModel` takes.
+ * @throws StonechatError `not-found`, `network`, `bad-option`, and those of `openModel`.
+ */
+export async function openTokenizer(input: ModelInput, options: OpenModelOptions = {}): Promise<ModelFile | SmallFile> {
+  const still = quiet(options);
+  if (Array.isArray(input)) return openTokenizerAmong(input as readonly ModelInputFile[], still);
+  if (typeof input !== 'string' && !(input instanceof URL)) return openTokenizerFile(toSource(input, still), NOWHERE);
+  const location = String(input);
+  if (location === '') throw badOption('a path or URL', 'an empty string');
+  const names = await still.list?.(location);
+  if (names || /\/([?#].*)?$/s.test(location)) return openTokenizerIn(folderAt(location, names, still));
+  const near = (name: string) => ifThere(() => openLocation(beside(location, name), still));
+  return openTokenizerFile(await openLocation(location, still), /^(data|blob):/i.test(location) ? NOWHERE : { name: shown(location), open: near });
+}
+
+/** A folder with weights that carry a tokenizer is the model; otherwise the tokenizer's own file counts. */
+async function openTokenizerIn(near: Neighbours): Promise<ModelFile | SmallFile> {
+  const carried = near.names?.some((name) => name.endsWith('.gguf')) && !near.names.includes('config.json');
+  for (const name of carried ? [] : TOKENIZER_FILES) {
+    const source = near.names && !near.names.includes(name) ? undefined : await near.open(name);
+    if (source) return { name, bytes: await readAll(source), sibling: siblingIn(near) };
+  }
+  return openFolder(near);
+}
+
+async function openTokenizerAmong(inputs: readonly ModelInputFile[], options: OpenModelOptions): Promise<ModelFile | SmallFile> {
+  if (inputs.length === 0) throw badOption('at least one file', 'an empty array');
+  const files = inputs.map((input) => toFile(input, options));
+  const names = files.map(({ name }) => name);
+  const near: Neighbours = { name: 'the files given', names, open: async (name) => files.find((file) => file.name === name)?.open() };
+  if (files.length === 1) return openTokenizerFile(await files[0]!.open(), near);
+  return names.some((name) => name.endsWith('.gguf')) ? openFiles(inputs, options) : openTokenizerIn(near);
+}
+
+async function openTokenizerFile(source: ByteSource, near: Neighbours): Promise<ModelFile | SmallFile> {
+  const head = new Head(source);
+  const name = baseName(source.name);
+  return closingOnFailure([source], async () => {
+    await head.grow(1);
+    if (holdsModel(head.bytes) || /(^|\.)config\.json$|\.index\.json$/.test(name)) return openFile(source, near, head);
+    if (source.size > MOST_SIBLING_BYTES) throw badFile(`a file of at most ${MOST_SIBLING_BYTES} bytes`, `${source.size} in ${source.name}`, 'Check the name.');
+    for (let have = -1; have < head.bytes.length && head.bytes.length < MOST_SIBLING_BYTES; ) await head.grow((have = head.bytes.length) + 1);
+    await source.close();
+    return { name, bytes: head.bytes, sibling: siblingIn(near) };
+  });
 }
 
 const NOWHERE: Neighbours = { name: 'memory', open: async () => undefined };
@@ -84,12 +126,14 @@ async function openAt(location: string, options: OpenModelOptions): Promise<Mode
     const alone = /^(data|blob):/i.test(location);
     return openFile(await openLocation(location, options), alone ? NOWHERE : { name: shown(location), open: near });
   }
-  return openFolder({
-    name: shown(location),
-    names,
-    open: async (name) => (names && !names.includes(name) ? undefined : ifThere(() => openLocation(inside(location, name), weigh(name, options)))),
-  });
+  return openFolder(folderAt(location, names, options));
 }
+
+const folderAt = (location: string, names: readonly string[] | undefined, options: OpenModelOptions): Neighbours => ({
+  name: shown(location),
+  names,
+  open: async (name) => (names && !names.includes(name) ? undefined : ifThere(() => openLocation(inside(location, name), weigh(name, options)))),
+});
 
 /** Only weights report progress. */
 const quiet = (options: OpenModelOptions): OpenModelOptions => ({ ...options, onProgress: undefined });
@@ -110,14 +154,13 @@ async function closingOnFailure<T>(sources: readonly ByteSource[], use: () => Pr
   }
 }
 
-function openFile(source: ByteSource, near: Neighbours): Promise<ModelFile> {
+function openFile(source: ByteSource, near: Neighbours, head = new Head(source)): Promise<ModelFile> {
   const name = baseName(source.name);
   return closingOnFailure([source], async () => {
     if (/(^|\.)config\.json$|\.index\.json$/.test(name)) {
       await source.close();
       return openFolder(near);
     }
-    const head = new Head(source);
     await head.grow(1);
     const kind = sniff(head.bytes, source.name);
     if (kind === 'llama2c') return openLlama2c(head, name, siblingIn(near));

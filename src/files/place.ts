@@ -40,7 +40,7 @@ export function inside(location: string, name: string): string {
 }
 
 /** Text files beside a model are at most this long. */
-const MOST_SIBLING_BYTES = 1 << 28;
+export const MOST_SIBLING_BYTES = 1 << 28;
 const PIECE_BYTES = 1 << 18;
 
 /** Reads a small file whole and closes it. */

@@ -46,6 +46,14 @@ export function sniff(bytes: Uint8Array, name: string): Kind {
   throw refuse(name, `unknown bytes ${first}`, 'Check that this is a model file, and that its download is complete.');
 }
 
+/** Weights, rather than a tokenizer's own file? */
+export function holdsModel(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const magic = bytes.length >= 8 ? view.getUint32(0, true) : 0;
+  if (magic === GGUF_MAGIC) return bytes[5] === 0 || bytes[6] === 0; // the ranks of tiktoken may begin with the same letters
+  return magic === LLAMA2C_MAGIC || looksLikeSafetensors(bytes, view) || looksLikeV0(bytes);
+}
+
 function looksLikeSafetensors(bytes: Uint8Array, view: DataView): boolean {
   return bytes.length >= 9 && bytes[8] === 0x7b && view.getBigUint64(0, true) <= BigInt(MOST_SAFETENSORS_HEADER);
 }

@@ -1,12 +1,12 @@
 import { StonechatError } from '../errors.js';
-import { openModel } from '../files/index.js';
+import { type ModelInput, openModel, type OpenModelOptions, openTokenizer, TOKENIZER_FILES } from '../files/index.js';
 import type { ModelFile } from '../files/types.js';
 import type { KernelSource } from './engine.js';
 import { specFromGguf } from './gguf.js';
 import { specFromHuggingFace, specFromVocabulary, type Companions } from './huggingface.js';
 import { Json } from './json.js';
-import { specFromLlama2c } from './llama2c.js';
-import { specFromSentencePiece } from './sentencepiece.js';
+import { isLlama2c, specFromLlama2c } from './llama2c.js';
+import { isSentencePiece, specFromSentencePiece } from './sentencepiece.js';
 import type { TokenizerSpec } from './spec.js';
 import { loadPatterns } from './regex.js';
 import { isTiktoken, specFromTiktoken } from './tiktoken.js';
@@ -21,9 +21,6 @@ export type { EncodeOptions, TextStream, Tokenizer } from './types.js';
 const COMPANIONS = ['tokenizer_config.json', 'generation_config.json', 'special_tokens_map.json', 'chat_template.jinja', 'chat_template.json', 'merges.txt', 'config.json', 'added_tokens.json'] as const;
 type CompanionFiles = Partial<Record<(typeof COMPANIONS)[number], Uint8Array>>;
 type Sibling = ModelFile['sibling'];
-
-/** Where a model folder keeps its tokenizer, best first. */
-const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer.model', 'tokenizer.bin', 'vocab.json'] as const;
 
 /**
  * The tokenizer that a model carries: in its metadata (GGUF) or in a file beside it.
@@ -76,7 +73,25 @@ async function withPatterns(read: Promise<TokenizerSpec>): Promise<TokenizerSpec
   return spec;
 }
 
-const isGguf = (bytes: Uint8Array) => String.fromCharCode(...bytes.subarray(0, 4)) === 'GGUF';
+/** Of whatever holds a tokenizer: a model's header, or a file of its own. Takes what `openModel` takes. @throws StonechatError */
+export async function tokenizerAt(input: ModelInput, kernels: KernelSource, options: OpenModelOptions): Promise<Tokenizer> {
+  const spec = await specAt(input, options);
+  return guarded('the tokenizer', () => createTokenizer(spec, kernels));
+}
+
+/** The same as data. */
+export async function specAt(input: ModelInput, options: OpenModelOptions): Promise<TokenizerSpec> {
+  const opened = await openTokenizer(input, options);
+  if ('bytes' in opened) return specFromFile(opened.name, opened.bytes, opened.sibling);
+  try {
+    return await specFromModel(opened);
+  } finally {
+    await opened.close();
+  }
+}
+
+/** The magic, and a version after it: the ranks of tiktoken may begin with the same letters. */
+const isGguf = (bytes: Uint8Array) => String.fromCharCode(...bytes.subarray(0, 4)) === 'GGUF' && (bytes[5] === 0 || bytes[6] === 0);
 
 async function readCompanions(sibling: Sibling): Promise<CompanionFiles> {
   const found = await Promise.all(COMPANIONS.map(async (name) => [name, await sibling(name)] as const));
@@ -93,15 +108,28 @@ async function guarded<T>(name: string, read: () => T | Promise<T>): Promise<T> 
   }
 }
 
+/** JSON text, by its first two letters: `{` alone may be the length of a token. */
+function isJson(bytes: Uint8Array): boolean {
+  const start = bytes.findIndex((byte) => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09);
+  const bom = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  const opening = new TextDecoder().decode(bytes.subarray(bom ? 0 : Math.max(0, start), (bom ? 0 : start) + 4096));
+  return /^\s*\{\s*["}]/.test(opening);
+}
+
+/** What each format is known by: its own structure, whatever the name. */
+const READERS: readonly { is(bytes: Uint8Array): boolean; name: RegExp; read(base: string, bytes: Uint8Array, companions: CompanionFiles): TokenizerSpec | Promise<TokenizerSpec> }[] = [
+  { is: isJson, name: /\.json$/, read: fromJson },
+  { is: isTiktoken, name: /\.tiktoken$/, read: specFromTiktoken },
+  { is: isSentencePiece, name: /\.model$/, read: (_, bytes) => specFromSentencePiece(bytes) },
+  { is: isLlama2c, name: /\.bin$/, read: (_, bytes) => specFromLlama2c(bytes) },
+];
+
+/** By its structure; what has none of them is told by its name what is wrong with it. */
 function readSpec(name: string, bytes: Uint8Array, companions: CompanionFiles): TokenizerSpec | Promise<TokenizerSpec> {
   const base = name.split(/[\\/]/).at(-1)!.toLowerCase();
-  const opening = String.fromCharCode(...bytes.subarray(0, 64)).trimStart();
-  if (opening.startsWith('{') || base.endsWith('.json')) return fromJson(base, bytes, companions);
-  if (isTiktoken(bytes)) return specFromTiktoken(base, bytes);
-  if (base.endsWith('.tiktoken')) return specFromTiktoken(base, bytes);
-  // A SentencePiece model starts with its first piece: field 1, length-delimited.
-  if (base.endsWith('.model') || bytes[0] === 0x0a) return specFromSentencePiece(bytes);
-  if (base.endsWith('.bin')) return specFromLlama2c(bytes);
+  const proven = READERS.filter(({ is }) => is(bytes));
+  const reader = proven.find((one) => one.name.test(base)) ?? proven[0] ?? READERS.find((one) => one.name.test(base));
+  if (reader) return reader.read(base, bytes, companions);
   throw new StonechatError({
     code: 'unsupported',
     expected: 'a tokenizer.json, tokenizer.model, tokenizer.bin, .tiktoken or vocab.json file',

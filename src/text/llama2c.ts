@@ -34,6 +34,20 @@ export function specFromLlama2c(bytes: Uint8Array): TokenizerSpec {
   };
 }
 
+/** Do the bytes hold together as tokens from the first to the last, the longest of them as long as the file says at most? */
+export function isLlama2c(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const longest = bytes.length >= 4 ? view.getUint32(0, true) : 0;
+  let count = 0;
+  let at = 4;
+  for (; at + 8 <= bytes.length; count++) {
+    const length = view.getUint32(at + 4, true);
+    if (length > longest || Number.isNaN(view.getFloat32(at, true))) return false;
+    at += 8 + length;
+  }
+  return at === bytes.length && count > 3;
+}
+
 /** Byte b is id b + 3 whether the vocabulary has byte tokens or not: llama2.c's rule, by which its models' prompts were made. */
 const byteIds = (size: number) => Uint32Array.from({ length: 256 }, (_, byte) => (byte + 3 < size ? byte + 3 : 0));
 

@@ -43,6 +43,20 @@ export function specFromSentencePiece(bytes: Uint8Array): TokenizerSpec {
   };
 }
 
+/** Is it a message whose fields are those of a ModelProto, with pieces in front that have a text? */
+export function isSentencePiece(bytes: Uint8Array): boolean {
+  let pieces = 0;
+  try {
+    readMessage(bytes, (field, value) => {
+      if (field === 1 && pieces++ === 0 && !readPiece(asBytes(value)).text) throw malformed('a piece without text');
+      if (field === 0 || (field <= 5 && typeof value === 'bigint')) throw malformed(`field ${field}`);
+    });
+  } catch {
+    return false;
+  }
+  return pieces > 0;
+}
+
 function unigramParts(scores: Float32Array, types: Uint8Array, prefix: boolean) {
   return {
     prefix: { when: prefix ? ('always' as const) : ('never' as const) },

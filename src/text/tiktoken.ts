@@ -35,7 +35,7 @@ const ENCODINGS: readonly Encoding[] = [
 ];
 
 /** Does the file look like lines of base64 token and rank? */
-export const isTiktoken = (bytes: Uint8Array): boolean => /^[A-Za-z0-9+/]+={0,2} \d+\r?\n/.test(String.fromCharCode(...bytes.subarray(0, 200)));
+export const isTiktoken = (bytes: Uint8Array): boolean => /^[A-Za-z0-9+/]+={0,2} \d+\r?\n/.test(String.fromCharCode(...bytes.subarray(0, 4096)));
 
 /** A tiktoken rank file. @throws StonechatError `bad-file`, `unsupported` for a file whose pattern is not known. */
 export function specFromTiktoken(name: string, bytes: Uint8Array): TokenizerSpec {

@@ -1,4 +1,4 @@
-import { type ModelInput, openModel, readSmallFile } from '../files/index.js';
+import { type ModelInput, openTokenizer } from '../files/index.js';
 import type { MetadataValue, ModelFile } from '../files/types.js';
 import { ggufTokenizer } from '../text/byte-level.js';
 import { ggufMetadata } from '../text/gguf-writer.js';
@@ -38,20 +38,13 @@ async function vocabularyFrom(from: TrainHost, spec: TokenizerSpec, metadata = g
   return { tokenizer: createTokenizer(spec, await textKernels(from)), metadata };
 }
 
-/** Names of files that hold a tokenizer and nothing else. */
-const TOKENIZER_FILE = /(\.json|\.model|\.tiktoken|tok[^/\\]*\.bin)$/i;
-
 /** From a model, a checkpoint, or a tokenizer file. @throws StonechatError `unsupported` for tokenizers that GGUF has no form of. */
 export async function openVocabulary(from: TrainHost, source: ModelInput): Promise<Vocabulary> {
-  const places = { open: from.host.open, list: from.host.list };
-  if (TOKENIZER_FILE.test(typeof source === 'string' || source instanceof URL ? String(source) : 'name' in source ? String(source.name) : '')) {
-    const { name, bytes, sibling } = await readSmallFile(source, places);
-    return vocabularyFrom(from, await specFromFile(name, bytes, sibling));
-  }
-  const file = await openModel(source, places);
+  const opened = await openTokenizer(source, { open: from.host.open, list: from.host.list });
+  if ('bytes' in opened) return vocabularyFrom(from, await specFromFile(opened.name, opened.bytes, opened.sibling));
   try {
-    return await vocabularyOf(from, file);
+    return await vocabularyOf(from, opened);
   } finally {
-    await file.close();
+    await opened.close();
   }
 }
