@@ -30,8 +30,8 @@ export interface Perplexity {
  * once, with at least `window - stride` tokens before it, but for the first window's.
  */
 export async function perplexity(reader: Reader, text: string, options: PerplexityOptions = {}): Promise<Perplexity> {
-  const start = startIds(reader);
-  const ids = [...reader.tokenizer.encode(text, { addSpecial: false })];
+  const start = startIds(reader, options);
+  const ids = [...reader.tokenizer.encode(text, { addSpecial: false, parseSpecial: options.parseSpecial ?? false })];
   const most = reader.info.contextLength - start.length;
   const window = Math.max(2, Math.min(options.window ?? most, most));
   const stride = Math.max(1, Math.min(options.stride ?? Math.ceil(window / 2), window));

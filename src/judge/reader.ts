@@ -8,12 +8,16 @@ export type Reader = Pick<Model, 'score' | 'tokenizer' | 'info'>;
 export interface JudgeOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** As for `generate`: put BOS in front where the tokenizer does (default true); take special tokens written in a text for what they are (default false). */
+  readonly addSpecial?: boolean | undefined;
+  readonly parseSpecial?: boolean | undefined;
 }
 
-/** Ids that stand before a text: BOS, or EOS in models (GPT-2) that put it between documents; so that the first word is judged too. */
-export function startIds({ tokenizer }: Reader): number[] {
-  const first = tokenizer.bos ?? tokenizer.eos;
-  return first === undefined ? [] : [first];
+/** Ids that the tokenizer itself puts before a text. Without any, the first token has nothing before it and is not judged. */
+export function startIds({ tokenizer }: Reader, { addSpecial = true }: JudgeOptions = {}): number[] {
+  if (!addSpecial) return [];
+  const [whole, bare] = [tokenizer.encode('a'), tokenizer.encode('a', { addSpecial: false })];
+  return [...(bare.length ? whole.subarray(0, whole.findIndex((_, at) => bare.every((id, i) => whole[at + i] === id))) : whole)];
 }
 
 /** @throws StonechatError `bad-option` */
@@ -36,8 +40,11 @@ export interface Continuation {
 }
 
 /** How likely `continuation` is after `context`. Where both share a token at the seam, it counts to the continuation. */
-export async function judgeContinuation(reader: Reader, context: string, continuation: string, signal?: AbortSignal): Promise<Continuation> {
-  const encode = (text: string) => [...startIds(reader), ...reader.tokenizer.encode(text, { addSpecial: false })];
+export async function judgeContinuation(reader: Reader, context: string, continuation: string, signal?: AbortSignal, options: JudgeOptions = {}): Promise<Continuation> {
+  const start = startIds(reader, options);
+  // After nothing at all a text is judged as a document of its own: BOS, or the EOS that ends the one before (LM evaluation harness).
+  if (!context && !start.length) start.push(...[reader.tokenizer.bos ?? reader.tokenizer.eos].filter((id) => id !== undefined));
+  const encode = (text: string) => [...start, ...reader.tokenizer.encode(text, { addSpecial: false, parseSpecial: options.parseSpecial ?? false })];
   const before = encode(context), all = encode(context + continuation);
   const differs = all.findIndex((id, i) => id !== before[i]);
   const first = Math.max(1, differs < 0 ? all.length - 1 : differs);

@@ -39,7 +39,7 @@ async function each<T>(items: readonly T[], { signal, onProgress }: JudgeOptions
 export async function judgePairs(reader: Reader, pairs: readonly SentencePair[], options: JudgeOptions = {}): Promise<Score> {
   let right = 0;
   await each(pairs, options, 'pairs of sentences', async ({ good, bad }, signal) => {
-    const [yes, no] = [await judgeContinuation(reader, '', good, signal), await judgeContinuation(reader, '', bad, signal)];
+    const [yes, no] = [await judgeContinuation(reader, '', good, signal, options), await judgeContinuation(reader, '', bad, signal, options)];
     if (yes.logprob > no.logprob) right++;
   });
   return { items: pairs.length, accuracy: right / pairs.length, chance: 0.5 };
@@ -58,7 +58,7 @@ export async function judgeChoices(reader: Reader, questions: readonly ChoiceQue
   let right = 0, rightNormalised = 0, chance = 0;
   await each(questions, options, 'questions', async ({ prompt, choices, answer }, signal) => {
     const logprobs: number[] = [];
-    for (const choice of choices) logprobs.push((await judgeContinuation(reader, `Question: ${prompt}\nAnswer:`, ` ${choice}`, signal)).logprob);
+    for (const choice of choices) logprobs.push((await judgeContinuation(reader, `Question: ${prompt}\nAnswer:`, ` ${choice}`, signal, options)).logprob);
     const perByte = logprobs.map((logprob, i) => logprob / new TextEncoder().encode(choices[i]!).length);
     if (largest(logprobs) === answer) right++;
     if (largest(perByte) === answer) rightNormalised++;
@@ -79,7 +79,7 @@ export async function judgeLastWords(reader: Reader, texts: readonly string[], o
   let right = 0, nll = 0;
   await each(texts, options, 'texts', async (text, signal) => {
     const at = text.trimEnd().lastIndexOf(' ');
-    const { logprob, greedy } = await judgeContinuation(reader, text.slice(0, Math.max(0, at)), text.trimEnd().slice(Math.max(0, at)), signal);
+    const { logprob, greedy } = await judgeContinuation(reader, text.slice(0, Math.max(0, at)), text.trimEnd().slice(Math.max(0, at)), signal, options);
     if (greedy) right++;
     nll -= logprob;
   });

@@ -154,16 +154,32 @@ describe.skipIf(!hasData || !isBuilt)(`${titled('with a model')}${unbuilt}`, () 
   test.concurrent('tokenize: a table, JSON, lines; vocabulary-only files', async () => {
     const [shown, data, jsonl, special, plain, bad] = await Promise.all([
       run(['tokenize', 'Hello world', '--model', VOCABULARY]), run(['tokenize', 'Hello world', '--tokenizer', VOCABULARY, '--json']),
-      run(['tokenize', '--model', VOCABULARY, '--jsonl'], '"Hello world"\n"a\\nb"\n""\n"<|endoftext|>"'),
+      run(['tokenize', '--model', VOCABULARY, '--jsonl', '--parse-special'], '"Hello world"\n"a\\nb"\n""\n"<|endoftext|>"'),
       run(['tokenize', '--model', MODEL, '--jsonl', '--add-special'], '"Once"\n'), run(['tokenize', '--model', VOCABULARY, '--jsonl', '--no-parse-special'], '"<|endoftext|>"\n'),
       run(['tokenize', '--model', VOCABULARY, '--jsonl'], '"fine"\nnot fine\n'),
     ]);
-    expect(shown.out).toBe('15496  "Hello"\n  995  "Ġworld"\n2 tokens\n');
-    expect(JSON.parse(data.out)).toEqual({ ids: [15496, 995], tokens: ['Hello', 'Ġworld'] });
+    expect(shown.out).toBe('15496  "Hello"\n  995  " world"\n2 tokens\n');
+    expect(JSON.parse(data.out)).toEqual({ ids: [15496, 995], tokens: ['Hello', ' world'] });
     expect(jsonl.out).toBe('[15496,995]\n[64,198,65]\n[]\n[50256]\n');
     expect(JSON.parse(special.out)).toEqual([1, 403]);
     expect((JSON.parse(plain.out) as number[]).length).toBeGreaterThan(3);
     expect(bad).toMatchObject({ code: 2, error: expect.stringContaining('a JSON string on line 2') });
+  });
+
+  test.concurrent('tokenize and the others read a text by one rule', async () => {
+    const counted = async (flags: string[]) => {
+      const [ids, generated, next] = await Promise.all(
+        [['tokenize'], ['generate', '--max-tokens', '1'], ['next']].map((command) => run([...command, 'Once</s>', '--model', MODEL, '--json', ...flags])),
+      );
+      const last = JSON.parse(generated!.out.trim().split('\n').at(-1)!) as { promptTokens: number };
+      return [(JSON.parse(ids!.out) as { ids: number[] }).ids.length, last.promptTokens, (JSON.parse(next!.out) as { promptTokens: number }).promptTokens];
+    };
+    const [plain, parsed, bare] = await Promise.all([counted([]), counted(['--parse-special']), counted(['--parse-special', '--no-add-special'])]);
+    expect(new Set(plain)).toEqual(new Set([plain[0]]));
+    expect([parsed, bare]).toEqual([[3, 3, 3], [2, 2, 2]]); // BOS, Once, EOS
+    const [raw, both] = await Promise.all([run(['tokenize', 'Hello world', '--model', VOCABULARY, '--raw', '--json']), run(['tokenize', 'x', '--model', VOCABULARY, '--parse-special', '--no-parse-special'])]);
+    expect(JSON.parse(raw.out)).toEqual({ ids: [15496, 995], tokens: ['Hello', 'Ġworld'] });
+    expect(both).toMatchObject({ code: 2, error: expect.stringContaining('--no-parse-special') });
   });
 
   test.concurrent('inspect', async () => {

@@ -8,7 +8,7 @@ import { nodeHost } from '../../src/host/node.js';
 const { loadTokenizer } = createStonechat(nodeHost());
 const path = 'models/default.gguf';
 const bytes = new Uint8Array(readFileSync(path));
-const json = JSON.stringify({ model: { type: 'BPE', vocab: { a: 0, b: 1, ab: 2 }, merges: ['a b'], unk_token: 'a' }, added_tokens: [] });
+const json = JSON.stringify({ model: { type: 'BPE', vocab: { a: 0, b: 1, ab: 2, '</s>': 3 }, merges: ['a b'], unk_token: 'a' }, added_tokens: [] });
 const folder = mkdtempSync(join(tmpdir(), 'stonechat-tokenizer-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const inFolder = (name: string, files: Record<string, string | Uint8Array>): string => {
@@ -31,7 +31,7 @@ function counting(content: Uint8Array, size: number) {
 }
 
 describe('loadTokenizer takes what load takes', () => {
-  const config = { 'config.json': '{"model_type":"llama"}', 'tokenizer.json': json, 'tokenizer_config.json': '{"eos_token":"b"}' };
+  const config = { 'config.json': '{"model_type":"llama"}', 'tokenizer.json': json, 'tokenizer_config.json': '{"eos_token":"</s>"}' };
   it.each([
     ['a path', () => path],
     ['bytes', () => bytes],
@@ -48,11 +48,11 @@ describe('loadTokenizer takes what load takes', () => {
   it.each([
     ['a path', () => join(inFolder('json', config), 'tokenizer.json')],
     ['a folder', () => inFolder('hf', config)],
-    ['a folder without weights or settings', () => inFolder('bare', { 'tokenizer.json': json, 'tokenizer_config.json': '{"eos_token":"b"}' })],
+    ['a folder without weights or settings', () => inFolder('bare', { 'tokenizer.json': json, 'tokenizer_config.json': '{"eos_token":"</s>"}' })],
     ['files', () => Object.entries(config).map(([name, text]) => new File([text], name))],
   ])('tokenizer.json with what lies beside it: %s', async (_, source) => {
     const tokenizer = await loadTokenizer(source());
-    expect([[...tokenizer.encode('abb')], tokenizer.eos]).toEqual([[2, 1], 1]);
+    expect([[...tokenizer.encode('abb')], tokenizer.eos]).toEqual([[2, 1], 3]);
   });
 
   it.each([['bytes', () => new TextEncoder().encode(json)], ['a Blob', () => new Blob([json])], ['a stream', () => new Blob([json]).stream()]])('tokenizer.json alone: %s', async (_, source) => {

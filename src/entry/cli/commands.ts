@@ -6,7 +6,7 @@ import { inspect } from './inspect.js';
 import { logits } from './logits.js';
 import { next } from './next.js';
 import {
-  ADD_SPECIAL, ANSWER, BENCH, COMPARING, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MERGING, MODEL, NO_ECHO, NO_PARSE_SPECIAL, NO_PERPLEXITY, type OptionSpec, PIECES, PROMPT, PURE, QUIET, SPANS, SYSTEM,
+  ANSWER, BENCH, COMPARING, ENCODING, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MERGING, MODEL, NO_ECHO, NO_PERPLEXITY, type OptionSpec, PIECES, PROMPT, PURE, QUIET, RAW, SPANS, SYSTEM,
   TEMPLATE, TEXT, TOKENIZER, TOP, TRAINING, TYPE, TUNING,
 } from './options.js';
 import { tokenize } from './tokenize.js';
@@ -31,7 +31,7 @@ export const COMMANDS: readonly Command[] = [
     operands: '["TEXT" | -]',
     summary: 'Go on with a text (the default command).',
     examples: ['stonechat "Once upon a time" --model story.gguf', 'echo "Dear diary" | stonechat generate - -m story.gguf --temperature 0 --max-tokens 50 --json'],
-    options: [PROMPT, IDS, ...ANSWER, TOP, NO_ECHO, ...LOADING, ...COMMON],
+    options: [PROMPT, IDS, ...ENCODING, ...ANSWER, TOP, NO_ECHO, ...LOADING, ...COMMON],
     run: generate,
   },
   {
@@ -47,7 +47,7 @@ export const COMMANDS: readonly Command[] = [
     operands: '"TEXT"',
     summary: 'What may come next, and how likely it is, as bars.',
     examples: ['stonechat next "The capital of France is" --model m.gguf --top 10'],
-    options: [{ ...TOP, help: 'How many tokens to show. Default 10.' }, PROMPT, IDS, ...LOADING, ...COMMON],
+    options: [{ ...TOP, help: 'How many tokens to show. Default 10.' }, PROMPT, IDS, ...ENCODING, ...LOADING, ...COMMON],
     run: next,
   },
   {
@@ -55,7 +55,7 @@ export const COMMANDS: readonly Command[] = [
     operands: '["TEXT" | -]',
     summary: 'Text to token ids; only the vocabulary of the model is read.',
     examples: ['stonechat tokenize "Hello, world" --model m.gguf', 'stonechat tokenize --tokenizer tokenizer.json --jsonl < texts.jsonl'],
-    options: [PROMPT, IDS, PIECES, JSONL, ADD_SPECIAL, NO_PARSE_SPECIAL, MODEL, TOKENIZER, ...COMMON],
+    options: [PROMPT, IDS, PIECES, JSONL, RAW, ...ENCODING, MODEL, TOKENIZER, ...COMMON],
     run: tokenize,
   },
   {
@@ -71,7 +71,7 @@ export const COMMANDS: readonly Command[] = [
     operands: '["TEXT" | -]',
     summary: 'The logits of the last position.',
     examples: ['stonechat logits --model m.gguf --ids 1,2,3 --json'],
-    options: [PROMPT, IDS, ...LOADING, ...COMMON],
+    options: [PROMPT, IDS, ...ENCODING, ...LOADING, ...COMMON],
     run: logits,
   },
   {
@@ -115,7 +115,7 @@ export const COMMANDS: readonly Command[] = [
     operands: '',
     summary: 'Judge a model: perplexity, calibration, minimal pairs, multiple choice, last words.',
     examples: ['stonechat eval -m m.gguf --text held-out.txt --stride 256 --picture reliability.svg', 'stonechat eval -m m.gguf --blimp blimp/ --choices arc_easy_test.jsonl --lambada lambada_test.jsonl'],
-    options: [...JUDGING, ...LOADING, QUIET, ...COMMON],
+    options: [...JUDGING, ...ENCODING, ...LOADING, QUIET, ...COMMON],
     run: evaluate,
   },
   {
@@ -123,7 +123,7 @@ export const COMMANDS: readonly Command[] = [
     operands: '["TEXT" | -]',
     summary: 'Go on with a text and show how far to trust it, word by word.',
     examples: ['stonechat trust "The capital of France is" -m m.gguf --html trust.html', 'stonechat trust --judge "The sun is cold." -m m.gguf'],
-    options: [JUDGE, SPANS, HTML, PROMPT, ...ANSWER, ...LOADING, ...COMMON],
+    options: [JUDGE, SPANS, HTML, PROMPT, ...ENCODING, ...ANSWER, ...LOADING, ...COMMON],
     run: showTrust,
   },
   {

@@ -5,7 +5,7 @@ import type { Model } from '../../generate/types.js';
 import { Calibrator, type Calibration, type ChoiceQuestion, judgeChoices, judgeLastWords, type JudgeOptions, judgePairs, perplexity, reliabilitySvg, type Score, type SentencePair, standardError } from '../../judge/index.js';
 import type { Arguments } from './arguments.js';
 import { bar, count, json } from './format.js';
-import { loadModel, readTextFile } from './loading.js';
+import { encodingOptions, loadModel, readTextFile } from './loading.js';
 import { Notes } from './notes.js';
 import { interruptible, printableTable, printLine, ProgressBar } from './terminal.js';
 import { usage } from './usage.js';
@@ -46,7 +46,7 @@ const MEASURES: readonly Measure[] = [
 async function withProgress<T>(args: Arguments, signal: AbortSignal, work: (options: JudgeOptions) => Promise<T>): Promise<T> {
   const progress = new ProgressBar(new Notes(args));
   try {
-    return await work({ signal, onProgress: (done, total) => progress.update({ phase: 'judge', done, total }) });
+    return await work({ ...encodingOptions(args), signal, onProgress: (done, total) => progress.update({ phase: 'judge', done, total }) });
   } finally {
     progress.end();
   }

@@ -1,3 +1,4 @@
+import type { Tokenizer } from '../../text/types.js';
 import { cut, widthOf, wrap } from './width.js';
 
 const BYTE_UNITS = ['bytes', 'KiB', 'MiB', 'GiB'] as const;
@@ -80,3 +81,15 @@ export const json = (value: unknown, indent?: number): string =>
     },
     indent,
   );
+
+/** The text of each token in a text of them; one inside a character has none, the last of it has all. */
+export function tokenTexts(tokenizer: Tokenizer, ids: Iterable<number>): string[] {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  return Array.from(ids, (id) => (tokenizer.isSpecial(id) ? decoder.decode() + tokenizer.token(id) : decoder.decode(tokenizer.bytes(id), { stream: true })));
+}
+
+/** The text of one token, or how the vocabulary spells it where it is part of a character. */
+export function tokenText(tokenizer: Tokenizer, id: number): string {
+  const [text] = tokenTexts(tokenizer, [id]);
+  return text === '' || text!.includes('\ufffd') ? tokenizer.token(id) : text!;
+}

@@ -6,6 +6,7 @@ import type { GenerateOptions, LoadOptions, LoraSource, Model } from '../../gene
 import type { Build } from '../../host/host.js';
 import { nodeHost } from '../../host/node.js';
 import { unreadable } from '../../host/node-files.js';
+import type { EncodeOptions } from '../../text/types.js';
 import { createStonechat } from '../load.js';
 import { type Arguments, toNumber, unescape } from './arguments.js';
 import { SAMPLING } from './options.js';
@@ -83,6 +84,16 @@ export const openFile = (source: NamedModel): Promise<ModelFile> => openModel(so
 
 export const estimateOf = async (args: Arguments, source: NamedModel) => stonechat.estimate(source, await loadOptions(args));
 
+/** By --add-special, --parse-special and their opposites; undefined where neither is given. */
+export function encodingOptions(args: Arguments): EncodeOptions {
+  const said = (name: string): boolean | undefined => {
+    if (args.has(name) && args.has(`no-${name}`)) throw usage(`--${name} or --no-${name}`, 'both', 'Leave one of them out.');
+    return args.has(name) ? true : args.has(`no-${name}`) ? false : undefined;
+  };
+  const entries = Object.entries({ addSpecial: said('add-special'), parseSpecial: said('parse-special') });
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as EncodeOptions;
+}
+
 const camel = (name: string): string => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 function biasOf(entries: readonly string[]): Record<number, number> | undefined {
@@ -105,6 +116,7 @@ export function answerOptions(args: Arguments): GenerateOptions {
   return {
     ...(!args.has('model') && args.number('temperature') !== 0 && OWN),
     ...(Object.fromEntries(sampled) as GenerateOptions),
+    ...encodingOptions(args),
     maxTokens: args.number('max-tokens'),
     seed: args.integer('seed'),
     logitBias: biasOf(args.texts('bias')),

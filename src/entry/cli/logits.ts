@@ -1,6 +1,6 @@
 import type { Arguments } from './arguments.js';
-import { json } from './format.js';
-import { loadModel, promptOf } from './loading.js';
+import { json, tokenText } from './format.js';
+import { encodingOptions, loadModel, promptOf } from './loading.js';
 import { interruptible, printableTable, printLine } from './terminal.js';
 
 const SHOWN = 10;
@@ -10,10 +10,10 @@ export async function logits(args: Arguments): Promise<number> {
   const prompt = await promptOf(args);
   return interruptible(async (signal) => {
     using model = await loadModel(args, signal);
-    const values = await model.logits(prompt, { signal });
+    const values = await model.logits(prompt, { ...encodingOptions(args), signal });
     if (args.has('json')) await printLine(json(typeof prompt === 'string' ? { prompt, logits: values } : { ids: prompt, logits: values }));
     else {
-      const name = (id: number) => (id < model.tokenizer.size ? JSON.stringify(model.tokenizer.token(id)) : '');
+      const name = (id: number) => (id < model.tokenizer.size ? JSON.stringify(tokenText(model.tokenizer, id)) : '');
       const largest = Array.from(values.keys()).sort((a, b) => values[b]! - values[a]! || a - b).slice(0, SHOWN);
       await printLine(printableTable(largest.map((id) => [String(id), values[id]!.toFixed(4), name(id)]), [0, 1]));
     }

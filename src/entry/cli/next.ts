@@ -1,7 +1,7 @@
 import type { Alternative } from '../../generate/types.js';
 import type { Arguments } from './arguments.js';
 import { bar, json, table } from './format.js';
-import { loadModel, promptOf } from './loading.js';
+import { encodingOptions, loadModel, promptOf } from './loading.js';
 import { interruptible, printLine, ProgressBar, tableWidth } from './terminal.js';
 import { widthOf, wrap } from './width.js';
 
@@ -14,7 +14,7 @@ export async function next(args: Arguments): Promise<number> {
   return interruptible(async (signal) => {
     const progress = new ProgressBar();
     using model = await loadModel(args, signal);
-    const generation = model.generate(prompt, { maxTokens: 1, temperature: 0, top: args.number('top') ?? Math.min(SHOWN, model.info.vocabulary), signal, onProgress: progress.update });
+    const generation = model.generate(prompt, { maxTokens: 1, temperature: 0, ...encodingOptions(args), top: args.number('top') ?? Math.min(SHOWN, model.info.vocabulary), signal, onProgress: progress.update });
     const { value } = await generation.next();
     progress.end();
     const { entropy, top } = value!;

@@ -26,9 +26,15 @@ export const SYSTEM = option('system', 'TEXT', 'What the model is told before th
 export const TEMPLATE = option('template', 'FILE', 'A chat template (Jinja) in place of the model\'s own; "chatml" for the usual one.');
 export const FULL = flag('full', 'Show arrays in full length.');
 export const JSONL = flag('jsonl', 'Read one JSON string per line, print one JSON array of ids per line.');
-export const ADD_SPECIAL = flag('add-special', 'Add BOS and EOS where the tokenizer does.');
-export const NO_PARSE_SPECIAL = flag('no-parse-special', 'Take special tokens in the text, such as </s>, for ordinary text.');
 export const PIECES = flag('pieces', 'Show the words that normaliser and pre-tokenizer make of the text, in place of ids.');
+export const RAW = flag('raw', 'Show tokens as the vocabulary spells them (\u0120 or \u2581 for a space).');
+/** How every command reads text. */
+export const ENCODING: readonly OptionSpec[] = [
+  flag('add-special', 'Put BOS and EOS around a text where the tokenizer does. Default.'),
+  flag('no-add-special', 'Put nothing around a text.'),
+  flag('parse-special', 'Take special tokens written in a text, such as </s>, for what they stand for.'),
+  flag('no-parse-special', 'Take them for ordinary text. Default.'),
+];
 export const NO_ECHO = flag('no-echo', 'Print the answer without the prompt.');
 
 /** How a model is loaded. */

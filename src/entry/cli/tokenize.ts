@@ -1,8 +1,8 @@
 import { tokenizerFromModel } from '../../text/index.js';
 import type { EncodeOptions, Tokenizer } from '../../text/types.js';
 import type { Arguments } from './arguments.js';
-import { json, several } from './format.js';
-import { host, modelOf, openFile, promptOf, stonechat } from './loading.js';
+import { json, several, tokenTexts } from './format.js';
+import { encodingOptions, host, modelOf, openFile, promptOf, stonechat } from './loading.js';
 import { inputLines, print, printableTable, printLine } from './terminal.js';
 import { usage } from './usage.js';
 
@@ -24,12 +24,12 @@ async function tokenizerOf(args: Arguments): Promise<Tokenizer> {
 /** Text to ids: a table, --json, or --jsonl line by line. */
 export async function tokenize(args: Arguments): Promise<number> {
   const tokenizer = await tokenizerOf(args);
-  const options: EncodeOptions = { addSpecial: args.has('add-special'), parseSpecial: !args.has('no-parse-special') };
+  const options = encodingOptions(args);
   if (args.has('jsonl')) return encodeLines(tokenizer, options, args.has('pieces'));
   const prompt = await promptOf(args);
   if (args.has('pieces')) return showPieces(args, tokenizer, prompt, options);
   const ids = typeof prompt === 'string' ? tokenizer.encode(prompt, options) : Int32Array.from(prompt);
-  const tokens = Array.from(ids, (id) => tokenizer.token(id));
+  const tokens = args.has('raw') ? Array.from(ids, (id) => tokenizer.token(id)) : tokenTexts(tokenizer, ids);
   if (args.has('json')) await printLine(json({ ids, tokens }));
   else {
     const rows = tokens.map((token, i) => [String(ids[i]), JSON.stringify(token)]);

@@ -1,9 +1,9 @@
 import type { Token } from '../../generate/types.js';
 import { trust, trustHtml, type Trust } from '../../judge/index.js';
-import type { Tokenizer } from '../../text/types.js';
+import type { EncodeOptions, Tokenizer } from '../../text/types.js';
 import type { Arguments } from './arguments.js';
 import { json, several, table } from './format.js';
-import { answerOptions, loadModel, promptOf } from './loading.js';
+import { answerOptions, encodingOptions, loadModel, promptOf } from './loading.js';
 import { interruptible, print, printLine, ProgressBar } from './terminal.js';
 import { usage } from './usage.js';
 import { checkOutputs, saveText } from './writing.js';
@@ -20,7 +20,7 @@ export async function showTrust(args: Arguments): Promise<number> {
     const progress = new ProgressBar();
     const tokens: Token[] = [];
     const options = Object.fromEntries(Object.entries(answerOptions(args)).filter(([, value]) => value !== undefined));
-    const reading = { top: 2, signal, onProgress: progress.update };
+    const reading = { ...encodingOptions(args), top: 2, signal, onProgress: progress.update };
     const source = judged === undefined ? model.generate(given, { maxTokens: 200, ...options, ...reading }) : model.score(given, reading);
     try {
       for await (const token of source) tokens.push(token);
@@ -28,7 +28,7 @@ export async function showTrust(args: Arguments): Promise<number> {
       progress.end();
     }
     // The first token of a given text has nothing before it: it is shown as the prompt is, unjudged.
-    const prompt = judged === undefined ? given : firstText(model.tokenizer, given);
+    const prompt = judged === undefined ? given : firstText(model.tokenizer, given, encodingOptions(args));
     const view = trust(tokens, { spans: args.number('spans') ?? 3 });
     if (page) await saveText(page, trustHtml(view, prompt));
     if (args.has('json')) await printLine(json({ prompt, ...view }));
@@ -38,8 +38,8 @@ export async function showTrust(args: Arguments): Promise<number> {
 }
 
 /** The text of what stands before the first judged token. */
-function firstText(tokenizer: Tokenizer, text: string): string {
-  const [first] = tokenizer.encode(text);
+function firstText(tokenizer: Tokenizer, text: string, options: EncodeOptions): string {
+  const [first] = tokenizer.encode(text, options);
   return first === undefined || tokenizer.isSpecial(first) ? '' : tokenizer.stream().push(first);
 }
 
