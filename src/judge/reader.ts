@@ -15,9 +15,8 @@ export interface JudgeOptions {
 
 /** Ids that the tokenizer itself puts before a text. Without any, the first token has nothing before it and is not judged. */
 export function startIds({ tokenizer }: Reader, { addSpecial = true }: JudgeOptions = {}): number[] {
-  if (!addSpecial) return [];
-  const [whole, bare] = [tokenizer.encode('a'), tokenizer.encode('a', { addSpecial: false })];
-  return [...(bare.length ? whole.subarray(0, whole.findIndex((_, at) => bare.every((id, i) => whole[at + i] === id))) : whole)];
+  const first = tokenizer.bos ?? tokenizer.eos;
+  return addSpecial ? [...(tokenizer.startIds ?? (first === undefined ? [] : [first]))] : [];
 }
 
 /** @throws StonechatError `bad-option` */

@@ -33,6 +33,7 @@ class SpecTokenizer implements Tokenizer {
   readonly bos: number | undefined;
   readonly eos: number | undefined;
   readonly unk: number | undefined;
+  readonly startIds: readonly number[];
   readonly stopIds: ReadonlySet<number>;
   readonly chatTemplate: string | undefined;
   private readonly model: Model;
@@ -48,6 +49,7 @@ class SpecTokenizer implements Tokenizer {
     this.bos = spec.bos;
     this.eos = spec.eos;
     this.unk = spec.unk;
+    this.startIds = [...spec.before];
     this.chatTemplate = spec.chatTemplate;
     this.contents = new Map(spec.added.map(({ id, content }) => [id, content]));
     this.added = new Map(spec.added.map(({ id, special }) => [id, special]));

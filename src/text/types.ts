@@ -23,6 +23,8 @@ export interface Tokenizer {
   readonly bos: number | undefined;
   readonly eos: number | undefined;
   readonly unk: number | undefined;
+  /** Ids that encode puts before a text, unless `addSpecial` is false: BOS, or none. */
+  readonly startIds?: readonly number[];
   /** Ids that end a generation: EOS, EOT, EOM, `<|im_end|>`, … */
   readonly stopIds: ReadonlySet<number>;
   /** Jinja source, where the model carries one. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Token } from '../../src/generate/types.js';
 import { Calibrator, judgeChoices, judgeLastWords, judgePairs, perplexity, reliabilitySvg, standardError, trust, trustHtml } from '../../src/judge/index.js';
+import { judgeContinuation } from '../../src/judge/reader.js';
 import { toyReader } from './support.js';
 
 describe('perplexity', () => {
@@ -20,6 +21,15 @@ describe('perplexity', () => {
     const result = await perplexity(toyReader({ bos: 3 }), 'abc');
     expect(result).toMatchObject({ tokens: 3, bytes: 3, windows: 1 });
     expect(result.perplexity).toBeCloseTo(1 / 0.7, 10);
+  });
+
+  it('puts nothing in front where the tokenizer does not, or is told not to', async () => {
+    const reader = toyReader({ bos: 3 });
+    const own = { ...reader, tokenizer: { ...reader.tokenizer, startIds: [] } };
+    expect(await perplexity(own, 'abc')).toMatchObject({ tokens: 2, bytes: 2 });
+    expect(await perplexity(reader, 'abc', { addSpecial: false })).toMatchObject({ tokens: 2, bytes: 2 });
+    expect(await perplexity({ ...reader, tokenizer: { ...reader.tokenizer, startIds: [3] } }, 'abc')).toMatchObject({ tokens: 3, bytes: 3 });
+    expect((await judgeContinuation(own, '', 'abc')).tokens).toHaveLength(3); // a document of its own
   });
 
   it('never asks for more than the context, and refuses an empty text', async () => {
