@@ -6,7 +6,9 @@ import { aborted } from '../files/refuse.js';
 import { abortSignal, callback, checkRules, flag, oneOf } from '../generate/rules.js';
 import type { Host, HostSettings } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
+import type { ModelFile } from '../files/types.js';
 import { specAt, specFromModel } from '../text/index.js';
+import { folderLosses, ggufLosses } from '../text/losses.js';
 import { FOLDER_FILES, type FolderFile, huggingFaceFolder, prepareWriting, type Writing } from '../train/convert.js';
 import { type Fallback, isQuantised, QUANTISATIONS, type Quantisation, SAME } from '../train/quantize.js';
 import { checkPlaces } from './outputs.js';
@@ -25,6 +27,8 @@ export interface ConvertOptions {
   readonly pure?: boolean | undefined;
   /** Default: the model's own. */
   readonly tokenizer?: ModelInput | undefined;
+  /** Write although the other form cannot say all that the tokenizer does; the result names what is lost. Default false. */
+  readonly force?: boolean | undefined;
   /** A path to write to: a file for GGUF, an existing folder for Hugging Face; otherwise bytes come back. */
   readonly output?: string | undefined;
   /** Bytes written so far and in all. */
@@ -52,6 +56,8 @@ export interface ConvertResult {
   readonly type: Quantisation | undefined;
   /** Tensors whose rows do not divide into the blocks of the type meant for them, with the type that they got. */
   readonly fallbacks: readonly Fallback[];
+  /** What the form written has no word for; only with `force`. */
+  readonly lost: readonly string[];
   /** Of what was read. */
   readonly sourceBytes: number;
 }
@@ -69,6 +75,7 @@ const RULES: Rules<ConvertOptions> = {
   format: oneOf('gguf', 'huggingface'),
   type: { ...oneOf(...QUANTISATIONS), otherwise: 'the one they have' },
   pure: flag(false),
+  force: flag(false),
   tokenizer: source("the model's own"),
   output: path('bytes'),
   onProgress: callback,
@@ -85,11 +92,11 @@ export function createWriter(host: Host): Writer {
       const places = { open: host.open.bind(host), list: host.list.bind(host) };
       const file = await openModel(model, places);
       try {
-        const { pure = false, onProgress } = options;
+        const { pure = false, force = false, onProgress } = options;
         const type = options.type ?? (options.format === 'huggingface' && isQuantised(file) ? 'f16' : SAME);
-        const writing = await prepareWriting(file, () => tokenizerOf(options.tokenizer), await kernelsOf(host, options), { type, pure, ...(onProgress && { onProgress }) });
-        const files = options.format === 'huggingface' ? huggingFaceFolder(writing.content, await writing.tokenizer()) : [ggufFile(writing)];
-        return { files: await write(host, files, options), type: type === SAME ? undefined : type, fallbacks: writing.content.fallbacks, sourceBytes: file.fileBytes };
+        const writing = await prepareWriting(file, () => tokenizerOf(options.tokenizer), await kernelsOf(host, options), { type, pure, ...(onProgress && { onProgress }) }, force);
+        const files = options.format === 'huggingface' ? huggingFaceFolder(writing.content, await writing.tokenizer(), force) : [ggufFile(writing)];
+        return { files: await write(host, files, options), type: type === SAME ? undefined : type, fallbacks: writing.content.fallbacks, lost: force ? await lostOf(file, writing, options) : [], sourceBytes: file.fileBytes };
       } finally {
         await file.close();
       }
@@ -99,6 +106,12 @@ export function createWriter(host: Host): Writer {
       }
     },
   };
+}
+
+/** What the tokenizer loses: a GGUF file keeps its own words. */
+async function lostOf({ format }: ModelFile, { tokenizer }: Writing, options: ConvertOptions): Promise<string[]> {
+  if (options.format === 'huggingface') return folderLosses(await tokenizer());
+  return format === 'gguf' ? [] : ggufLosses(await tokenizer());
 }
 
 async function kernelsOf(host: Host, options: ConvertOptions) {

@@ -2,19 +2,22 @@ import { unsupported } from '../files/refuse.js';
 import { StringList } from '../files/strings.js';
 import type { MetadataValue } from '../files/types.js';
 import { spacesMarked } from './huggingface-writer.js';
+import { endTokens, ggufLosses, refuseLosses } from './losses.js';
 import { familyOf, preName } from './patterns.js';
 import { TOKEN, type MergeModel, type TokenizerSpec } from './spec.js';
 
 /**
  * A tokenizer as GGUF metadata, by llama.cpp's rules. `rows`: of the model's embedding, where it has more than there are tokens; llama.cpp
- * wants a token for each. @throws StonechatError `unsupported` for kinds that it has no name for.
+ * wants a token for each. @throws StonechatError `unsupported` for kinds that it has no name for, and unless `force` for what it cannot say.
  */
-export function ggufMetadata(given: TokenizerSpec, rows = 0): Map<string, MetadataValue> {
+export function ggufMetadata(given: TokenizerSpec, rows = 0, force = false): Map<string, MetadataValue> {
   const spec = padded(given, rows);
   const { model } = spec;
   if (model.model !== 'merge' || model.writing === 'bytes') throw unsupported('a tokenizer of byte pair encoding', spec.kind, 'Keep the model in the form it has: this kind of tokenizer is only read.');
+  refuseLosses('GGUF', ggufLosses(spec), force);
   const own = model.writing === 'alphabet' ? byteLevel(spec, model) : marked(spec, model);
-  const ids = { bos: spec.bos, eos: spec.eos, unknown: spec.unk, eot: spec.stop?.find((id) => id !== spec.eos) };
+  const { eot, eom } = endTokens(spec);
+  const ids = { bos: spec.bos, eos: spec.eos, unknown: spec.unk, eot, eom };
   return new Map<string, MetadataValue>([
     ...own,
     ...Object.entries(ids).flatMap(([name, id]): [string, MetadataValue][] => (id === undefined ? [] : [[`tokenizer.ggml.${name}_token_id`, id]])),
@@ -36,8 +39,12 @@ function padded(spec: TokenizerSpec, rows: number): TokenizerSpec {
 
 /** Ids without a token get a name of their own, as llama.cpp's converter has it. */
 const named = (tokens: Iterable<string>): string[] => Array.from(tokens, (token, id) => token || `[PAD${id}]`);
-const typesOf = ({ tokens, types, unk }: TokenizerSpec): Int32Array =>
-  Int32Array.from(types, (type, id) => (tokens.starts[id] === tokens.endOf(id) ? TOKEN.unused : id === unk && type === TOKEN.control ? TOKEN.unknown : type));
+/** Added tokens that a vocabulary holds are normal ones to the kernels, since merges may form them. */
+function typesOf({ tokens, types, unk, added }: TokenizerSpec): Int32Array {
+  const own = types.slice();
+  for (const { id, special } of added) if (own[id] === TOKEN.normal) own[id] = special ? TOKEN.control : TOKEN.userDefined;
+  return Int32Array.from(own, (type, id) => (tokens.starts[id] === tokens.endOf(id) ? TOKEN.unused : id === unk && type === TOKEN.control ? TOKEN.unknown : type));
+}
 
 function byteLevel(spec: TokenizerSpec, { merges, ignoreMerges }: MergeModel): Entries {
   const family = familyOf(spec.split.scanner);

@@ -1,5 +1,6 @@
 import { unsupported } from '../files/refuse.js';
 import type { StringList } from '../files/strings.js';
+import { folderLosses, PLAIN_NORMALIZERS, refuseLosses } from './losses.js';
 import { familyOf, familyPatterns, type FamilyName } from './patterns.js';
 import { TOKEN, type MergeModel, type Merges, type TokenizerSpec } from './spec.js';
 
@@ -10,10 +11,11 @@ export interface TokenizerFiles {
 
 type Json = Record<string, unknown>;
 
-/** A tokenizer as Hugging Face's files. @throws StonechatError `unsupported` for kinds that causal language models there do not use. */
-export function huggingFaceTokenizer(spec: TokenizerSpec): TokenizerFiles {
+/** A tokenizer as Hugging Face's files. @throws StonechatError `unsupported` for kinds that causal language models there do not use, and unless `force` for what is not written. */
+export function huggingFaceTokenizer(spec: TokenizerSpec, force = false): TokenizerFiles {
   const { model } = spec;
   if (model.model !== 'merge') throw unsupported('a tokenizer of byte pair encoding', spec.kind, 'Keep the GGUF file: this kind is only read.');
+  refuseLosses('a folder written here', folderLosses(spec), force);
   const parts = model.writing === 'alphabet' ? byteLevelParts(spec) : markedParts(spec);
   const tokenizer = {
     version: '1.0', truncation: null, padding: null,
@@ -25,19 +27,23 @@ export function huggingFaceTokenizer(spec: TokenizerSpec): TokenizerFiles {
   return { 'tokenizer.json': `${JSON.stringify(tokenizer)}\n`, 'tokenizer_config.json': `${JSON.stringify(configOf(spec), null, 2)}\n` };
 }
 
+/** Where BOS and EOS stand alone, transformers goes by these flags; what else stands around a text is for the template. */
 function configOf({ tokens, bos, eos, unk, before, after, chatTemplate }: TokenizerSpec): Json {
+  const alone = (ids: readonly number[], one: number | undefined) => ids.length === 0 || (ids.length === 1 && ids[0] === one);
+  const flags = alone(before, bos) && alone(after, eos) ? { add_bos_token: before.length > 0, add_eos_token: after.length > 0 } : {};
   const name = (id: number | undefined) => (id === undefined ? undefined : tokens.at(id));
   return {
     tokenizer_class: 'PreTrainedTokenizerFast', bos_token: name(bos), eos_token: name(eos), unk_token: name(unk),
-    add_bos_token: before.length > 0, add_eos_token: after.length > 0, clean_up_tokenization_spaces: false, chat_template: chatTemplate,
+    ...flags, clean_up_tokenization_spaces: false, chat_template: chatTemplate,
   };
 }
 
-function byteLevelParts({ split, prefix }: TokenizerSpec): Json {
+function byteLevelParts({ split, prefix, beyond = [] }: TokenizerSpec): Json {
   const family = familyOf(split.scanner);
+  const named = plainNormalizers(beyond);
   if (!family) throw unsupported('a way of splitting words that is written down (gpt2, smollm, llama3, qwen2, o200k)', 'another one', 'Keep the tokenizer.json that this model came with beside the weights.');
   return {
-    normalizer: family === 'qwen2' ? { type: 'NFC' } : null,
+    normalizer: inOrder(named.length || family !== 'qwen2' ? named : [{ type: 'NFC' }]),
     pre_tokenizer: preTokenizerJson(family, prefix.when !== 'never'),
     decoder: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false },
   };
@@ -52,13 +58,19 @@ export function preTokenizerJson(family: FamilyName, prefixed = false): Json {
   return splits.length ? { type: 'Sequence', pretokenizers: [...splits, bytes] } : bytes;
 }
 
+const plainNormalizers = (beyond: readonly string[]): Json[] => 
+  beyond.flatMap((name) => PLAIN_NORMALIZERS.flatMap((type) => (name === `normalizer ${type}` ? [{ type }] : [])));
+const inOrder = (normalizers: readonly Json[]): Json | null => (normalizers.length > 1 ? { type: 'Sequence', normalizers } : (normalizers[0] ?? null));
+
 /** SentencePiece's way: spaces are U+2581, unknown characters their bytes. */
-function markedParts({ prefix, dropLeadingSpace }: TokenizerSpec): Json {
+function markedParts({ prefix, dropLeadingSpace, beyond = [] }: TokenizerSpec): Json {
   const replace = (from: string, content: string) => ({ type: 'Replace', pattern: { String: from }, content });
   const marks = replace(' ', '\u2581');
+  const first = prefix.when === 'first' || (prefix.when === 'always' && prefix.unlessSpace === true);
   return {
-    normalizer: prefix.when === 'never' ? marks : { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '\u2581' }, marks] },
-    pre_tokenizer: null,
+    ...(first
+      ? { normalizer: inOrder(plainNormalizers(beyond)), pre_tokenizer: { type: 'Metaspace', replacement: '\u2581', prepend_scheme: prefix.when, split: false } }
+      : { normalizer: inOrder([...plainNormalizers(beyond), ...(prefix.when === 'never' ? [] : [{ type: 'Prepend', prepend: '\u2581' }]), marks]), pre_tokenizer: null }),
     decoder: {
       type: 'Sequence',
       decoders: [replace('\u2581', ' '), { type: 'ByteFallback' }, { type: 'Fuse' }, ...(dropLeadingSpace ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : [])],

@@ -26,6 +26,7 @@ export function specFromSentencePiece(bytes: Uint8Array): TokenizerSpec {
     tokens,
     types,
     added: addedPieces(pieces, types),
+    beyond: [...(normalizer.map.length ? ['precompiled_charsmap'] : []), ...(normalizer.merge ? ['remove_extra_whitespaces'] : [])],
     normalise: [...(normalizer.map.length ? [charsmap(normalizer.map)] : []), ...(normalizer.merge ? [mergeSpaces] : [])],
     ...(unigram
       ? unigramParts(scores, types, normalizer.prefix)

@@ -20,8 +20,8 @@ export interface Writing {
 }
 
 /** Weights are read when they are asked for; `file` stays open meanwhile. */
-export async function prepareWriting(file: ModelFile, tokenizer: Writing['tokenizer'], kernels: TrainKernels, options: QuantizeOptions): Promise<Writing> {
-  const model = file.format === 'gguf' ? file : asGguf(file, await tokenizer(), kernels);
+export async function prepareWriting(file: ModelFile, tokenizer: Writing['tokenizer'], kernels: TrainKernels, options: QuantizeOptions, force = false): Promise<Writing> {
+  const model = file.format === 'gguf' ? file : asGguf(file, await tokenizer(), kernels, force);
   return { content: quantizeModel(model, kernels, options), tokenizer };
 }
 
@@ -29,9 +29,9 @@ export async function prepareWriting(file: ModelFile, tokenizer: Writing['tokeni
  * Any model in GGUF's terms, its tokenizer among the metadata: what a GGUF file of it would hold.
  * @throws StonechatError `unsupported` for what llama.cpp has no form of.
  */
-export function asGguf(file: ModelFile, tokenizer: TokenizerSpec, kernels: Kernels): ModelFile {
+export function asGguf(file: ModelFile, tokenizer: TokenizerSpec, kernels: Kernels, force = false): ModelFile {
   if (file.format === 'gguf') return file;
-  const metadata = new Map<string, MetadataValue>([...file.metadata, ...ggufMetadata(tokenizer, file.tensors.get('token_embd.weight')?.shape[1])]);
+  const metadata = new Map<string, MetadataValue>([...file.metadata, ...ggufMetadata(tokenizer, file.tensors.get('token_embd.weight')?.shape[1], force)]);
   const halves = file.metadata.get('stonechat.rope.style') === 'neox';
   metadata.delete('stonechat.rope.style');
   const tensors = new Map(file.tensors);
@@ -101,7 +101,7 @@ export interface FolderFile {
 export const FOLDER_FILES = ['model.safetensors', 'tokenizer.json', 'tokenizer_config.json', 'generation_config.json', 'config.json'] as const;
 
 /** The folder that Hugging Face's tools load: weights and settings of `content`, and its tokenizer; config.json, by which a folder is known, last. @throws StonechatError `unsupported`. */
-export function huggingFaceFolder(content: GgufContent, tokenizer: TokenizerSpec): FolderFile[] {
+export function huggingFaceFolder(content: GgufContent, tokenizer: TokenizerSpec, force = false): FolderFile[] {
   const { config, tensors } = toHuggingFace(content);
   const ends = [...new Set([tokenizer.eos, ...(tokenizer.stop ?? [])])].filter((id) => id !== undefined);
   const generation = { bos_token_id: tokenizer.bos, eos_token_id: ends.length > 1 ? ends : ends[0] };
@@ -111,7 +111,7 @@ export function huggingFaceFolder(content: GgufContent, tokenizer: TokenizerSpec
   };
   return [
     { name: 'model.safetensors', chunks: writeSafetensors(tensors), fileBytes: safetensorsBytes(tensors) },
-    ...Object.entries(huggingFaceTokenizer(tokenizer)).map(([name, value]) => text(name, value)),
+    ...Object.entries(huggingFaceTokenizer(tokenizer, force)).map(([name, value]) => text(name, value)),
     text('generation_config.json', `${JSON.stringify(generation, null, 2)}\n`),
     text('config.json', `${JSON.stringify(config, null, 2)}\n`),
   ];

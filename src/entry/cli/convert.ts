@@ -23,15 +23,15 @@ export async function convert(args: Arguments): Promise<number> {
     if (made !== undefined) await rm(made, { recursive: true });
     throw error;
   });
-  const { files, type, fallbacks } = result;
+  const { files, type, fallbacks, lost } = result;
   const written = files.map(({ name, fileBytes }) => ({ path: name, fileBytes }));
   if (type !== undefined && !args.has('type')) warn(args, `The matrices of ${from} are quantised, which safetensors cannot say: written as ${type} (--type bf16 or f32 for others).`);
   sayTypes(args, result, from, to);
-  await printLine(args.has('json') ? json({ from, to, type, files: written, fallbacks }) : table(written.map(({ path, fileBytes }) => [path, bytes(fileBytes)]), [1]));
+  await printLine(args.has('json') ? json({ from, to, type, files: written, fallbacks, lost }) : table(written.map(({ path, fileBytes }) => [path, bytes(fileBytes)]), [1]));
   return 0;
 }
 
-export const typesOf = (args: Arguments): ConvertOptions => ({ type: args.text('type') as Quantisation | undefined, pure: args.has('pure'), tokenizer: args.text('tokenizer') });
+export const typesOf = (args: Arguments): ConvertOptions => ({ type: args.text('type') as Quantisation | undefined, pure: args.has('pure'), force: args.has('force'), tokenizer: args.text('tokenizer') });
 
 /** Shows a bar while it takes long. Ctrl-C and SIGTERM leave nothing behind. */
 export function write(args: Arguments, from: string, to: string, options: ConvertOptions): Promise<ConvertResult> {
@@ -53,8 +53,9 @@ export function warn(args: Arguments, text: string): void {
 }
 
 /** Which tensors have another type than was asked for, and whether the result has grown. */
-export function sayTypes(args: Arguments, { fallbacks, files, sourceBytes, type }: ConvertResult, from: string, to: string): void {
+export function sayTypes(args: Arguments, { fallbacks, files, lost, sourceBytes, type }: ConvertResult, from: string, to: string): void {
   for (const line of fallbackLines(fallbacks)) warn(args, line);
+  if (lost.length) warn(args, `lost: ${lost.join('; ')}`);
   const after = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   if (type !== undefined && after > sourceBytes) warn(args, `${to} is larger than ${from}: ${bytes(after)}, and ${bytes(sourceBytes)} before.`);
 }
