@@ -40,10 +40,9 @@ function configOf({ tokens, bos, eos, unk, before, after, chatTemplate }: Tokeni
 
 function byteLevelParts({ split, prefix, beyond = [] }: TokenizerSpec): Json {
   const family = familyOf(split.scanner);
-  const named = plainNormalizers(beyond);
   if (!family) throw unsupported('a way of splitting words that is written down (gpt2, smollm, llama3, qwen2, o200k)', 'another one', 'Keep the tokenizer.json that this model came with beside the weights.');
   return {
-    normalizer: inOrder(named.length || family !== 'qwen2' ? named : [{ type: 'NFC' }]),
+    normalizer: inOrder(plainNormalizers(beyond)),
     pre_tokenizer: preTokenizerJson(family, prefix.when !== 'never'),
     decoder: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false },
   };
