@@ -36,7 +36,16 @@ describe.skipIf(unbuilt !== '')(`chat${unbuilt}`, () => {
   test.concurrent('a full context does not end or hang the chat', async () => {
     const { code, out } = await run([...CHAT, '--json', '-n', '40', '-c', '100', '--ignore-eos'], 'Tell me a story\nHi\nAgain\n');
     expect(code).toBe(0);
-    expect(lines(out)).toHaveLength(3);
+    expect((lines(out) as Json[]).map(({ forgottenMessages }) => forgottenMessages)).toEqual([0, expect.any(Number), expect.any(Number)]);
+    expect((lines(out) as Json[])[2]!['forgottenMessages']).toBeGreaterThan(0);
+  });
+
+  test.concurrent('what is forgotten, and an answer that was cut, are said', async () => {
+    const [forgetful, cut] = await Promise.all([
+      run([...CHAT, '-n', '40', '-c', '100', '--ignore-eos'], 'Tell me a story\nHi\nAgain\n'), run([...CHAT, '-c', '100', '--ignore-eos'], 'Hi\n'),
+    ]);
+    expect(forgetful).toMatchObject({ code: 0, error: expect.stringMatching(/^The context is full: the oldest \d+ messages went unread\.$/m) });
+    expect(cut).toMatchObject({ code: 0, error: expect.stringMatching(/^The answer was cut: the context is full\./m) });
   });
 
   test.concurrent('an error ends a piped chat, although the pipe stays open', async () => {

@@ -72,9 +72,9 @@ const given = (args: Arguments) => Object.fromEntries(Object.entries(answerOptio
 
 /** What a reader should know of an answer beside its text. */
 function remarkOn({ summary }: Generation): void {
-  const { finish } = summary, { forgottenMessages = 0 } = summary as { forgottenMessages?: number };
-  if (forgottenMessages > 0) remark(`The context is full: the oldest ${several(forgottenMessages, 'message')} went unread.`);
-  if (finish === 'context') remark('The answer was cut: the context is full. A larger one: --context.');
+  const { finish, forgottenMessages } = summary;
+  if (forgottenMessages > 0) tell(`The context is full: the oldest ${several(forgottenMessages, 'message')} went unread.`);
+  if (finish === 'context') tell('The answer was cut: the context is full. A larger one: --context.');
   if (finish === 'length') remark('The answer was cut at --max-tokens.');
 }
 
