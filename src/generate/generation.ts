@@ -35,6 +35,9 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   });
 }
 
+/** An answer has room for so many tokens from the start; later the cache grows. */
+const ANSWER_TOKENS = 256;
+
 const rate = (count: number, seconds: number): number => (seconds > 0 ? count / seconds : 0);
 
 /** Prompt to stream; see Session.generate. Work is done when the consumer asks for a token, never ahead. */
@@ -121,7 +124,7 @@ export class TokenGeneration extends TokenStream {
     const { visible } = this.context;
     summary.reusedTokens = room.sequence.rewind(visible, settings.reusePrefix ? visible.length - 1 : 0);
     this.unread = visible.length - summary.reusedTokens;
-    if (settings.maxTokens !== undefined) room.sequence.expect(visible.length + settings.maxTokens);
+    room.sequence.expect(visible.length + Math.min(settings.maxTokens ?? Infinity, ANSWER_TOKENS));
   }
 
   private noteForgotten(): void {

@@ -2,9 +2,6 @@ import { StonechatError } from '../errors.js';
 import type { KvCache, Runner } from '../run/types.js';
 import { IdList } from './ids.js';
 
-/** Tokens that a new cache has room for, where nobody knows better. */
-const FIRST_TOKENS = 256;
-
 /** A KV cache that knows the ids whose keys and values it holds. Its memory is taken when first used, and grows with what it holds. */
 export class Sequence {
   private readonly held = new IdList();
@@ -28,13 +25,14 @@ export class Sequence {
 
   /** Takes memory for so many tokens at once, as far as the context reaches. */
   expect(tokens: number): void {
-    this.roomFor(Math.min(tokens, this.runner.contextLength), 0);
+    const most = Math.min(tokens, this.runner.contextLength);
+    if (!this.cache || this.cache.capacity < most) this.take(most);
   }
 
   /** Evaluates more ids, at most `runner.maxBatch`. Where that fails, the sequence is as before. */
   append(ids: Int32Array, logits: 'none' | 'last' | 'all'): void {
     const { length } = this.held;
-    const cache = this.roomFor(length + ids.length, FIRST_TOKENS);
+    const cache = this.roomFor(length + ids.length);
     cache.length = length;
     this.runner.evaluate(cache, ids, { logits });
     this.held.append(ids);
@@ -47,11 +45,11 @@ export class Sequence {
     this.source = undefined;
   }
 
-  /** A cache with room for so many tokens; for twice as many as it had or `least`, if there is memory. */
-  private roomFor(tokens: number, least: number): KvCache {
+  /** A cache with room for so many tokens; for twice as many as it had, if there is memory. */
+  private roomFor(tokens: number): KvCache {
     const { cache } = this;
     if (cache && cache.capacity >= tokens) return cache;
-    const easy = Math.max(tokens, least && Math.max(least, 2 * (cache?.capacity ?? 0)));
+    const easy = Math.max(tokens, 2 * (cache?.capacity ?? 0));
     try {
       return this.take(easy);
     } catch (error) {

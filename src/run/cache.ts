@@ -40,11 +40,12 @@ export class SequenceCache implements KvCache {
     const { address, blocks } = this;
     const more = keyBlocks(Math.min(tokens, this.parts.contextLength));
     if (more <= blocks) return;
-    this.address = this.allocate(more);
+    const stays = this.extend(more);
+    if (!stays) this.address = this.allocate(more);
     this.blocks = more;
     this.capacity = this.tokensIn(more);
     this.moveFrom(address, blocks);
-    this.free(address, blocks);
+    if (!stays) this.free(address, blocks);
   }
 
   release(): void {
@@ -65,6 +66,15 @@ export class SequenceCache implements KvCache {
     this.parts.arena.release(address, this.bytes(blocks));
   }
 
+  /** Takes the memory behind its own, so that a cache that is alone needs no room for two. */
+  private extend(blocks: number): boolean {
+    try {
+      return this.parts.arena.extend({ address: this.address, bytes: this.bytes(this.blocks) }, this.bytes(blocks));
+    } catch {
+      return false; // there may be room elsewhere
+    }
+  }
+
   private allocate(blocks: number): number {
     const { arena } = this.parts;
     try {
@@ -74,14 +84,14 @@ export class SequenceCache implements KvCache {
     }
   }
 
-  /** Of each head, what is held. */
+  /** Of each head, what is held; the last first, since it may move within the same memory, upwards. */
   private moveFrom(address: number, blocks: number): void {
     const { graph, kernels, plan } = this.parts;
     const heads = graph.kvHeads * graph.layers;
     const block = heads && plan.kvBlockBytes / graph.kvHeads;
     const { buffer } = kernels.memory;
     const used = keyBlocks(this.length) * block;
-    for (let head = 0; head < heads; head++) {
+    for (let head = heads - 1; head >= 0; head--) {
       const from = address + head * blocks * block;
       new Uint8Array(buffer, this.address + head * this.blocks * block, used).set(new Uint8Array(buffer, from, used));
     }

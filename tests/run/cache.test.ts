@@ -52,6 +52,31 @@ describe('memory of caches', () => {
     expect(arena.used).toBe(before);
   });
 
+  it('grows where it is while nothing is behind it, and moves otherwise', async () => {
+    const { runner, arena } = await start();
+    const fresh = runner.newCache();
+    const expected = [...ids.keys()].filter((i) => i % 50 === 49).map((i) => {
+      fresh.length = 0;
+      for (let at = 0; at <= i; at += 50) runner.evaluate(fresh, ids.slice(at, at + 50));
+      return bits(runner.logits().slice());
+    });
+    fresh.release();
+    const before = arena.used;
+    const cache = runner.newCache(64);
+    const one = arena.used - before;
+    let behind: ReturnType<typeof runner.newCache> | undefined;
+    for (let at = 0; at < 400; at += 50) {
+      cache.reserve(at + 50);
+      if (at === 200) behind = runner.newCache(64);
+      if (at < 200) expect(arena.used - before).toBe(one * Math.ceil((at + 50) / 64));
+      runner.evaluate(cache, ids.slice(at, at + 50));
+      expect(bits(runner.logits().slice()), `at ${at}`).toEqual(expected[at / 50]);
+      if (at === 300) behind!.release();
+    }
+    cache.release();
+    expect(arena.used).toBe(before);
+  });
+
   it('does not go past the context', async () => {
     const { runner } = await start({ contextLength: 100 });
     const cache = runner.newCache(30);
@@ -66,14 +91,15 @@ describe('memory of caches', () => {
     const { runner, arena } = await start();
     const [one, two] = [runner.newCache(64), runner.newCache(64)];
     runner.evaluate(one, ids.slice(0, 10));
-    const { allocate } = arena;
-    arena.allocate = () => {
+    const { allocate, extend } = arena;
+    const refuse = () => {
       throw new Error('no memory');
     };
+    Object.assign(arena, { allocate: refuse, extend: refuse });
     const refusal = expect.objectContaining({ code: 'out-of-memory', message: expect.stringMatching(/960 tokens\) beside the caches of 2 live sessions.*session\.dispose\(\)/) });
     expect(() => one.reserve(950)).toThrow(refusal);
     expect(() => runner.newCache(950)).toThrow(refusal);
-    arena.allocate = allocate;
+    Object.assign(arena, { allocate, extend });
     two.release();
     runner.evaluate(one, ids.slice(10, 12));
     const after = bits(runner.logits().slice());
