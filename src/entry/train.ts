@@ -126,7 +126,7 @@ export function createTrainer(host: Host): Trainer {
     async train(corpus, options = {}) {
       checkTrainOptions(options);
       await checkRun(host, options, [options.tokenizer]);
-      return train(trainHostOf(host, options), corpus, { ...options, build: chooseBuild(host, options.build), threads: trainThreads(host, options.threads) });
+      return train(trainHostOf(host, options), corpus, { ...options, checkSettings: checkTrainOptions, build: chooseBuild(host, options.build), threads: trainThreads(host, options.threads) });
     },
     async compare(corpus, options = {}) {
       checkCompareOptions(options);

@@ -145,7 +145,7 @@ const sizeOf = ({ name, type, shape }: WrittenTensor): number => {
 };
 
 /** Header, metadata and tensor table, padded to where the tensors begin. Layout: ggml/docs/gguf.md, version 3. */
-function writeHead({ metadata, types, tensors }: GgufContent): Uint8Array<ArrayBuffer> {
+export function writeHead({ metadata, types, tensors }: GgufContent): Uint8Array<ArrayBuffer> {
   const sink = new Sink();
   const pairs = [...metadata].filter((pair): pair is [string, MetadataValue] => pair[1] !== undefined && (pair[0] !== 'general.alignment' || pair[1] === ALIGNMENT));
   sink.put(new TextEncoder().encode('GGUF'));

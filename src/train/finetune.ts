@@ -5,7 +5,7 @@ import { badOption } from '../files/refuse.js';
 import type { ModelFile } from '../files/types.js';
 import { tokenizerFromModel } from '../text/index.js';
 import type { Tokenizer } from '../text/types.js';
-import { type Checkpoint, checkpointContent, differences, readCheckpoint, restore, type RunFacts } from './checkpoint.js';
+import { type Checkpoint, checkCursor, checkpointContent, differences, readCheckpoint, restore, type RunFacts } from './checkpoint.js';
 import { readRows } from './computed.js';
 import { TrainEngine, type TrainHost, type TrainNeed } from './engine.js';
 import { bytesById, evaluateBatches, type Evaluation } from './evaluation.js';
@@ -122,6 +122,7 @@ class Run {
     const { settings } = lessons;
     const facts = await this.facts();
     if (checkpoint) checkSame(checkpoint, facts);
+    if (checkpoint) checkCursor(checkpoint, lessons.training.length);
     const cursor = checkpoint?.state.cursor ?? { epoch: 0, document: 0, pair: 0 };
     const teaching = settings.beta === undefined ? this.answers(cursor) : await this.preferences(cursor, settings.beta);
     const state = checkpoint ? { ...(await restore(checkpoint, engine)), cursor } : newState(cursor);

@@ -1,5 +1,6 @@
 import type { ModelInput } from '../files/index.js';
-import { badOption } from '../files/refuse.js';
+import type { StonechatError } from '../errors.js';
+import { badFile, badOption } from '../files/refuse.js';
 import { type Documents, pairCount } from './batches.js';
 import { type Checkpoint, differences, type RunFacts } from './checkpoint.js';
 import { checkCorpus, type Corpus, cutLong, END_OF_TEXT, fingerprint, readCorpus, type Split, splitValidation, tokenizeDocuments } from './corpus.js';
@@ -24,11 +25,17 @@ export interface LessonOptions extends LearningOptions {
   readonly validation?: Corpus | undefined;
 }
 
+/** As entries pass them on. */
+export interface ReadyLessonOptions extends LessonOptions {
+  /** Settings that a checkpoint holds are checked like options. @throws StonechatError `bad-option` */
+  readonly checkSettings?: ((settings: object) => void) | undefined;
+}
+
 /** Long documents are shuffled in parts of so many sequences; the half moves the seams from one epoch to the next. */
 const PART_SEQUENCES = 7.5;
 
 /** Text to ids, options to settings. @throws StonechatError `bad-option`, also where a checkpoint is of another run. */
-export async function prepareLessons(from: TrainHost, corpus: Corpus, given: LessonOptions, checkpoint: Checkpoint | undefined): Promise<Lessons> {
+export async function prepareLessons(from: TrainHost, corpus: Corpus, given: ReadyLessonOptions, checkpoint: Checkpoint | undefined): Promise<Lessons> {
   const options = inherit(given, checkpoint);
   const split = await readSplit(corpus, given.validation, options);
   const asked = sizeOf(split.training, given, checkpoint);
@@ -47,10 +54,22 @@ export async function prepareLessons(from: TrainHost, corpus: Corpus, given: Les
 }
 
 /** Options left out are those of the run that is resumed. */
-function inherit(given: LearningOptions, checkpoint: Checkpoint | undefined): LearningOptions {
+function inherit({ checkSettings: check, ...given }: ReadyLessonOptions, checkpoint: Checkpoint | undefined): LessonOptions {
   if (!checkpoint) return given;
-  const { steps, ...rest } = checkpoint.facts['settings'] as LearningSettings;
+  const settings = checkpoint.facts['settings'] as LearningSettings;
+  checkKept(checkpoint, settings, check);
+  const { steps, ...rest } = settings;
   return { ...rest, ...(given.epochs === undefined && { steps }), ...defined(given), config: { ...rest.config, ...defined(given.config ?? {}) } };
+}
+
+/** What a file holds is its fault. @throws StonechatError `bad-file` */
+function checkKept({ file }: Checkpoint, settings: LearningSettings, check: ReadyLessonOptions['checkSettings']): void {
+  try {
+    check?.(settings);
+  } catch (error) {
+    const { expected, found } = error as StonechatError;
+    throw badFile(`settings of a run in ${file.name}: ${expected}`, found, 'The file is damaged: name another checkpoint, or begin anew.', error);
+  }
 }
 
 async function readSplit(corpus: Corpus, validation: Corpus | undefined, { separator = END_OF_TEXT, validationShare = VALIDATION_SHARE, seed = 0 }: LearningOptions): Promise<Split> {

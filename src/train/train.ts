@@ -6,12 +6,12 @@ import type { Build } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
 import { batchesOf, BatchStream, pairCount } from './batches.js';
 import { beginningOf } from './beginning.js';
-import { type Checkpoint, checkpointContent, readCheckpoint, restore } from './checkpoint.js';
+import { type Checkpoint, checkCursor, checkpointContent, readCheckpoint, restore } from './checkpoint.js';
 import { isTrained } from './config.js';
 import type { Corpus } from './corpus.js';
 import { TrainEngine, type TrainHost, type TrainNeed } from './engine.js';
 import { bytesById, evaluateBatches, type Evaluation } from './evaluation.js';
-import { type Lessons, type LessonOptions, prepareLessons } from './lessons.js';
+import { type Lessons, type LessonOptions, prepareLessons, type ReadyLessonOptions } from './lessons.js';
 import { type LoopEvent, type LoopParts, type LoopState, newState, runLoop } from './loop.js';
 import { asBytes, countParameters, modelContent, modelMetadata, type TrainResult } from './result.js';
 import { createSampler } from './sampler.js';
@@ -35,7 +35,7 @@ export interface TrainOptions extends LessonOptions {
 }
 
 /** As entries pass them on. */
-export type ReadyOptions = TrainOptions & { readonly threads: number; readonly build: Build };
+export type ReadyOptions = TrainOptions & Pick<ReadyLessonOptions, 'checkSettings'> & { readonly threads: number; readonly build: Build };
 
 /** Before the first step: what will be trained, and on what. */
 export interface StartEvent {
@@ -106,6 +106,7 @@ class Run {
   async go(checkpoint: Checkpoint | undefined): Promise<TrainResult> {
     const { engine, options, lessons } = this;
     const { settings, training } = lessons;
+    if (checkpoint) checkCursor(checkpoint, training.ends.length);
     const state = checkpoint ? await restore(checkpoint, engine) : newState({ epoch: 0, document: 0, pair: 0 });
     const batches = new BatchStream(training, engine.options, settings.seed, state.cursor);
     this.announce(state.step);

@@ -6,11 +6,12 @@ import { gguf } from '@huggingface/gguf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTrainer, type LoopEvent, type TrainEvent, type TrainOptions } from '../../src/entry/train.js';
 import { createStonechat } from '../../src/entry/load.js';
+import { collect, writeGguf } from '../../src/files/gguf-writer.js';
 import { openModel } from '../../src/files/index.js';
 import { nodeHost } from '../../src/host/node.js';
 import { huggingFaceFiles } from '../../src/text/byte-level.js';
 import { differences } from '../../src/train/checkpoint.js';
-import { buildsHere } from '../kernels/support.js';
+import { buildsHere, random } from '../kernels/support.js';
 import { learnBpe } from '../../src/train/learn-bpe.js';
 import { birdCorpus } from './corpora.js';
 import { trainHost } from './support.js';
@@ -175,6 +176,46 @@ describe('a checkpoint', () => {
     await expect(train(corpus, { resume: new Uint8Array(whole) })).rejects.toMatchObject({ code: 'bad-file', expected: expect.stringContaining('checkpoint') });
     await expect(train(corpus, { resume: checkpoints[3]!.slice(0, -4000) })).rejects.toMatchObject({ code: 'truncated' });
     await expect(load(checkpoints[3]!)).rejects.toMatchObject({ code: 'unsupported' });
+  });
+
+  it('that was damaged anywhere does not go on, or to the same bytes', { timeout: 240_000 }, async () => {
+    const good = checkpoints[5]!;
+    const next = random(3);
+    let refused = 0;
+    for (let round = 0; round < 24; round++) {
+      const bytes = good.slice();
+      const at = Math.floor(next() * bytes.length);
+      bytes[at]! ^= 1 << Math.floor(next() * 8);
+      if (round % 3 === 0) bytes.set(bytes.slice(at, at + 64), Math.max(0, at - 100));
+      const outcome = await bytesOf({ resume: bytes, steps: 12 }).catch((error: unknown) => error);
+      if (outcome instanceof Buffer) expect(outcome.equals(whole), `a damaged byte ${at}`).toBe(true); // between tensors nothing is told
+      else {
+        expect(outcome).toMatchObject({ name: 'StonechatError' });
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(18);
+  });
+
+  it.each<[string, (facts: Record<string, unknown>, state: Record<string, unknown>) => void, RegExp]>([
+    ['a batch that is no number', ({ settings }) => void ((settings as { batch: unknown }).batch = '8'), /batch/],
+    ['an unknown setting', ({ settings }) => void ((settings as { more: unknown }).more = 1), /options/],
+    ['sizes out of range', ({ settings }) => void ((settings as { config: { layers: number } }).config.layers = -1), /layers/],
+    ['no settings', (facts) => void (facts['settings'] = null), /settings/],
+    ['a step below zero', (_, state) => void (state['step'] = -1), /step/],
+    ['other losses than steps', (_, state) => void (state['step'] = 3), /losses/],
+    ['a place beyond the corpus', (_, state) => void ((state['cursor'] as { document: number }).document = 1e6), /document/],
+    ['a place that is none', (_, state) => void (state['cursor'] = { epoch: 0, document: 0.5, pair: 0 }), /document/],
+    ['a history of texts', (_, state) => void ((state['history'] as { training: unknown }).training = ['a', 'b', 'c', 'd', 'e']), /numbers/],
+  ])('with %s is the fault of its file', async (_, change, expected) => {
+    const file = await openModel(checkpoints[5]!);
+    const [facts, state] = ['facts', 'state'].map((key) => JSON.parse(String(file.metadata.get(`stonechat.checkpoint.${key}`))) as Record<string, unknown>);
+    change(facts!, state!);
+    const metadata = new Map([...file.metadata].filter(([key]) => !key.includes('.checksum.')));
+    metadata.set('stonechat.checkpoint.version', 1).set('stonechat.checkpoint.facts', JSON.stringify(facts)).set('stonechat.checkpoint.state', JSON.stringify(state));
+    const tensors = [...file.tensors.values()].map((tensor) => ({ ...tensor, read: (offset: number, into: Uint8Array) => file.read(tensor, offset, into) }));
+    const bytes = await collect(writeGguf({ metadata, types: file.metadataTypes!, tensors }));
+    await expect(train(corpus, { resume: bytes })).rejects.toMatchObject({ code: 'bad-file', expected: expect.stringMatching(expected) });
   });
 
   it('is left where a run is aborted, and the run goes on from it', async () => {
