@@ -26,6 +26,7 @@ const STRANGERS: readonly (readonly [start: string, what: string, remedy: string
   ['\x89HDF', 'an HDF5 (Keras) file', 'Convert the model to GGUF or safetensors.'],
   ['\x93NUMPY', 'a NumPy array', 'Convert the model to GGUF or safetensors.'],
   ['%PDF', 'a PDF document', 'Name a model file.'],
+  ['SCNGRAM1', 'counted n-grams', 'In code, readNgrams() reads them; generate, next, eval and trust take them like a model.'],
 ];
 const PICKLE = 'a PyTorch pickle (.pt, .pth, .bin)';
 const CONVERT = 'Convert the model to GGUF or safetensors; pickles can run code and are not read.';

@@ -14,7 +14,7 @@ import { type Corpus, END_OF_TEXT, readCorpus, splitValidation, tokenizeDocument
 import type { TrainHost } from './engine.js';
 import { bytesById, type Evaluation } from './evaluation.js';
 import type { History } from './loop.js';
-import { generateNgrams, learnNgrams, type NgramModel, writeNgrams } from './ngram/index.js';
+import { generateNgrams, learnNgrams, NgramModel, writeNgrams } from './ngram/index.js';
 import { SAMPLING } from './sampler.js';
 import { VALIDATION_SHARE, vocabularyFor } from './settings.js';
 import { train, type TrainEvent } from './train.js';
@@ -140,9 +140,13 @@ async function compareNgrams(task: Task): Promise<ComparedModel> {
     // A count for each n-gram that is met; a subtraction, a division, a multiplication and an addition for each that is kept.
     flops: tokens * order + 4 * grams,
     validation: judgeNgrams(model, task.validation, vocabulary.tokenizer), sample: await sampleNgrams(model, task), history: undefined,
-    bytes: () => collect(pieces(writeNgrams(model))),
+    bytes: async () => collect(pieces(writeNgrams(new NgramModel({ ...model.content, tokenizer: await tokenizerFile(task) })))),
   };
 }
+
+/** The tokenizer that all share, as a GGUF file without tensors. */
+const tokenizerFile = ({ vocabulary }: Task): Promise<Uint8Array<ArrayBuffer>> =>
+  collect(writeGguf({ metadata: new Map([['general.architecture', 'llama'], ...vocabulary.metadata]), tensors: [] }));
 
 async function* pieces(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   yield* chunks;
@@ -187,7 +191,7 @@ function configFor(kind: Exclude<Kind, 'n-gram'>, { order, start, training, opti
 async function compareNetwork(task: Task, kind: Exclude<Kind, 'n-gram'>): Promise<ComparedModel> {
   const { from, options, seed, texts } = task;
   const config = configFor(kind, task);
-  const tokenizer = await collect(writeGguf({ metadata: new Map([['general.architecture', config.architecture], ...task.vocabulary.metadata]), tensors: [] }));
+  const tokenizer = await tokenizerFile(task);
   const common = { config, tokenizer, validation: texts.validation, seed, threads: options.threads, build: options.build, signal: options.signal };
   const steps = options.steps ?? (await stepsWithin(options.seconds ?? SECONDS, (more) => train(from, texts.training, { ...common, validation: texts.validation.slice(0, 1), ...more })));
   let seconds = 0;

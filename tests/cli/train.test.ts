@@ -117,6 +117,24 @@ describe.skipIf(!isBuilt)('stonechat train', () => {
     const last = lines(asJson.out).at(-1) as { kind: string; models: { kind: string; layers: unknown[] }[] };
     expect([last.kind, last.models.map(({ kind }) => kind)]).toEqual(['done', ['n-gram', 'network', 'transformer']]);
     expect(lines(asJson.out).length).toBeGreaterThan(6);
+    const counted = ['-m', at('tree/n-gram.bin')];
+    const generated = await run(['generate', 'The owl', ...counted, '--max-tokens', '6', '--seed', '3', '--json', '--ignore-eos', '--top-k', '5']);
+    const tokens = lines(generated.out) as { text: string; logprob: number; entropy: number; top: { logprob: number }[]; tokens: number }[];
+    expect([generated.code, tokens.at(-1)!.tokens]).toEqual([0, 6]);
+    for (const { logprob, entropy, top } of tokens.slice(0, -1)) {
+      expect([logprob <= 0, entropy > 0, top.length]).toEqual([true, true, 5]);
+      expect(top[0]!.logprob).toBeGreaterThanOrEqual(top[4]!.logprob);
+    }
+    const [next, judged, trusted, lora] = await Promise.all([
+      run(['next', 'The owl', ...counted, '--json', '--top', '300']),
+      run(['eval', ...counted, '--text', at('birds.txt'), '--json']),
+      run(['trust', '--judge', 'The owl', ...counted, '--json']),
+      run(['generate', 'The owl', ...counted, '--kv-cache', 'q8_0']),
+    ]);
+    const shares = (JSON.parse(next.out) as { next: { probability: number }[] }).next.map(({ probability }) => probability);
+    expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 4);
+    expect((JSON.parse(judged.out) as { text: { perplexity: number } }).text.perplexity).toBeLessThan(30);
+    expect([trusted.code, lora.code, lora.error]).toEqual([0, 2, expect.stringContaining('n-gram')]);
   });
 
   it.each([

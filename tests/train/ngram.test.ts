@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { collect } from '../../src/files/gguf-writer.js';
 import { instantiateKernels } from '../../src/kernels/instance.js';
-import { generateNgrams, learnNgrams, readNgrams, writeNgrams, type NgramModel } from '../../src/train/ngram/index.js';
+import { generateNgrams, learnNgrams, NgramModel, readNgrams, writeNgrams } from '../../src/train/ngram/index.js';
 import { plainNgrams } from '../reference/ngram.js';
 import { random } from '../files/support/random.js';
 import { buildsHere } from '../kernels/support.js';
@@ -135,5 +135,66 @@ describe('its file', () => {
       }
     }
     expect(refused).toBeGreaterThan(500);
+  });
+});
+
+describe('bytes of n-gram files', () => {
+  const model = learnNgrams([[1, 2, 3, 4, 1, 2, 4, 4, 3], [2, 3, 1, 1, 2, 3, 4]], { order: 3, vocabularySize: 5 });
+
+  test('are taken in any form, at any offset', async () => {
+    const bytes = await bytesOf(model);
+    const odd = Buffer.concat([Buffer.from('odd'), bytes]).subarray(3);
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+    shared.set(bytes);
+    for (const input of [bytes, Buffer.from(bytes), odd, bytes.buffer, new DataView(bytes.buffer), shared, shared.buffer, new Uint16Array(bytes.buffer.slice(0, bytes.length & ~1))]) {
+      const view = input instanceof Uint16Array && bytes.length % 2 ? bytes : input;
+      expect(readNgrams(view).content).toEqual(model.content);
+    }
+  });
+
+  test('are none of what is no bytes', () => {
+    for (const input of [undefined, null, 'SCNGRAM1', 3, [1, 2], {}, new Blob([])]) expect(() => readNgrams(input as never)).toThrow(expect.objectContaining({ name: 'StonechatError', code: 'bad-option' }));
+  });
+
+  test('carry a tokenizer, and keep it', async () => {
+    const tokenizer = Uint8Array.of(1, 2, 3, 4, 5);
+    const bytes = await bytesOf(new NgramModel({ ...model.content, tokenizer }));
+    const again = readNgrams(bytes);
+    expect(again.content).toEqual({ ...model.content, tokenizer });
+    expect(await bytesOf(again)).toEqual(bytes);
+  });
+
+  test('are refused wherever one is changed', async () => {
+    const bytes = await bytesOf(model);
+    let read = 0;
+    for (let at = 0; at < bytes.length; at++) {
+      const damaged = bytes.slice();
+      damaged[at]! ^= 1 << at % 8;
+      try {
+        expect(readNgrams(damaged).content, `byte ${at}`).toEqual(model.content); // padding
+        read++;
+      } catch (error) {
+        expect(error, `byte ${at}`).toMatchObject({ name: 'StonechatError' });
+      }
+    }
+    expect(read).toBeLessThan(8);
+  });
+
+  test('of earlier versions, without a checksum, are checked as far as lookups rely on them', async () => {
+    const text = Buffer.from(await bytesOf(model)).toString('latin1');
+    const json = /\{.*?\} */.exec(text)![0];
+    const head = JSON.parse(json) as Record<string, unknown>;
+    const file = (changes: Record<string, unknown>) => {
+      const written = JSON.stringify({ ...head, checksum: undefined, ...changes });
+      const padded = written.padEnd(Math.ceil((written.length + 12) / 8) * 8 - 12);
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(padded.length);
+      return Buffer.from(text.slice(0, 8) + length.toString('latin1') + padded + text.slice(12 + json.length), 'latin1');
+    };
+    expect(readNgrams(file({})).content).toEqual(model.content);
+    const { discounts } = model.content;
+    for (const changes of [{ order: 0 }, { order: 17 }, { order: 2 }, { vocabulary: 0 }, { vocabulary: 4 }, { backoff: 0 }, { backoff: 'x' }, { discounts: [] }, { discounts: [[0, 1], ...discounts.slice(1)] }, { discounts: [[0, -1, 1, 1], ...discounts.slice(1)] }, { sizes: [5, 5, 2 ** 30] }, { tokenizer: 99 }]) {
+      expect(() => readNgrams(file(changes)), JSON.stringify(changes)).toThrow(expect.objectContaining({ name: 'StonechatError' }));
+    }
   });
 });

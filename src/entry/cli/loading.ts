@@ -70,13 +70,20 @@ export async function loadModel(args: Arguments, signal?: AbortSignal): Promise<
   const source = await modelOf(args);
   const progress = new ProgressBar();
   try {
-    const model = await stonechat.load(source, { ...(await loadOptions(args)), onProgress: progress.update, signal });
+    const model = await loadAny(source, { ...(await loadOptions(args)), onProgress: progress.update, signal });
     progress.end();
     for (const warning of model.info.warnings) process.stderr.write(`stonechat: note: ${warning}\n`);
     return model;
   } finally {
     progress.end();
   }
+}
+
+/** A model of any format, or counted n-grams. */
+async function loadAny(source: NamedModel, options: LoadOptions): Promise<Model> {
+  if (typeof source !== 'string') return stonechat.load(source, options);
+  const { isNgramFile, loadNgrams } = await import('../ngrams.js');
+  return (await isNgramFile(host, source)) ? loadNgrams(host, source, options) : stonechat.load(source, options);
 }
 
 /** Opens the file of the model, reads no weights. */

@@ -18,6 +18,8 @@ export interface NgramContent {
   /** Backoff of the empty context, to 1 / vocabulary. */
   readonly backoff: number;
   readonly levels: readonly NgramLevel[];
+  /** What its ids mean: a GGUF file without tensors. */
+  readonly tokenizer?: Uint8Array<ArrayBuffer>;
 }
 
 const NOWHERE = -1;

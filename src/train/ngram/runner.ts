@@ -1,0 +1,80 @@
+import { StonechatError } from '../../errors.js';
+import type { Arena } from '../../kernels/arena.js';
+import type { Kernels } from '../../kernels/instance.js';
+import type { KvCache, Runner } from '../../run/types.js';
+import type { NgramModel } from './model.js';
+
+/** Rows of logits begin at whole cache lines. */
+const ALIGN = 64;
+const MAX_BATCH = 64;
+
+interface Held extends KvCache {
+  readonly ids: number[];
+}
+
+/** Ids in, logarithms of probabilities out: an n-gram model in the place of a network. It keeps ids where others keep keys and values. */
+export class NgramRunner implements Runner {
+  readonly threads = 1;
+  readonly maxBatch = MAX_BATCH;
+  readonly logitsStride: number;
+  readonly logitsAddress: number;
+  private readonly row: Float64Array;
+  private disposed = false;
+
+  constructor(
+    private readonly model: NgramModel,
+    readonly kernels: Kernels,
+    arena: Arena,
+    readonly contextLength: number,
+  ) {
+    this.logitsStride = Math.ceil((model.vocabulary * 4) / ALIGN) * ALIGN;
+    this.logitsAddress = arena.allocate(MAX_BATCH * this.logitsStride, 'the logits');
+    this.row = new Float64Array(model.vocabulary);
+  }
+
+  get vocabulary(): number {
+    return this.model.vocabulary;
+  }
+
+  newCache(): KvCache {
+    const cache: Held = { length: 0, capacity: this.contextLength, ids: [], reserve: () => {}, release: () => void (cache.ids.length = 0) };
+    return cache;
+  }
+
+  evaluate(cache: KvCache, ids: ArrayLike<number>, { logits = 'last' }: { logits?: 'last' | 'all' | 'none' } = {}): void {
+    this.check(cache, ids);
+    const held = (cache as Held).ids;
+    held.length = cache.length; // its tail may have been forgotten
+    for (let i = 0; i < ids.length; i++) {
+      held.push(ids[i]!);
+      if (logits === 'all') this.write(held, i);
+    }
+    if (logits === 'last') this.write(held, 0);
+    cache.length += ids.length;
+  }
+
+  logits(row = 0): Float32Array {
+    return new Float32Array(this.kernels.memory.buffer, this.logitsAddress + row * this.logitsStride, this.vocabulary);
+  }
+
+  dispose(): void {
+    this.disposed = true;
+  }
+
+  private write(held: readonly number[], row: number): void {
+    const { model, kernels } = this;
+    model.distribution(held.slice(Math.max(0, held.length - model.order + 1)), this.row);
+    const { log_f64: log } = kernels.exports;
+    this.logits(row).set(this.row.map((probability) => log(probability)));
+  }
+
+  private check(cache: KvCache, ids: ArrayLike<number>): void {
+    if (this.disposed) throw new StonechatError({ code: 'disposed', expected: 'a live model', found: 'one that was disposed', remedy: 'Load it again.' });
+    const room = Math.min(MAX_BATCH, this.contextLength - cache.length);
+    if (ids.length >= 1 && ids.length <= room) return;
+    throw new StonechatError({
+      code: ids.length > this.contextLength - cache.length ? 'context-full' : 'bad-option',
+      expected: `1 to ${room} ids (context of ${this.contextLength}, ${cache.length} used)`, found: String(ids.length), remedy: 'Load with a larger contextLength, or shorten the prompt.',
+    });
+  }
+}
