@@ -51,7 +51,7 @@ export async function loadNgrams(host: Host, location: string, options: LoadOpti
 }
 
 function refuseOthers({ lora, kvCache, activations }: LoadOptions): void {
-  const [other] = Object.entries({ lora: lora?.length ? lora : undefined, kvCache, activations }).filter(([, value]) => value !== undefined);
+  const other = Object.entries({ lora: lora?.length ? lora : undefined, kvCache, activations }).find(([, value]) => value !== undefined);
   if (!other) return;
   throw new StonechatError({ code: 'bad-option', expected: 'options that an n-gram model has', found: other[0], remedy: 'Leave it out: n-grams have no weights, no keys and values.' });
 }
