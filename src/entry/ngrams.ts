@@ -1,6 +1,6 @@
 // N-gram files as models: the same tokens, samplers and judges as for any other.
 import { StonechatError } from '../errors.js';
-import { openModel, readSmallFile } from '../files/index.js';
+import { openModel } from '../files/index.js';
 import { allocate } from '../files/refuse.js';
 import { createModel } from '../generate/model.js';
 import type { ChatMessage, LoadOptions, Model } from '../generate/types.js';
@@ -8,7 +8,7 @@ import type { ByteSource, Host } from '../host/host.js';
 import { Arena } from '../kernels/arena.js';
 import { instantiateKernels, newMemory } from '../kernels/instance.js';
 import { renderChat } from '../text/chat.js';
-import { type KernelSource, tokenizerFromFile, tokenizerFromModel } from '../text/index.js';
+import { type KernelSource, tokenizerAt, tokenizerFromModel } from '../text/index.js';
 import type { Tokenizer } from '../text/types.js';
 import { NGRAM_MAGIC, readNgrams } from '../train/ngram/file.js';
 import type { NgramModel } from '../train/ngram/model.js';
@@ -67,11 +67,7 @@ async function readWhole(source: ByteSource): Promise<Uint8Array> {
 }
 
 async function tokenizerOf(host: Host, { content }: NgramModel, location: string, options: LoadOptions, kernels: KernelSource): Promise<Tokenizer> {
-  const places = { open: host.open, list: host.list };
-  if (options.tokenizer !== undefined) {
-    const { name, bytes, sibling } = await readSmallFile(options.tokenizer, places);
-    return tokenizerFromFile(name, bytes, kernels, sibling);
-  }
+  if (options.tokenizer !== undefined) return tokenizerAt(options.tokenizer, kernels, { open: host.open, list: host.list });
   if (content.tokenizer) return tokenizerFromModel(await openModel(content.tokenizer), kernels);
   throw new StonechatError({
     code: 'not-found', expected: `a tokenizer in ${location}`, found: 'none: an earlier version wrote it',
