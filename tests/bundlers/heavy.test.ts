@@ -151,6 +151,15 @@ describe.skipIf(WITHOUT_TOOLS)(title('without a browser', WITHOUT_TOOLS), () => 
     });
   }, PATIENCE);
 
+  it('Cloudflare: stonechat/static with kernels that the worker imports itself', async () => {
+    const folder = project('static-cloudflare', 'examples/cloudflare');
+    const own = readFileSync(join(folder, 'worker.js'), 'utf8')
+      .replace("from 'stonechat';", "from 'stonechat/static';\nimport simd from 'stonechat/kernels/simd.wasm';")
+      .replace('{ contextLength: 512 }', "{ contextLength: 512, build: 'simd', kernels: () => simd }");
+    writeFileSync(join(folder, 'worker.js'), own);
+    await withServer(folder, ['wrangler', 'dev', '--ip', '127.0.0.1', '--port', '0', '--show-interactive-dev-session=false'], async (origin) => expectStory(await textOf(origin)));
+  }, PATIENCE);
+
   it.each([
     ['Deno', 'deno', ['run', '--allow-read', '--allow-env', '--allow-sys', '--node-modules-dir=manual', 'story.mjs']],
     ['Bun', 'bun', ['run', 'story.mjs']],

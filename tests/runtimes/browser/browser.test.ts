@@ -87,6 +87,14 @@ describe.skipIf(missing)(`Chromium${missing ? `: ${missing}` : ''}`, () => {
     await expectSameBits(outcomesOf(result), ['relaxed'], [2]);
   });
 
+  it('from a page, as a model in a worker: with and without isolation, and under a strict policy', async () => {
+    const job: Job = { ...models, inModelWorker: true, builds: ['relaxed'], threads: [2] };
+    await expectSameBits(outcomesOf(await onPage('plain', job)), ['relaxed'], [1]);
+    await expectSameBits(outcomesOf(await onPage('isolated', { ...job, threads: [1, 2] })), ['relaxed'], [1, 2]);
+    const served = { workerUrl: '/strict/worker/program.js', modelWorkerUrl: '/strict/worker/model-program.js', kernelsFrom: '/strict/wasm' };
+    await expectSameBits(outcomesOf(await onPage('strict', { ...job, ...served })), ['relaxed'], [2]);
+  });
+
   it('trains in a worker of an isolated page: the same weights on every build and thread count, and the page stays responsive', async () => {
     const { result, ticks } = await inWorker('isolated', { ...models, builds: BUILDS, threads: [1, 2], training: true });
     await expectSameTraining(successOf(result).trained, BUILDS, [1, 2]);
@@ -108,6 +116,8 @@ describe.skipIf(missing)(`Chromium${missing ? `: ${missing}` : ''}`, () => {
 
   it.each([
     ['a worker that the policy forbids', 'strict', { ...models, builds: ['simd'], threads: [2] }],
+    ['a model\'s worker that the policy forbids', 'strict', { ...models, inModelWorker: true, builds: ['simd'], threads: [1] }],
+    ['a model\'s worker that is not there', 'isolated', { ...models, inModelWorker: true, builds: ['simd'], threads: [1], modelWorkerUrl: '/isolated/nowhere.js' }],
     ['kernels that the policy forbids', 'closed', { ...models, builds: ['simd'], threads: [1] }],
     ['a worker that is not there', 'isolated', { ...models, builds: ['simd'], threads: [2], workerUrl: '/isolated/nowhere.js' }],
     ['kernels that are not there', 'isolated', { ...models, builds: ['simd'], threads: [1], kernelsFrom: '/isolated/nowhere' }],

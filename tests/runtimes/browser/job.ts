@@ -10,6 +10,9 @@ export interface Job {
   threads: number[];
   workerUrl?: string;
   kernelsFrom?: string;
+  /** Loads by `loadInWorker`. */
+  inModelWorker?: boolean;
+  modelWorkerUrl?: string;
   /** Trains in place of generating. */
   training?: boolean;
   /** Lets a worker die between two generations. */
@@ -18,7 +21,8 @@ export interface Job {
 
 export type JobResult = { outcomes: Outcome[]; trained: Trained[] } | { error: { name: string; code: unknown; message: string } };
 
-export const optionsOf = ({ workerUrl, kernelsFrom }: Job): LoadOptions => ({
+export const optionsOf = ({ workerUrl, modelWorkerUrl, kernelsFrom }: Job): LoadOptions => ({
+  ...(modelWorkerUrl && { modelWorkerUrl: new URL(modelWorkerUrl, location.href) }),
   ...(workerUrl && { workerUrl: new URL(workerUrl, location.href) }),
   ...(kernelsFrom && { kernels: (build: Build, shared: boolean) => fetch(`${kernelsFrom}/${build}${shared ? '-shared' : ''}.wasm`) }),
 });

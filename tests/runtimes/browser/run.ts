@@ -1,4 +1,4 @@
-import { load } from 'stonechat';
+import { load, loadInWorker } from 'stonechat';
 import * as trainer from 'stonechat/train';
 import { runCases, SYNTHETIC } from '../cases.js';
 import { runTraining } from '../training.js';
@@ -27,11 +27,14 @@ async function outliveWorker(): Promise<JobResult> {
   return { outcomes: [], trained: [] };
 }
 
+/** The cases use of a model what one in a worker has too. */
+const inModelWorker = loadInWorker as unknown as typeof load;
+
 export async function runJob(job: Job): Promise<JobResult> {
   try {
     if (job.killWorker) return await outliveWorker();
     const trained = job.training ? await runTraining(trainer, job.builds, job.threads, trainOptionsOf(job)) : [];
-    return { outcomes: job.training ? [] : await runCases({ ...job, load, source, options: optionsOf(job) }), trained };
+    return { outcomes: job.training ? [] : await runCases({ ...job, load: job.inModelWorker ? inModelWorker : load, source, options: optionsOf(job) }), trained };
   } catch (error) {
     const { name, message, code } = error as Error & { code?: unknown };
     return { error: { name, message, code } };
