@@ -24,11 +24,29 @@ export function refuseEmpty(what: string): never {
   throw new StonechatError({ code: 'bad-option', expected: what, found: 'none', remedy: 'Give a text of at least two tokens, or a file with at least one line.' });
 }
 
+/** Models can judge the end of a text alone, and have sessions that keep what was read; other readers need not. */
+const isModel = (reader: Reader): reader is Reader & Pick<Model, 'createSession'> => 'createSession' in reader;
+
 /** All tokens of `ids` from index `first` on, with the probabilities they had. */
 export async function readFrom(reader: Reader, ids: readonly number[], first: number, top: number, signal?: AbortSignal): Promise<Token[]> {
   const tokens: Token[] = [];
-  for await (const token of reader.score(ids, { top, ...(signal && { signal }) })) tokens.push(token);
-  return tokens.slice(first - 1);
+  const options = { top, ...(signal && { signal }) };
+  const alone = isModel(reader) && first < ids.length;
+  const source = alone ? reader.score(ids.slice(0, first), { ...options, continuation: ids.slice(first) }) : reader.score(ids, options);
+  for await (const token of source) tokens.push(token);
+  return alone ? tokens : tokens.slice(first - 1);
+}
+
+/** Judges texts that begin alike: what they share is read once. */
+export async function sharing<T>(reader: Reader, work: (reader: Reader) => Promise<T>): Promise<T> {
+  if (!isModel(reader)) return work(reader);
+  const { createSession, tokenizer, info } = reader;
+  const { score, dispose } = createSession();
+  try {
+    return await work({ createSession, tokenizer, info, score } as Reader);
+  } finally {
+    dispose();
+  }
 }
 
 export interface Continuation {

@@ -1,4 +1,4 @@
-import { judgeContinuation, type JudgeOptions, type Reader, refuseEmpty } from './reader.js';
+import { judgeContinuation, type JudgeOptions, type Reader, refuseEmpty, sharing } from './reader.js';
 
 /** Two sentences, of which the first is the better. */
 export interface SentencePair {
@@ -58,7 +58,9 @@ export async function judgeChoices(reader: Reader, questions: readonly ChoiceQue
   let right = 0, rightNormalised = 0, chance = 0;
   await each(questions, options, 'questions', async ({ prompt, choices, answer }, signal) => {
     const logprobs: number[] = [];
-    for (const choice of choices) logprobs.push((await judgeContinuation(reader, `Question: ${prompt}\nAnswer:`, ` ${choice}`, signal, options)).logprob);
+    await sharing(reader, async (shared) => {
+      for (const choice of choices) logprobs.push((await judgeContinuation(shared, `Question: ${prompt}\nAnswer:`, ` ${choice}`, signal, options)).logprob);
+    });
     const perByte = logprobs.map((logprob, i) => logprob / new TextEncoder().encode(choices[i]!).length);
     if (largest(logprobs) === answer) right++;
     if (largest(perByte) === answer) rightNormalised++;

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createModel } from '../../src/generate/model.js';
 import { createSession } from '../../src/generate/session.js';
 import type { ModelInfo, PrefillProgress, Token } from '../../src/generate/types.js';
-import { judgeContinuations } from '../../src/judge/index.js';
+import { judgeChoices, judgeContinuations, judgeLastWords, perplexity, type Reader } from '../../src/judge/index.js';
 import { softmax } from '../sample/reference.js';
 import { BOS, collect, EOT, idsOf, spell, textOf, toyEngine, toyLogits, toyParts, toyRunner, VOCABULARY, word } from './support.js';
 
@@ -148,6 +148,43 @@ describe('continuations', () => {
     await expect(judgeContinuations(model, 'a', ['b', ''])).rejects.toMatchObject({ code: 'bad-option' });
     await expect(judgeContinuations(model, 'a', ['b'], { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'aborted' });
     expect(parts.runner.live.size).toBe(0);
+  });
+});
+
+describe('judges', () => {
+  /** A model, and the same as a reader that knows whole texts only. */
+  const both = () => {
+    const runner = toyRunner({ contextLength: 300 });
+    const { model } = modelOf({ runner });
+    const info = { contextLength: 300 } as ModelInfo;
+    return { runner, model: { ...model, info }, plain: { tokenizer: model.tokenizer, info, score: (prompt: number[], options: object) => model.score(prompt, options) } as Reader };
+  };
+  const work = ({ evaluations }: ReturnType<typeof both>['runner']) => ({
+    tokens: evaluations.reduce((sum, { ids }) => sum + ids.length, 0),
+    judged: evaluations.reduce((sum, { ids, logits }) => sum + (logits === 'all' ? ids.length : 0), 0),
+  });
+
+  test('read what choices share once, and compute logits where they are needed; the numbers stay', async () => {
+    const questions = [{ prompt: 'q'.repeat(80), choices: ['one', 'two', 'three', 'four'], answer: 2 }];
+    const { runner, model, plain } = both();
+    const expected = await judgeChoices(plain, questions);
+    const whole = work(runner);
+    runner.evaluations.length = 0;
+    expect(await judgeChoices(model, questions)).toEqual(expected);
+    expect(work(runner).tokens).toBeLessThan(whole.tokens / 2);
+    expect(work(runner).judged).toBeLessThan(40);
+    expect(runner.live.size).toBe(0);
+  });
+
+  test('of last words and of windows too', async () => {
+    const { runner, model, plain } = both();
+    const texts = ['the owl sat on a tree', 'a word at the end'];
+    const text = 'abc def ghi. '.repeat(60);
+    const expected = [await judgeLastWords(plain, texts), await perplexity(plain, text, { window: 100, stride: 40 })];
+    const whole = work(runner);
+    runner.evaluations.length = 0;
+    expect([await judgeLastWords(model, texts), await perplexity(model, text, { window: 100, stride: 40 })]).toEqual(expected);
+    expect(work(runner).judged).toBeLessThan(whole.judged / 1.5);
   });
 });
 
