@@ -1,5 +1,4 @@
 import { StonechatError } from '../errors.js';
-import { openAdapters } from '../files/adapter-set.js';
 import { openModel } from '../files/index.js';
 import type { ModelFile } from '../files/types.js';
 import { createModel } from '../generate/model.js';
@@ -95,9 +94,16 @@ const places = (host: Host, options: LoadOptions, meter?: LoadMeter) => {
   return { ...options, open, list: host.list.bind(host) };
 };
 
+/** A chunk of its own: few pages bring adapters. */
+async function withAdapters(model: ModelFile, lora: NonNullable<LoadOptions['lora']>, host: Host, options: LoadOptions): Promise<ModelFile> {
+  const { openAdapters } = await import('../files/adapter-set.js');
+  return openAdapters(model, lora, (adapter) => openModel(adapter, { ...places(host, options), onProgress: undefined }));
+}
+
 /** Opens, uses and closes a model file. */
 async function withModel<T>(host: Host, source: Source, options: LoadOptions, use: (file: ModelFile) => Promise<T>, meter?: LoadMeter): Promise<T> {
-  const file = await openAdapters(await openModel(source, places(host, options, meter)), options.lora ?? [], (adapter) => openModel(adapter, { ...places(host, options), onProgress: undefined }));
+  const model = await openModel(source, places(host, options, meter));
+  const file = options.lora?.length ? await withAdapters(model, options.lora, host, options) : model;
   try {
     return await use(file);
   } finally {

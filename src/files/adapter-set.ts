@@ -1,4 +1,5 @@
-import { type AdapterPair, CHAT_TEMPLATE, checkFits, openAdapter, pairNames, type ScaledAdapter } from './adapter.js';
+import { type AdapterPair, CHAT_TEMPLATE, checkFits, openAdapter, type ScaledAdapter } from './adapter.js';
+import { pairNames } from './pair-names.js';
 import { fromGgufOrder } from './head-order.js';
 import type { ModelFile, TensorInfo } from './types.js';
 

@@ -1,4 +1,4 @@
-import { pairNames } from './adapter.js';
+import { pairNames } from './pair-names.js';
 import { checkValues } from './finite.js';
 import { type GgufContent, tensorOf } from './gguf-writer.js';
 import { inGgufOrder } from './head-order.js';

@@ -1,3 +1,4 @@
+import { pairNames } from './pair-names.js';
 import { toFloat32 } from './dtypes.js';
 import { badFile, badOption, notFound, unsupported } from './refuse.js';
 import type { ModelFile, TensorInfo } from './types.js';
@@ -31,9 +32,6 @@ export interface ScaledAdapter {
   readonly adapter: Adapter;
   readonly scale: number;
 }
-
-/** Names of a pair's tensors. */
-export const pairNames = (weight: string): { a: string; b: string } => ({ a: `${weight}.lora_a`, b: `${weight}.lora_b` });
 
 export const CHAT_TEMPLATE = 'tokenizer.chat_template';
 

@@ -1,10 +1,8 @@
 import type { OpenOptions } from '../host/host.js';
 import { type GgufPart, ggufModel, readGgufPart } from './gguf.js';
 import { Head } from './head.js';
-import { openLlama2c } from './llama2c.js';
 import { baseName, beside, ifThere, inside, MOST_SIBLING_BYTES, type Neighbours, readAll, shown } from './place.js';
 import { badFile, badOption, notFound, quote, unavailable } from './refuse.js';
-import { openHuggingFace } from './safetensors.js';
 import { holdsModel, sniff } from './sniff.js';
 import { blobSource, bufferSource, iterableSource, responseSource, streamSource } from './sources.js';
 import { joinSplit, shardNames, splitCount } from './split.js';
@@ -163,11 +161,17 @@ function openFile(source: ByteSource, near: Neighbours, head = new Head(source))
     }
     await head.grow(1);
     const kind = sniff(head.bytes, source.name);
-    if (kind === 'llama2c') return openLlama2c(head, name, siblingIn(near));
-    if (kind === 'safetensors') return openHuggingFace(near, siblingIn(near), head);
+    if (kind === 'llama2c') return (await import('./llama2c.js')).openLlama2c(head, name, siblingIn(near));
+    if (kind === 'safetensors') return openSafetensors(near, head);
     const part = await readGgufPart(head);
     return splitCount(part) > 1 ? openSplit(part, name, near) : ggufModel([part], name, siblingIn(near));
   });
+}
+
+/** A chunk of its own: pages that read GGUF leave it out. */
+async function openSafetensors(near: Neighbours, head?: Head): Promise<ModelFile> {
+  const { openHuggingFace } = await import('./safetensors.js');
+  return openHuggingFace(near, siblingIn(near), head);
 }
 
 /** Finds the other parts by the names that llama.cpp's splitter gives. */
@@ -202,7 +206,7 @@ async function readPart(source: ByteSource): Promise<GgufPart> {
 
 async function openFolder(near: Neighbours): Promise<ModelFile> {
   const { names } = near;
-  if (!names || (names.includes('config.json') && names.some(isSafetensors))) return openHuggingFace(near, siblingIn(near));
+  if (!names || (names.includes('config.json') && names.some(isSafetensors))) return openSafetensors(near);
   const models = names.filter((name) => /\.(gguf|bin)$/i.test(name) && !/tok(enizer|\d+)\.bin$/.test(name));
   const firsts = models.filter((name) => (shardNames(name)?.[0] ?? name) === name);
   if (firsts.length !== 1) {

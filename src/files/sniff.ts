@@ -1,6 +1,6 @@
 import { type StonechatError } from '../errors.js';
 import { GGUF_MAGIC } from './gguf.js';
-import { LLAMA2C_MAGIC, looksLikeV0 } from './llama2c.js';
+import { LLAMA2C_MAGIC, looksLikeV0 } from './llama2c-head.js';
 import { badFile, quote, unsupported } from './refuse.js';
 
 export type Kind = 'gguf' | 'llama2c' | 'safetensors';

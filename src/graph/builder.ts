@@ -1,5 +1,5 @@
 import { StonechatError } from '../errors.js';
-import { pairNames } from '../files/adapter.js';
+import { pairNames } from '../files/pair-names.js';
 import type { TensorInfo } from '../files/types.js';
 import type { Activation, Graph, Node, Operation, RopeStyle, Rows, Value, WeightRole, WeightUse } from './graph.js';
 import { checkColumns } from './ops.js';

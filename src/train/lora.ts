@@ -1,5 +1,5 @@
 import { StonechatError } from '../errors.js';
-import { pairNames } from '../files/adapter.js';
+import { pairNames } from '../files/pair-names.js';
 import type { TrainedPair } from '../files/adapter-writer.js';
 import type { ModelFile, TensorInfo } from '../files/types.js';
 import type { TrainEngine } from './engine.js';

@@ -1,4 +1,5 @@
-import { pairNames, type ScaledAdapter } from '../files/adapter.js';
+import { type ScaledAdapter } from '../files/adapter.js';
+import { pairNames } from '../files/pair-names.js';
 import { AdapterSet } from '../files/adapter-set.js';
 import { LAYOUTS } from '../files/dtypes.js';
 import type { GgufContent } from '../files/gguf-writer.js';
