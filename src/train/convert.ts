@@ -11,6 +11,7 @@ import { angleFactor, ROPE_KIND } from '../plan/plan.js';
 import { ggufMetadata } from '../text/gguf-writer.js';
 import { huggingFaceTokenizer } from '../text/huggingface-writer.js';
 import type { TokenizerSpec } from '../text/spec.js';
+import { folderFacts, keptFacts, PADDING } from './model-facts.js';
 import { type Quantised, quantizeModel, type QuantizeOptions } from './quantize.js';
 
 /** A model ready to be written: GGUF's terms, matrices of the type asked for, and its tokenizer where the other form needs it. */
@@ -21,8 +22,14 @@ export interface Writing {
 
 /** Weights are read when they are asked for; `file` stays open meanwhile. */
 export async function prepareWriting(file: ModelFile, tokenizer: Writing['tokenizer'], kernels: TrainKernels, options: QuantizeOptions, force = false): Promise<Writing> {
-  const model = file.format === 'gguf' ? file : asGguf(file, await tokenizer(), kernels, force);
+  const model = file.format === 'gguf' ? file : await withFacts(asGguf(file, await tokenizer(), kernels, force), file, await tokenizer());
   return { content: quantizeModel(model, kernels, options), tokenizer };
+}
+
+/** Name, licence and the like, as the folder of the model tells them. */
+async function withFacts(model: ModelFile, folder: ModelFile, tokenizer: TokenizerSpec): Promise<ModelFile> {
+  if (folder.format !== 'safetensors') return model;
+  return { ...model, metadata: new Map([...model.metadata, ...(await folderFacts(folder, tokenizer))]) };
 }
 
 /**
@@ -104,15 +111,23 @@ export const FOLDER_FILES = ['model.safetensors', 'tokenizer.json', 'tokenizer_c
 export function huggingFaceFolder(content: GgufContent, tokenizer: TokenizerSpec, force = false): FolderFile[] {
   const { config, tensors } = toHuggingFace(content);
   const ends = [...new Set([tokenizer.eos, ...(tokenizer.stop ?? [])])].filter((id) => id !== undefined);
-  const generation = { bos_token_id: tokenizer.bos, eos_token_id: ends.length > 1 ? ends : ends[0] };
+  const pad = content.metadata.get(PADDING);
+  const generation = { bos_token_id: tokenizer.bos, eos_token_id: ends.length > 1 ? ends : ends[0], pad_token_id: pad };
   const text = (name: string, value: string): FolderFile => {
     const bytes = new TextEncoder().encode(value);
     return { name, chunks: [bytes], fileBytes: bytes.length };
   };
   return [
     { name: 'model.safetensors', chunks: writeSafetensors(tensors), fileBytes: safetensorsBytes(tensors) },
-    ...Object.entries(huggingFaceTokenizer(tokenizer, force)).map(([name, value]) => text(name, value)),
+    ...Object.entries(huggingFaceTokenizer(tokenizer, force)).map(([name, value]) => text(name, name === 'tokenizer_config.json' ? withPadding(value, pad, tokenizer) : value)),
     text('generation_config.json', `${JSON.stringify(generation, null, 2)}\n`),
-    text('config.json', `${JSON.stringify(config, null, 2)}\n`),
+    text('config.json', `${JSON.stringify({ ...config, pad_token_id: pad, ...keptFacts(content) }, null, 2)}\n`),
   ];
+}
+
+/** tokenizer_config.json with the token that pads, where the tokenizer's own writer leaves it out. */
+function withPadding(config: string, pad: MetadataValue | undefined, { tokens }: TokenizerSpec): string {
+  const parsed = JSON.parse(config) as Record<string, unknown>;
+  if (typeof pad !== 'number' || parsed['pad_token'] !== undefined || pad >= tokens.length) return config;
+  return `${JSON.stringify({ ...parsed, pad_token: tokens.at(pad) }, null, 2)}\n`;
 }
