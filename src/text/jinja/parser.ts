@@ -1,0 +1,510 @@
+import { Lexer, syntax, type Token } from './lexer.js';
+import type { CallNode, Expr, FilterNode, Given, IfNode, MacroNode, Name, Stmt, Target } from './nodes.js';
+import { str } from './str.js';
+
+const COMPARISONS = ['==', '!=', '<', '<=', '>', '>='];
+const CONSTANTS: Readonly<Record<string, boolean | null>> = { true: true, True: true, false: false, False: false, none: null, None: null };
+const NOTHING: Given = { args: [], kwargs: [], dynArgs: undefined, dynKwargs: undefined };
+/** Expressions in expressions. */
+const DEEPEST = 150;
+
+const SHOWN: Readonly<Record<string, string>> = { data: 'template data / text', eof: 'end of template' };
+function describe({ kind, text }: Token): string {
+  if (kind === 'begin' || kind === 'end') return `${kind} of ${text === 'block' ? 'statement block' : 'print statement'}`;
+  return kind === 'name' ? text : (SHOWN[kind] ?? kind);
+}
+
+/** Jinja's grammar, by recursive descent. */
+export class Parser {
+  private readonly tokens: Token[];
+  private at = 0;
+  private depth = 0;
+
+  constructor(source: string) {
+    this.tokens = new Lexer(source).run();
+  }
+
+  parse(): Stmt[] {
+    return this.body([]);
+  }
+
+  private get now(): Token {
+    return this.tokens[this.at]!;
+  }
+  private next(): Token {
+    return this.tokens[this.at < this.tokens.length - 1 ? this.at++ : this.at]!;
+  }
+  private fail(message: string): never {
+    throw syntax(message, this.now.line);
+  }
+  private is(kind: string, text?: string): boolean {
+    return this.now.kind === kind && (text === undefined || this.now.text === text);
+  }
+  private isName(...names: string[]): boolean {
+    return this.now.kind === 'name' && names.includes(this.now.text);
+  }
+  private take(kind: string, text?: string): boolean {
+    const found = this.is(kind, text);
+    if (found) this.next();
+    return found;
+  }
+  private takeName(name: string): boolean {
+    return this.take('name', name);
+  }
+  private expect(kind: string, text?: string): Token {
+    if (this.is(kind, text)) return this.next();
+    return this.fail(`expected token '${text ?? kind}', got '${describe(this.now)}'`);
+  }
+  private name(): string {
+    return this.expect('name').text;
+  }
+
+  /** Up to a tag of these names, which is the current token then; without names to the end of the template. */
+  private body(ends: readonly string[]): Stmt[] {
+    const body: Stmt[] = [];
+    let output: Expr[] = [];
+    const flush = () => {
+      if (output.length) body.push({ type: 'Output', nodes: output });
+      output = [];
+    };
+    if (++this.depth > DEEPEST) this.fail('too many blocks in blocks');
+    for (;;) {
+      const token = this.next();
+      if (token.kind === 'data') output.push({ type: 'Data', text: token.text });
+      else if (token.kind === 'eof') {
+        if (ends.length) this.fail(`Unexpected end of template. Jinja was looking for the following tags: ${ends.join(', ')}`);
+        break;
+      } else if (token.text === 'variable') {
+        output.push(this.tuple());
+        this.expect('end', 'variable');
+      } else {
+        flush();
+        if (this.isName(...ends)) break;
+        body.push(this.statement());
+        this.expect('end', 'block');
+      }
+    }
+    this.depth--;
+    flush();
+    return body;
+  }
+
+  private statements(...ends: string[]): Stmt[] {
+    this.take(':');
+    this.expect('end', 'block');
+    return this.body(ends);
+  }
+  /** … and the closing tag's name is left behind. */
+  private closed(end: string): Stmt[] {
+    const body = this.statements(end);
+    this.next();
+    return body;
+  }
+
+  private statement(): Stmt {
+    const { kind, text, line } = this.now;
+    if (kind !== 'name') this.fail('tag name expected');
+    if (text === 'if') return this.parseIf();
+    this.next();
+    switch (text) {
+      case 'for': return this.parseFor();
+      case 'set': return this.parseSet();
+      case 'macro': return this.macro(this.target(true).name);
+      case 'call': return this.callBlock();
+      case 'generation': return { type: 'CallBlock', call: GENERATION, macro: { type: 'Macro', name: undefined, args: [], defaults: [], body: this.closed('endgeneration') } };
+      case 'filter': {
+        const filter = this.filters(undefined, true) as FilterNode;
+        return { type: 'FilterBlock', body: this.closed('endfilter'), filter };
+      }
+      case 'with': return this.parseWith();
+      case 'break': return { type: 'Break', line };
+      case 'continue': return { type: 'Continue', line };
+      case 'print': return this.print();
+      case 'block': return this.block();
+      case 'autoescape': {
+        const value = this.expression();
+        return { type: 'Autoescape', value, body: this.closed('endautoescape') };
+      }
+      case 'extends': case 'include': case 'import': case 'from': return this.load(text);
+    }
+    return this.fail(`Encountered unknown tag '${text}'.`);
+  }
+
+  private parseIf(): IfNode {
+    this.next();
+    const test = this.tuple({ conditional: false });
+    const node: IfNode = { type: 'If', test, body: this.statements('elif', 'else', 'endif'), elif_: [], else_: [] };
+    if (this.isName('elif')) {
+      const { elif_, else_, ...first } = this.parseIf();
+      node.elif_ = [{ ...first, elif_: [], else_: [] }, ...elif_];
+      node.else_ = else_;
+    } else if (this.next().text === 'else') node.else_ = this.closed('endif');
+    return node;
+  }
+
+  private parseFor(): Stmt {
+    const target = this.target(false, 'in');
+    this.expect('name', 'in');
+    const iter = this.tuple({ conditional: false, end: 'recursive' });
+    const test = this.takeName('if') ? this.expression() : undefined;
+    const recursive = this.takeName('recursive');
+    const body = this.statements('endfor', 'else');
+    const else_ = this.next().text === 'else' ? this.closed('endfor') : [];
+    return { type: 'For', target, iter, body, else_, test, recursive };
+  }
+
+  private parseSet(): Stmt {
+    const target = this.target(false, undefined, true);
+    if (this.take('=')) return { type: 'Assign', target, node: this.tuple() };
+    const filter = this.filters(undefined, false) as FilterNode | undefined;
+    return { type: 'AssignBlock', target, filter, body: this.closed('endset') };
+  }
+
+  private parseWith(): Stmt {
+    const [targets, values]: [Target[], Expr[]] = [[], []];
+    while (!this.is('end')) {
+      if (targets.length) this.expect(',');
+      targets.push(context(this.target(false), 'param'));
+      this.expect('=');
+      values.push(this.expression());
+    }
+    return { type: 'With', targets, values, body: this.closed('endwith') };
+  }
+
+  private signature(): Pick<MacroNode, 'args' | 'defaults'> {
+    const [args, defaults]: [Name[], Expr[]] = [[], []];
+    this.expect('(');
+    while (!this.is(')')) {
+      if (args.length) this.expect(',');
+      const arg = context(this.target(true), 'param');
+      if (args.some(({ name }) => name === arg.name)) this.fail(`duplicate argument '${arg.name}' in function definition`);
+      if (this.take('=')) defaults.push(this.expression());
+      else if (defaults.length) this.fail('non-default argument follows default argument');
+      args.push(arg);
+    }
+    this.next();
+    return { args, defaults };
+  }
+
+  private macro(name: string): Stmt {
+    const signature = this.signature();
+    return { type: 'Macro', name, ...signature, body: this.closed('endmacro') };
+  }
+
+  private callBlock(): Stmt {
+    const signature = this.is('(') ? this.signature() : { args: [], defaults: [] };
+    const call = this.expression();
+    if (call.type !== 'Call') return this.fail('expected call');
+    return { type: 'CallBlock', call, macro: { type: 'Macro', name: undefined, ...signature, body: this.closed('endcall') } };
+  }
+
+  private print(): Stmt {
+    const nodes: Expr[] = [];
+    while (!this.is('end')) {
+      if (nodes.length) this.expect(',');
+      nodes.push(this.expression());
+    }
+    return { type: 'Output', nodes };
+  }
+
+  private block(): Stmt {
+    const name = this.name();
+    const [scoped, required] = [this.takeName('scoped'), this.takeName('required')];
+    const body = this.closed('endblock');
+    const blank = (node: Stmt) => node.type === 'Output' && node.nodes.every((inner) => inner.type === 'Data' && !inner.text.trim());
+    if (required && !body.every(blank)) this.fail('Required blocks can only contain comments or whitespace');
+    this.takeName(name);
+    return { type: 'Block', name, scoped, required, body };
+  }
+
+  /** Other templates: known as syntax, but there are none. */
+  private load(what: string): Stmt {
+    const node = this.expression();
+    const names: Name[] = [];
+    if (what === 'include' && this.takeName('ignore')) this.expect('name', 'missing');
+    if (what === 'import') {
+      this.expect('name', 'as');
+      names.push(this.target(true));
+    }
+    if (what === 'from') {
+      this.expect('name', 'import');
+      do {
+        if (names.length && this.isName('with', 'without')) break;
+        const imported = this.target(true);
+        names.push(this.takeName('as') ? this.target(true) : imported);
+      } while (this.take(','));
+    }
+    if (what !== 'extends' && this.isName('with', 'without')) {
+      this.next();
+      this.expect('name', 'context');
+    }
+    return { type: 'Load', what, node, names };
+  }
+
+  private target(nameOnly: true): Name;
+  private target(nameOnly: boolean, end?: string, namespace?: boolean): Target;
+  private target(nameOnly: boolean, end?: string, namespace = false): Target {
+    if (nameOnly) {
+      const name = this.name();
+      if (name in CONSTANTS) this.fail("can't assign to 'const'");
+      return { type: 'Name', name, ctx: 'store' };
+    }
+    const target = this.tuple({ simple: true, end, namespace });
+    if (!assignable(target)) return this.fail(`can't assign to '${target.type.toLowerCase()}'`);
+    return context(target, 'store');
+  }
+
+  private expression(conditional = true): Expr {
+    if (++this.depth > DEEPEST) this.fail('too many expressions in expressions');
+    const expr = conditional ? this.condition() : this.or();
+    this.depth--;
+    return expr;
+  }
+
+  private condition(): Expr {
+    let expr = this.or();
+    while (this.takeName('if')) {
+      const test = this.or();
+      expr = { type: 'Cond', test, expr1: expr, expr2: this.takeName('else') ? this.expression() : undefined };
+    }
+    return expr;
+  }
+
+  private or(): Expr {
+    let left = this.and();
+    while (this.takeName('or')) left = { type: 'Bin', op: 'or', left, right: this.and() };
+    return left;
+  }
+  private and(): Expr {
+    let left = this.not();
+    while (this.takeName('and')) left = { type: 'Bin', op: 'and', left, right: this.not() };
+    return left;
+  }
+  private not(): Expr {
+    let times = 0;
+    while (this.takeName('not')) times++;
+    let node = this.compare();
+    for (; times; times--) node = { type: 'Unary', op: 'not', node };
+    return node;
+  }
+
+  private compare(): Expr {
+    const expr = this.sum();
+    const ops: [string, Expr][] = [];
+    for (;;) {
+      const { kind } = this.now;
+      const after = this.tokens[this.at + 1];
+      if (COMPARISONS.includes(kind)) this.next();
+      else if (this.isName('in')) this.next();
+      else if (this.isName('not') && after?.kind === 'name' && after.text === 'in') this.at += 2;
+      else break;
+      ops.push([kind === 'name' ? (this.tokens[this.at - 2]!.text === 'not' && this.tokens[this.at - 2]!.kind === 'name' ? 'not in' : 'in') : kind, this.sum()]);
+    }
+    return ops.length ? { type: 'Compare', expr, ops } : expr;
+  }
+
+  private operators(ops: readonly string[], inner: () => Expr): Expr {
+    let left = inner();
+    while (ops.includes(this.now.kind)) left = { type: 'Bin', op: this.next().kind, left, right: inner() };
+    return left;
+  }
+  private sum(): Expr {
+    return this.operators(['+', '-'], () => this.concat());
+  }
+  private concat(): Expr {
+    const nodes = [this.product()];
+    while (this.take('~')) nodes.push(this.product());
+    return nodes.length > 1 ? { type: 'Concat', nodes } : nodes[0]!;
+  }
+  private product(): Expr {
+    return this.operators(['*', '/', '//', '%'], () => this.operators(['**'], () => this.unary(true)));
+  }
+
+  private unary(filtered: boolean): Expr {
+    const op = this.now.kind;
+    if (++this.depth > DEEPEST) this.fail('too many signs');
+    const node: Expr = op === '-' || op === '+' ? (this.next(), { type: 'Unary', op, node: this.unary(false) }) : this.primary();
+    this.depth--;
+    const postfixed = this.postfix(node);
+    return filtered ? this.filterExpr(postfixed) : postfixed;
+  }
+
+  private primary(namespace = false): Expr {
+    const { kind, text } = this.now;
+    if (kind === 'name') {
+      this.next();
+      if (text in CONSTANTS) return { type: 'Const', value: CONSTANTS[text]! };
+      if (namespace && this.take('.')) return { type: 'NSRef', name: text, attr: this.name() };
+      return { type: 'Name', name: text, ctx: 'load' };
+    }
+    if (kind === 'string') {
+      let whole = '';
+      while (this.is('string')) whole += this.next().text;
+      return { type: 'Const', value: str(whole) };
+    }
+    if (kind === 'integer' || kind === 'float') return { type: 'Const', value: number(this.next()) };
+    if (this.take('(')) {
+      const inner = this.tuple({ explicit: true });
+      this.expect(')');
+      return inner;
+    }
+    if (this.take('[')) return { type: 'List', items: this.list(']', () => this.expression()) };
+    if (this.take('{')) {
+      return { type: 'Dict', items: this.list('}', () => {
+        const key = this.expression();
+        this.expect(':');
+        return [key, this.expression()];
+      }) };
+    }
+    return this.fail(`unexpected '${describe(this.now)}'`);
+  }
+
+  private list<T>(end: string, one: () => T): T[] {
+    const items: T[] = [];
+    while (!this.is(end)) {
+      if (items.length) this.expect(',');
+      if (this.is(end)) break;
+      items.push(one());
+    }
+    this.next();
+    return items;
+  }
+
+  private tuple({ simple = false, conditional = true, end = undefined as string | undefined, explicit = false, namespace = false } = {}): Expr {
+    const items: Expr[] = [];
+    let isTuple = false;
+    for (;;) {
+      if (items.length) this.expect(',');
+      if (this.is('end') || this.is(')') || (end !== undefined && this.isName(end))) break;
+      items.push(simple ? this.primary(namespace) : this.expression(conditional));
+      if (!this.is(',')) break;
+      isTuple = true;
+    }
+    if (!isTuple && items.length) return items[0]!;
+    if (!isTuple && !explicit) this.fail(`Expected an expression, got '${describe(this.now)}'`);
+    return { type: 'Tuple', items };
+  }
+
+  private postfix(given: Expr): Expr {
+    let node = given;
+    for (;;) {
+      if (this.take('.')) node = this.attribute(node);
+      else if (this.take('[')) node = this.subscript(node);
+      else if (this.is('(')) node = { type: 'Call', node, given: this.given() };
+      else return node;
+    }
+  }
+
+  private filterExpr(given: Expr): Expr {
+    let node = given;
+    for (;;) {
+      if (this.is('|')) node = this.filters(node, false)!;
+      else if (this.isName('is')) node = this.test(node);
+      else if (this.is('(')) node = { type: 'Call', node, given: this.given() };
+      else return node;
+    }
+  }
+
+  private attribute(node: Expr): Expr {
+    const token = this.next();
+    if (token.kind === 'name') return { type: 'Getattr', node, attr: token.text };
+    if (token.kind !== 'integer') return this.fail('expected name or number');
+    return { type: 'Getitem', node, arg: { type: 'Const', value: number(token) } };
+  }
+
+  private subscript(node: Expr): Expr {
+    const args: Expr[] = [];
+    while (!this.is(']')) {
+      if (args.length) this.expect(',');
+      args.push(this.subscribed());
+    }
+    this.next();
+    return { type: 'Getitem', node, arg: args.length === 1 ? args[0]! : { type: 'Tuple', items: args } };
+  }
+
+  private subscribed(): Expr {
+    const ends = () => this.is(']') || this.is(',');
+    const start = this.is(':') ? undefined : this.expression();
+    if (!this.take(':')) return start!;
+    const stop = this.is(':') || ends() ? undefined : this.expression();
+    const step = this.take(':') && !ends() ? this.expression() : undefined;
+    return { type: 'Slice', start, stop, step };
+  }
+
+  private given(): Given {
+    const args: Expr[] = [];
+    const kwargs: [string, Expr][] = [];
+    let [dynArgs, dynKwargs]: [Expr | undefined, Expr | undefined] = [undefined, undefined];
+    const ensure = (right: boolean) => right || this.fail('invalid syntax for function call expression');
+    this.expect('(');
+    for (let more = false; !this.is(')'); more = true) {
+      if (more) this.expect(',');
+      if (this.is(')')) break;
+      if (this.take('*')) {
+        ensure(!dynArgs && !dynKwargs);
+        dynArgs = this.expression();
+      } else if (this.take('**')) {
+        ensure(!dynKwargs);
+        dynKwargs = this.expression();
+      } else if (this.is('name') && this.tokens[this.at + 1]!.kind === '=') {
+        ensure(!dynKwargs);
+        const key = this.next().text;
+        ensure(!kwargs.some(([other]) => other === key));
+        this.next();
+        kwargs.push([key, this.expression()]);
+      } else {
+        ensure(!dynArgs && !dynKwargs && !kwargs.length);
+        args.push(this.expression());
+      }
+    }
+    this.next();
+    return { args, kwargs, dynArgs, dynKwargs };
+  }
+
+  private dotted(): string {
+    let name = this.name();
+    while (this.take('.')) name += `.${this.name()}`;
+    return name;
+  }
+
+  private filters(given: Expr | undefined, inline: boolean): Expr | undefined {
+    let node = given;
+    for (let first = inline; first || this.take('|'); first = false) {
+      const name = this.dotted();
+      node = { type: 'Filter', node, name, given: this.is('(') ? this.given() : NOTHING };
+    }
+    return node;
+  }
+
+  private test(node: Expr): Expr {
+    this.next();
+    const negated = this.takeName('not');
+    const name = this.dotted();
+    const operand = ['name', 'string', 'integer', 'float', '[', '{'].includes(this.now.kind) && !this.isName('else', 'or', 'and');
+    let given = NOTHING;
+    if (this.is('(')) given = this.given();
+    else if (operand) {
+      if (this.isName('is')) this.fail('You cannot chain multiple tests with is');
+      given = { ...NOTHING, args: [this.postfix(this.primary())] };
+    }
+    const test: Expr = { type: 'Test', node, name, given };
+    return negated ? { type: 'Unary', op: 'not', node: test } : test;
+  }
+}
+
+/** {% generation %} marks what an assistant wrote: its text goes through as it is. */
+const GENERATION: CallNode = { type: 'Call', node: { type: 'Const', value: null }, given: NOTHING };
+export const isGeneration = (call: CallNode): boolean => call === GENERATION;
+
+function number({ kind, text }: Token): bigint | number {
+  const digits = text.replaceAll('_', '');
+  return kind === 'float' ? Number(digits) : BigInt(digits);
+}
+
+const assignable = (node: Expr): node is Target => node.type === 'Name' || node.type === 'NSRef' || (node.type === 'Tuple' && node.items.every(assignable));
+
+function context<T extends Target>(target: T, ctx: Name['ctx']): T {
+  if (target.type === 'Name') target.ctx = ctx;
+  if (target.type === 'Tuple') target.items.forEach((item) => context(item as Target, ctx));
+  return target;
+}
