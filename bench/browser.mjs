@@ -43,7 +43,7 @@ async function bundleWorker() {
   writeFileSync(join(FOLDER, 'index.html'), '<!doctype html><title>stonechat bench</title><link rel="icon" href="data:,">');
   await build({
     entryPoints: { worker: join(FOLDER, 'entry.js') }, outdir: FOLDER, bundle: true, splitting: true, minify: true, format: 'esm', platform: 'browser', target: 'es2022',
-    logLevel: 'error', external: ['@huggingface/jinja'],
+    logLevel: 'error',
   });
 }
 

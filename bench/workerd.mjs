@@ -61,7 +61,7 @@ async function bundleWorker() {
   writeFileSync(entry, WORKER);
   await build({
     entryPoints: { worker: entry }, outdir: FOLDER, bundle: true, format: 'esm', platform: 'neutral', conditions: ['workerd', 'worker', 'browser'], target: 'es2022',
-    loader: { '.wasm': 'copy' }, logLevel: 'error', external: ['@huggingface/jinja'],
+    loader: { '.wasm': 'copy' }, logLevel: 'error',
   });
   const wasm = readdirSync(FOLDER).filter((name) => name.endsWith('.wasm')).map((name) => `(name = "${name}", wasm = embed "${name}")`);
   const config = join(FOLDER, 'config.capnp');

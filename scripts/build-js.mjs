@@ -47,7 +47,7 @@ const buildEntries = () =>
     entryPoints: ENTRIES.map((name) => `src/entry/${name}.ts`),
     chunkNames: 'chunks/[hash]',
     splitting: true,
-    external: [...KERNELS, '#worker/*', '#default-model', 'node:*', '@huggingface/jinja'],
+    external: [...KERNELS, '#worker/*', '#default-model', 'node:*'],
     metafile: true,
   });
 

@@ -75,7 +75,7 @@ describe('src/', () => {
   });
 
   it('imports with the extension, and packages only where they are bundled or declared', () => {
-    const allowed = /^(node:.*|#kernels|#train-kernels|#bench-kernels|#default-model|tinybench|#worker\/(model-)?(node|web)|@assemblyscript\/loader|@huggingface\/jinja|\..*\.js)$/;
+    const allowed = /^(node:.*|#kernels|#train-kernels|#bench-kernels|#default-model|tinybench|#worker\/(model-)?(node|web)|@assemblyscript\/loader|\..*\.js)$/;
     const wrong = files.flatMap((path) =>
       [...source(path).matchAll(/^(?:import|export)\b[^;]*?\bfrom\s+['"]([^'"]+)['"]/gm)]
         .map((match) => match[1]!)

@@ -28,5 +28,5 @@ async function bundlePage(outdir) {
   writeFileSync(join(entries, 'page.js'), `export { load } from 'stonechat';\n`);
   writeFileSync(join(entries, 'bench.js'), `export { bench, openKernel, reportText } from 'stonechat/bench';\n`);
   const entryPoints = ['page', 'bench'].map((name) => join(entries, `${name}.js`));
-  await build({ entryPoints, outdir, bundle: true, splitting: true, minify: true, format: 'esm', platform: 'browser', target: 'es2022', logLevel: 'error', external: ['@huggingface/jinja'] });
+  await build({ entryPoints, outdir, bundle: true, splitting: true, minify: true, format: 'esm', platform: 'browser', target: 'es2022', logLevel: 'error' });
 }

@@ -7,7 +7,7 @@ import { abortSignal, callback, checkRules, isText, oneOf, type Rule, whole } fr
 import type { Host } from '../host/host.js';
 import { type Build, BUILDS } from '../kernels/instance.js';
 import { estimateMemory, heapBytes, type LoadedRunner, loadRunner, type RunnerOptions, warningsOf } from '../run/load.js';
-import { renderChat } from '../text/chat.js';
+import { renderPrompt } from '../text/chat.js';
 import { LoadMeter } from './progress.js';
 import { tokenizerAt, tokenizerFromModel } from '../text/index.js';
 import type { Tokenizer } from '../text/types.js';
@@ -37,6 +37,10 @@ const isAdapter = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 'source' in value && (!('scale' in value) || value.scale === undefined || Number.isFinite(value.scale));
 const isAdapters = (value: unknown): boolean => Array.isArray(value) && value.every(isAdapter);
 
+const isCount = (value: unknown): boolean => value === undefined || (Number.isSafeInteger(value) && (value as number) > 0);
+const isLimits = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.entries(value).every(([name, count]) => (name === 'steps' || name === 'output') && isCount(count));
+
 const RULES: Readonly<Record<keyof LoadOptions, Rule>> = {
   threads: whole(1, MOST_THREADS, 'one per processor'),
   build: { ...oneOf(...BUILDS), otherwise: 'the fastest one' },
@@ -46,6 +50,7 @@ const RULES: Readonly<Record<keyof LoadOptions, Rule>> = {
   lora: { expected: 'a list of { source, scale }, scale a number', accepts: isAdapters, otherwise: 'none' },
   tokenizer: { expected: 'a path, URL, File or bytes', accepts: (value) => isText(value) || anything('').accepts(value), otherwise: "the model's own" },
   chatTemplate: { expected: 'a template in Jinja, or "chatml"', accepts: isText, otherwise: "the model's own" },
+  templateLimits: { expected: '{ steps, output }, both whole numbers above 0', accepts: isLimits, otherwise: '2 million steps, 4 million characters' },
   signal: abortSignal,
   onProgress: callback,
   headers: anything('an object of HTTP headers'),
@@ -167,10 +172,9 @@ async function loadBoth(host: Host, file: ModelFile, options: LoadOptions, setti
   return { ...loaded, tokenizer: await build() };
 }
 
-function chatRenderer(tokenizer: Tokenizer, { chatTemplate }: LoadOptions) {
-  const name = (id: number | undefined) => (id === undefined ? undefined : tokenizer.token(id));
-  const names = { bos_token: name(tokenizer.bos), eos_token: name(tokenizer.eos) };
-  return (messages: readonly ChatMessage[], more: Record<string, unknown> = {}) => renderChat(chatTemplate ?? tokenizer.chatTemplate, messages, { ...names, ...more });
+function chatRenderer(tokenizer: Tokenizer, { chatTemplate, templateLimits: limits }: LoadOptions) {
+  return (messages: readonly ChatMessage[], more: Record<string, unknown> = {}, run: { readonly signal?: AbortSignal | undefined } = {}) =>
+    renderPrompt(chatTemplate ?? tokenizer.chatTemplate, messages, { ...tokenizer.specialTokens, ...more }, { limits, ...run });
 }
 
 /** Binds loading to a host. */

@@ -87,6 +87,8 @@ const RULES: Rules<FinetuneOptions> = {
   validation: object('a list of examples'),
   evaluateEvery: whole(1, 1e9, 'about 20 evaluations in all'),
   chatTemplate: { expected: 'a template in Jinja, or "chatml"', accepts: isText, otherwise: "the model's own, or Alpaca's headings" },
+  contents: oneOf('text', 'special'),
+  parseSpecial: flag(false),
   type: { ...oneOf(...QUANTISATIONS), otherwise: "the model's own" },
   name: { expected: 'a text', accepts: isText, otherwise: "the model's own" },
 };

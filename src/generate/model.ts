@@ -76,7 +76,7 @@ export function createModel(parts: EngineParts, info: ModelInfo): Model {
     createSession: open,
     logits: (prompt, options) => logitsOf(engine, prompt, options),
     score: (prompt, options) => scoreAlone(engine, prompt, options),
-    renderChat: parts.renderChat,
+    renderChat: async (messages, variables) => (await parts.renderChat(messages, variables)).text,
     dispose,
     [Symbol.dispose]: dispose,
   };

@@ -1,6 +1,6 @@
 import type { SamplingOptions } from '../sample/index.js';
 import { randomSeed } from '../sample/random.js';
-import { abortSignal, callback, checkRules, flag, isFunction, isText, number, refuse, type Rule, show, whole } from './rules.js';
+import { abortSignal, callback, checkRules, flag, isFunction, isText, number, oneOf, refuse, type Rule, show, whole } from './rules.js';
 import type { GenerateOptions, LogitsOptions } from './types.js';
 
 /** GenerateOptions, checked and complete. */
@@ -19,6 +19,7 @@ export interface Settings extends SamplingOptions {
   readonly parseSpecial: boolean | undefined;
   /** Whether a conversation ends with the opening of the assistant's turn: unless false. */
   readonly openTurn?: boolean;
+  readonly contents: 'text' | 'special';
   readonly signal: AbortSignal | undefined;
   readonly onProgress: GenerateOptions['onProgress'];
 }
@@ -67,6 +68,7 @@ function rulesFor(vocabulary: number): Record<keyof GenerateOptions, Rule> {
     hashLogits: flag(false),
     addSpecial: flag(true),
     parseSpecial: flag(false),
+    contents: oneOf('text', 'special'),
     signal: abortSignal,
     onProgress: callback,
   };
@@ -120,13 +122,14 @@ export function checkOptions(options: GenerateOptions = {}, vocabulary: number):
     hashLogits: options.hashLogits ?? false,
     addSpecial: options.addSpecial ?? true,
     parseSpecial: options.parseSpecial,
+    contents: options.contents ?? 'text',
     signal: options.signal,
     onProgress: options.onProgress,
   };
 }
 
 /** Options of those who only read a prompt. */
-export const READING = ['signal', 'addSpecial', 'parseSpecial'] as const;
+export const READING = ['signal', 'addSpecial', 'parseSpecial', 'contents'] as const;
 
 /** Rules of some of the options of generate(). */
 export const among = <Name extends keyof GenerateOptions>(vocabulary: number, names: readonly Name[]) => {

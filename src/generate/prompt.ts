@@ -1,4 +1,5 @@
 import { StonechatError } from '../errors.js';
+import type { Rendered } from '../text/chat.js';
 import type { Tokenizer } from '../text/types.js';
 import type { Settings } from './options.js';
 import { show } from './rules.js';
@@ -9,8 +10,8 @@ export type CheckedPrompt = string | Int32Array | readonly ChatMessage[];
 
 export const isConversation = (prompt: CheckedPrompt): prompt is readonly ChatMessage[] => Array.isArray(prompt);
 
-/** The prompt text that the model's chat template makes of messages. */
-export type RenderChat = (messages: readonly ChatMessage[], options?: Record<string, unknown>) => Promise<string>;
+/** The prompt that the model's chat template makes of messages, and which characters came from them. `variables` are the template's. */
+export type RenderChat = (messages: readonly ChatMessage[], variables?: Record<string, unknown>, run?: { readonly signal?: AbortSignal | undefined }) => Promise<Rendered>;
 
 function refuse(expected: string, found: string, remedy: string): never {
   throw new StonechatError({ code: 'bad-option', expected, found, remedy });
@@ -49,12 +50,12 @@ function startOf({ bos, eos }: Tokenizer): Int32Array {
   return Int32Array.of(id);
 }
 
-/** Templates usually write BOS themselves; then the tokenizer must not add another. */
+/** What a template writes itself is parsed. Templates usually write BOS themselves; then the tokenizer must not add another. */
 async function encodeChat(messages: readonly ChatMessage[], tokenizer: Tokenizer, renderChat: RenderChat, settings: Settings): Promise<Int32Array> {
-  const text = await renderChat(messages, settings.openTurn === false ? { add_generation_prompt: false } : undefined);
-  const { parseSpecial = true } = settings;
-  const hasBos = tokenizer.bos !== undefined && text.startsWith(tokenizer.token(tokenizer.bos));
-  return tokenizer.encode(text, { parseSpecial, addSpecial: settings.addSpecial && !hasBos });
+  const { text, marks } = await renderChat(messages, settings.openTurn === false ? { add_generation_prompt: false } : undefined, { signal: settings.signal });
+  const hasBos = tokenizer.bos !== undefined && text.startsWith(tokenizer.token(tokenizer.bos)) && marks[0] !== '1';
+  const plain = settings.contents === 'special' ? {} : { marks };
+  return tokenizer.encode(text, { parseSpecial: true, addSpecial: settings.addSpecial && !hasBos, ...plain });
 }
 
 /** Ids of a prompt, at least one. */

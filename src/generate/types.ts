@@ -3,6 +3,7 @@ import type { ByteSource } from '../files/types.js';
 import type { HostSettings, OpenOptions } from '../host/host.js';
 import type { Build } from '../kernels/instance.js';
 import type { Sampler } from '../sample/types.js';
+import type { TemplateLimits } from '../text/chat.js';
 import type { EncodeOptions, Tokenizer } from '../text/types.js';
 
 /** Where a model comes from. An array holds the shards of a split model or the files of a Hugging Face folder. */
@@ -35,6 +36,8 @@ export interface LoadOptions extends OpenOptions, HostSettings {
   tokenizer?: Source;
   /** A chat template (Jinja source) in place of the model's own; 'chatml' for the usual one. */
   chatTemplate?: string;
+  /** What a chat template may use up: see docs/security.md. */
+  templateLimits?: TemplateLimits;
 }
 
 /** Memory needed, before anything is loaded. Bytes. */
@@ -58,6 +61,11 @@ export interface PrefillProgress {
 
 /** Samplers run in the order bias, penalties, topK, temperature, typicalP, topP, minP; see docs/generation.md. */
 export interface GenerateOptions extends EncodeOptions {
+  /**
+   * How special tokens are taken that are spelt in the contents of messages: as 'text' (default), so that nobody forges turns, or as
+   * 'special' tokens. What the chat template writes itself is always parsed; `parseSpecial` is for prompts that are texts.
+   */
+  contents?: 'text' | 'special';
   /** Tokens to generate at most. Default: up to the context length. */
   maxTokens?: number;
   /** 0 is greedy. Default 0.8. */
@@ -100,10 +108,10 @@ export interface GenerateOptions extends EncodeOptions {
 }
 
 /** Of `Model.logits`: a part of the options of generate(). */
-export type LogitsOptions = Pick<GenerateOptions, 'signal' | 'addSpecial' | 'parseSpecial'>;
+export type LogitsOptions = Pick<GenerateOptions, 'signal' | 'addSpecial' | 'parseSpecial' | 'contents'>;
 
 /** Of `score`: a part of the options of generate(), and what is judged. */
-export interface ScoreOptions extends Pick<GenerateOptions, 'top' | 'signal' | 'addSpecial' | 'parseSpecial' | 'onProgress'> {
+export interface ScoreOptions extends Pick<GenerateOptions, 'top' | 'signal' | 'addSpecial' | 'parseSpecial' | 'contents' | 'onProgress'> {
   /**
    * What follows the prompt, as text or ids: only its tokens are judged, and no logits are computed before them. On a session
    * the prompt is read once for all that may follow it.

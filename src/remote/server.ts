@@ -124,8 +124,8 @@ function withoutText({ summary }: Running): NextAnswer['summary'] {
 }
 
 function describe({ info, tokenizer }: Model): Loaded {
-  const { kind, size, bos, eos, unk, stopIds, chatTemplate } = tokenizer;
-  return { info, tokenizer: { kind, size, bos, eos, unk, stopIds: new Set(stopIds), chatTemplate } };
+  const { kind, size, bos, eos, unk, stopIds, chatTemplate, specialTokens } = tokenizer;
+  return { info, tokenizer: { kind, size, bos, eos, unk, stopIds: new Set(stopIds), chatTemplate, specialTokens } };
 }
 
 /** Serves one model to whoever is at the other end of `post`; the result takes what comes from there. */

@@ -12,7 +12,7 @@ type Later<Method> = Method extends (...list: infer List) => infer Result ? (...
 export type WorkerTextStream = { [Name in keyof TextStream]: Later<TextStream[Name]> };
 
 /** What is known of a tokenizer once it is loaded. */
-export type TokenizerFacts = Pick<Tokenizer, Extract<TokenizerFact, 'kind' | 'size' | 'bos' | 'eos' | 'unk' | 'stopIds' | 'chatTemplate'>>;
+export type TokenizerFacts = Pick<Tokenizer, Extract<TokenizerFact, 'kind' | 'size' | 'bos' | 'eos' | 'unk' | 'stopIds' | 'chatTemplate' | 'specialTokens'>>;
 
 /** The tokenizer of a model in a worker: its facts at once, its answers as promises. */
 export interface WorkerTokenizer extends TokenizerFacts, Readonly<{ [Name in TokenizerMethod]: Later<Tokenizer[Name]> }> {

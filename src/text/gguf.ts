@@ -30,6 +30,9 @@ export function specFromGguf(metadata: Metadata): TokenizerSpec {
   });
 }
 
+/** What Hugging Face and GGUF call special tokens, beside BOS and EOS. */
+const NAMES = { unk_token: 'unknown', pad_token: 'padding', sep_token: 'seperator', cls_token: 'cls', mask_token: 'mask' } as const;
+
 /** What all kinds share: tokens, their types and scores, ids by name. */
 class Vocabulary {
   readonly tokens: StringList;
@@ -96,10 +99,17 @@ class Vocabulary {
     const stop = ['eot', 'eom'].flatMap((name) => this.id(name) ?? []);
     const chatTemplate = this.text('chat_template');
     return {
-      tokens: this.tokens, types: this.types, added: this.added(), stop,
+      tokens: this.tokens, types: this.types, added: this.added(), stop, names: this.names(),
       ...(bos === undefined ? {} : { bos }), ...(eos === undefined ? {} : { eos }), ...(unk === undefined ? {} : { unk }),
       ...(chatTemplate === undefined ? {} : { chatTemplate }),
     };
+  }
+
+  private names(): Record<string, string> {
+    return Object.fromEntries(Object.entries(NAMES).flatMap(([name, key]) => {
+      const id = this.id(key);
+      return id === undefined ? [] : [[name, this.tokens.at(id)!]];
+    }));
   }
 
   /** Ids that addSpecial puts in front and behind, by the file's flags or the model's habit. */

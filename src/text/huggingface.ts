@@ -4,6 +4,7 @@ import { BYTE_LETTERS } from './alphabet.js';
 import { Json } from './json.js';
 import { emptyPipeline, readDecoder, readNormalizer, readPreTokenizer, splitterOf, type Pipeline } from './pipeline.js';
 import { isPlain, mergesInKernels } from './plain.js';
+import { specialNames } from './roles.js';
 import { isStopName, STOP_NAMES } from './special.js';
 import { TOKEN, type AddedToken, type MergeModel, type Merges, type TokenizerSpec } from './spec.js';
 import { AT_SPACES, WHOLE } from './split.js';
@@ -33,7 +34,7 @@ function readPlainly(json: Json, companions: Companions): { spec: TokenizerSpec;
   const kernels = kind === 'BPE' && mergesInKernels(facts);
   const spec: TokenizerSpec = {
     kind: kind.toLowerCase(), tokens, types, added, normalise: pipe.normalise, prefix: pipe.prefix, split, beyond: [...pipe.names, ...pipe.beyond, ...beyondModel(model)],
-    ...around, ...names.ids(around), ...(unk === undefined ? {} : { unk }), ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    names: specialNames(roleSources(companions)), ...around, ...names.ids(around), ...(unk === undefined ? {} : { unk }), ...(chatTemplate === undefined ? {} : { chatTemplate }),
     dropLeadingSpace: readDecoder(json.get('decoder')).dropLeadingSpace,
     model: kind === 'BPE' ? mergeModel(model, pipe) : { model: 'rules' },
   };

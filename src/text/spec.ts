@@ -135,4 +135,6 @@ export interface TokenizerSpec {
   /** The first space of a decoded text is dropped. */
   dropLeadingSpace: boolean;
   chatTemplate?: string;
+  /** Special tokens by the names that chat templates know (`pad_token`), where the file says them. */
+  names?: Readonly<Record<string, string>>;
 }

@@ -26,6 +26,31 @@ export function spacesEnd(text: string, from: number): number {
   return at;
 }
 
+/** While a text is encoded of which parts stand for themselves: the text, and a 1 for each unit that does. */
+let marked: { readonly text: string; readonly marks: string } | undefined;
+
+export function withMarks<T>(text: string, marks: string, run: () => T): T {
+  marked = { text, marks };
+  try {
+    return run();
+  } finally {
+    marked = undefined;
+  }
+}
+
+/** Does what stands for itself get encoded now? */
+export const isMarked = (): boolean => marked !== undefined;
+
+/** Is it spelt by what stands for itself? In a normalised text places are not known: then it is once it is anywhere. */
+function isSpelt({ content }: AddedToken, text: string, from: number): boolean {
+  if (text === marked!.text) return marked!.marks.includes('1') && marked!.marks.slice(from, from + content.length).includes('1');
+  const { text: whole, marks } = marked!;
+  for (let at = whole.indexOf(content); at >= 0; at = whole.indexOf(content, at + 1)) {
+    if (marks.slice(at, at + content.length).includes('1')) return true;
+  }
+  return false;
+}
+
 /** Finds tokens in text as Hugging Face's tokenizers do: the leftmost first, of those that start together the longest. */
 export class TokenFinder {
   private readonly pattern: RegExp | undefined;
@@ -49,8 +74,13 @@ export class TokenFinder {
     let done = 0;
     this.pattern.lastIndex = 0;
     for (let found = this.pattern.exec(text); found; found = this.pattern.exec(text)) {
-      const token = this.byContent.get(found[0])!;
-      const end = found.index + found[0].length;
+      const token = this.allowed(text, found.index, this.byContent.get(found[0])!);
+      if (!token) {
+        this.pattern.lastIndex = found.index + 1;
+        continue;
+      }
+      const end = found.index + token.content.length;
+      this.pattern.lastIndex = end;
       if (token.singleWord && adjoinsWord(text, found.index, end)) continue;
       const from = token.lstrip ? Math.max(done, spacesStart(text, found.index, done)) : found.index;
       if (from > done) out.push({ from: done, to: from });
@@ -59,6 +89,14 @@ export class TokenFinder {
     }
     if (done < text.length) out.push({ from: done, to: text.length });
     return out;
+  }
+
+  /** The token found, or where that is only spelt the longest other that begins there. */
+  private allowed(text: string, from: number, token: AddedToken): AddedToken | undefined {
+    const spelt = (one: AddedToken) => one.special && isSpelt(one, text, from);
+    if (!marked || !spelt(token)) return token;
+    const others = [...this.byContent.values()].filter((one) => text.startsWith(one.content, from) && !spelt(one));
+    return others.sort((a, b) => b.content.length - a.content.length)[0];
   }
 }
 

@@ -3,10 +3,10 @@ import { bytesToLetters } from './alphabet.js';
 import { MergeEngine, type KernelSource } from './engine.js';
 import { GreedyEncoder } from './greedy.js';
 import { Ids } from './ids.js';
-import { namedStops, TokenFinder, type Fragment } from './special.js';
+import { namedStops, isMarked, TokenFinder, withMarks, type Fragment } from './special.js';
 import { TOKEN, type MergeModel, type TextRules, type TokenizerSpec, type WordPieceModel } from './spec.js';
 import { SCAN, splitText } from './split.js';
-import type { EncodeOptions, TextStream, Tokenizer } from './types.js';
+import type { EncodeOptions, MarkedOptions, TextStream, Tokenizer } from './types.js';
 import { UnigramEncoder } from './unigram.js';
 import { WordPieceEncoder } from './wordpiece.js';
 
@@ -36,6 +36,7 @@ class SpecTokenizer implements Tokenizer {
   readonly startIds: readonly number[];
   readonly stopIds: ReadonlySet<number>;
   readonly chatTemplate: string | undefined;
+  readonly specialTokens: Readonly<Record<string, string>>;
   private readonly model: Model;
   /** Is it a special one? */
   private readonly added: ReadonlyMap<number, boolean>;
@@ -55,11 +56,14 @@ class SpecTokenizer implements Tokenizer {
     this.added = new Map(spec.added.map(({ id, special }) => [id, special]));
     const named = namedStops(spec.added);
     this.stopIds = new Set([...(spec.eos === undefined ? [] : [spec.eos]), ...(spec.stop ?? []), ...named]);
+    const roleOf = (name: string, id: number | undefined) => (id === undefined ? {} : { [name]: this.contents.get(id) ?? spec.tokens.at(id)! });
+    this.specialTokens = { ...roleOf('bos_token', spec.bos), ...roleOf('eos_token', spec.eos), ...spec.names };
     this.model = spec.model.model === 'merge' && (!spec.rules || spec.rules.inKernels) ? mergeModel(spec, spec.model, kernels) : scriptModel(spec);
   }
 
-  encode(text: string, { addSpecial = true, parseSpecial = false }: EncodeOptions = {}): Int32Array {
+  encode(text: string, { addSpecial = true, parseSpecial = false, marks = '' }: MarkedOptions = {}): Int32Array {
     if (typeof text !== 'string') throw notText(text);
+    if (marks && parseSpecial) return withMarks(text, marks, () => this.encode(text, { addSpecial, parseSpecial }));
     const ids = new Ids((text.length >> 2) + 8);
     if (addSpecial) ids.append(this.spec.before);
     if (this.spec.rules) this.encodeByRules(this.spec.rules, text, parseSpecial, ids);
@@ -77,7 +81,7 @@ class SpecTokenizer implements Tokenizer {
     for (const fragment of rules.fragments(text, parseSpecial)) {
       if (typeof fragment === 'number') ids.push(fragment);
       else if (rules.inKernels) this.model.words(fragment, ids);
-      else rules.encode(fragment, parseSpecial, ids);
+      else rules.encode(fragment, parseSpecial && !isMarked(), ids);
     }
   }
 

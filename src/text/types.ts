@@ -6,6 +6,14 @@ export interface EncodeOptions {
   parseSpecial?: boolean;
 }
 
+export interface MarkedOptions extends EncodeOptions {
+  /**
+   * As long as the text in UTF-16 units, or ''. No special token is read where there is a '1': with `parseSpecial` what a
+   * template wrote is parsed, and what it put in from messages is not.
+   */
+  marks?: string;
+}
+
 /** Text of a growing list of ids; never emits part of a UTF-8 character. */
 export interface TextStream {
   /** The text that this id completes (may be empty). */
@@ -29,7 +37,9 @@ export interface Tokenizer {
   readonly stopIds: ReadonlySet<number>;
   /** Jinja source, where the model carries one. */
   readonly chatTemplate: string | undefined;
-  encode(text: string, options?: EncodeOptions): Int32Array;
+  /** Special tokens by the names that chat templates know: `bos_token`, `pad_token`, … */
+  readonly specialTokens: Readonly<Record<string, string>>;
+  encode(text: string, options?: MarkedOptions): Int32Array;
   /**
    * What the normaliser and the pre-tokenizer make of a text, in its own characters (bytes are not shown as letters): the words
    * that the model then writes as tokens. A token found in the text is a piece of its own. For display and for comparing tokenizers.

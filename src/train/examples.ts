@@ -1,5 +1,5 @@
 import { badOption, show } from '../files/refuse.js';
-import { renderChat } from '../text/chat.js';
+import { renderPrompt, type Rendered } from '../text/chat.js';
 import type { Tokenizer } from '../text/types.js';
 
 /** One message of an example. */
@@ -26,7 +26,7 @@ export type PreferenceExample = ({ readonly prompt: string | readonly TuningMess
 
 /** Text in pieces, learnt or only read. */
 export interface Script {
-  readonly pieces: readonly { readonly text: string; readonly learnt: boolean }[];
+  readonly pieces: readonly { readonly text: string; readonly learnt: boolean; /** Of a template: see MarkedOptions. */ readonly marks?: string }[];
   /** A document begins and ends as in training; a prompt begins as it does when generating; a chat is written by its template alone. */
   readonly kind: 'document' | 'prompt' | 'chat';
 }
@@ -57,6 +57,8 @@ export class ScriptWriter {
     private readonly tokenizer: Tokenizer,
     /** Jinja source, or 'chatml'. */
     readonly template: string,
+    /** How special tokens are taken that are spelt in messages. */
+    private readonly contents: 'text' | 'special' = 'text',
   ) {}
 
   /** @throws StonechatError `bad-option` naming the example. */
@@ -78,7 +80,9 @@ export class ScriptWriter {
     const write = async (answer: unknown): Promise<Script> => {
       const last = isMessages(answer) ? answer.at(-1)!.content : answer;
       const { prompt } = fields;
-      const before = isMessages(prompt) ? prompt : this.instruction(fields);
+      const asked = isMessages(answer) && isText(prompt) ? askedWith(prompt, answer.slice(0, -1)) : undefined;
+      if (asked === CONTRADICTED) throw badOption('a prompt that the conversation begins with', `another message of the user in ${where}`, 'Leave the prompt out of the conversations, or write it as there.');
+      const before = isMessages(prompt) ? prompt : (asked ?? this.instruction(fields));
       if (!isText(last)) throw refuse(EXPECTED_PAIR, value, where);
       if (before) return this.conversation([...before, { role: 'assistant', content: last }], where);
       if (!isText(prompt)) throw refuse(EXPECTED_PAIR, value, where);
@@ -97,31 +101,38 @@ export class ScriptWriter {
   private async conversation(messages: readonly TuningMessage[], where: string): Promise<Script> {
     this.usesTemplate = true;
     const whole = await this.render(messages, false);
-    const pieces: { text: string; learnt: boolean }[] = [];
+    const { text, marks } = whole;
+    const pieces: { text: string; learnt: boolean; marks: string }[] = [];
     let at = 0;
     const add = (to: number, learnt: boolean) => {
-      if (to > at) pieces.push({ text: whole.slice(at, to), learnt });
+      if (to > at) pieces.push({ text: text.slice(at, to), learnt, marks: this.contents === 'special' ? '' : marks.slice(at, to) });
       at = to;
     };
     for (const [i, { role }] of messages.entries()) {
       if (role !== 'assistant') continue;
-      const [before, after] = [await this.render(messages.slice(0, i), true), await this.render(messages.slice(0, i + 1), false)];
+      const [{ text: before }, { text: after }] = [await this.render(messages.slice(0, i), true), await this.render(messages.slice(0, i + 1), false)];
       // Templates that leave parts of earlier turns out (reasoning) show only the last one as it was generated.
-      if (!whole.startsWith(before) || !whole.startsWith(after) || after.length <= before.length) continue;
+      if (!text.startsWith(before) || !text.startsWith(after) || after.length <= before.length) continue;
       add(before.length, false);
       add(after.length, true);
     }
-    add(whole.length, false);
+    add(text.length, false);
     if (pieces.some(({ learnt }) => learnt)) return { pieces, kind: 'chat' };
     throw badOption('a conversation with an answer of the assistant', `none in ${where}, as the chat template writes it`, 'Add { role: "assistant", content }, or pass another chatTemplate.');
   }
 
-  private render(messages: readonly TuningMessage[], add_generation_prompt: boolean): Promise<string> {
-    const { bos, eos } = this.tokenizer;
-    const name = (id: number | undefined) => (id === undefined ? {} : { token: this.tokenizer.token(id) });
-    const [bos_token, eos_token] = [name(bos).token, name(eos).token];
-    return renderChat(this.template, messages, { ...(bos_token !== undefined && { bos_token }), ...(eos_token !== undefined && { eos_token }), add_generation_prompt });
+  private render(messages: readonly TuningMessage[], add_generation_prompt: boolean): Promise<Rendered> {
+    return renderPrompt(this.template, messages, { ...this.tokenizer.specialTokens, add_generation_prompt });
   }
+}
+
+const CONTRADICTED: TuningMessage[] = [];
+
+/** A prompt that is a text beside answers that are conversations: their question, unless they tell it themselves. */
+function askedWith(prompt: string, before: readonly TuningMessage[]): readonly TuningMessage[] {
+  const question = before.find(({ role }) => role === 'user');
+  if (!question) return [...before, { role: 'user', content: prompt }];
+  return question.content.trim() === prompt.trim() ? before : CONTRADICTED;
 }
 
 const document = (text: string): Script => ({ pieces: [{ text, learnt: true }], kind: 'document' });

@@ -12,12 +12,12 @@ export interface Exercise {
  * Ids of a script as generation would have them: the whole text is encoded at once where the ids of what is only read are
  * its beginning, else piece by piece, so that the seam between prompt and answer is always one between tokens.
  */
-export function exerciseOf({ pieces, kind }: Script, tokenizer: Tokenizer): Exercise {
-  const options: EncodeOptions = { addSpecial: false, parseSpecial: kind === 'chat' };
-  const encode = (text: string) => tokenizer.encode(text, options);
-  const whole = encode(pieces.map(({ text }) => text).join(''));
-  const seams = seamsOf(pieces.map(({ text }) => text), whole, encode);
-  const parts = seams ? seams.map((seam, i) => whole.subarray(i ? seams[i - 1] : 0, seam)) : pieces.map(({ text }) => encode(text));
+export function exerciseOf({ pieces, kind }: Script, tokenizer: Tokenizer, parseSpecial = false): Exercise {
+  const options: EncodeOptions = { addSpecial: false, parseSpecial: parseSpecial || kind === 'chat' };
+  const encode = ({ text, marks = '' }: Stretch) => tokenizer.encode(text, { ...options, marks });
+  const whole = encode(joined(pieces));
+  const seams = seamsOf(pieces, whole, encode);
+  const parts = seams ? seams.map((seam, i) => whole.subarray(i ? seams[i - 1] : 0, seam)) : pieces.map(encode);
   const start = startOf(kind, parts[0]!, tokenizer);
   const end = kind !== 'chat' && tokenizer.eos !== undefined ? [tokenizer.eos] : [];
   const ids = Int32Array.from([...start, ...parts.flatMap((part) => [...part]), ...end]);
@@ -27,12 +27,24 @@ export function exerciseOf({ pieces, kind }: Script, tokenizer: Tokenizer): Exer
   return { ids, learnt };
 }
 
+type Stretch = Pick<Script['pieces'][number], 'text' | 'marks'>;
+
+/** Pieces as one: all of them have marks, or none. */
+const joined = (pieces: readonly Stretch[]): Stretch => ({ text: pieces.map(({ text }) => text).join(''), marks: pieces.map(({ marks = '' }) => marks).join('') });
+
+/** The special token that a text spells first. */
+export function spelledIn(text: string, tokenizer: Tokenizer): string | undefined {
+  if (!/[<[]/.test(text)) return undefined;
+  const special = tokenizer.encode(text, { addSpecial: false, parseSpecial: true }).find((id) => tokenizer.isSpecial(id));
+  const token = special === undefined ? undefined : tokenizer.token(special);
+  return token !== undefined && text.includes(token) ? token : undefined;
+}
+
 /** Ids up to the end of each piece, if the whole text's ids can be cut there. */
-function seamsOf(texts: readonly string[], whole: Int32Array, encode: (text: string) => Int32Array): number[] | undefined {
+function seamsOf(pieces: readonly Stretch[], whole: Int32Array, encode: (stretch: Stretch) => Int32Array): number[] | undefined {
   const seams: number[] = [];
-  let text = '';
-  for (const piece of texts.slice(0, -1)) {
-    const before = encode((text += piece));
+  for (let i = 1; i < pieces.length; i++) {
+    const before = encode(joined(pieces.slice(0, i)));
     if (before.some((id, i) => id !== whole[i])) return undefined;
     seams.push(before.length);
   }

@@ -48,6 +48,8 @@ export interface TuningStart {
   readonly threads: number;
   readonly build: string;
   readonly resumed: number;
+  /** What one should know of the examples, such as special tokens that are spelt in texts. */
+  readonly warnings: readonly string[];
 }
 
 /** What `finetune` tells. */
@@ -164,7 +166,7 @@ class Run {
     const learnt = (lesson: Exercise | ExercisePair): number => ('chosen' in lesson ? learnt(lesson.chosen) + learnt(lesson.rejected) : lesson.learnt.reduce((a, b) => a + b, 0));
     options.onEvent?.({
       kind: 'start', settings, skipped, cut, resumed, parameters: this.parameters, examples: training.length, validationExamples: validation.length,
-      trainingTokens: training.reduce((sum, lesson) => sum + learnt(lesson), 0), memory: engine.need, threads: engine.threads, build: options.build,
+      trainingTokens: training.reduce((sum, lesson) => sum + learnt(lesson), 0), memory: engine.need, threads: engine.threads, build: options.build, warnings: lessons.warnings,
     });
   }
 

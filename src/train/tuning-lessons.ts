@@ -2,9 +2,9 @@ import { badOption } from '../files/refuse.js';
 import type { ModelFile } from '../files/types.js';
 import { templateSource } from '../text/chat.js';
 import type { Tokenizer } from '../text/types.js';
-import { INSTRUCTION_TEMPLATE, type PreferenceExample, ScriptWriter, type TuningExample } from './examples.js';
+import { INSTRUCTION_TEMPLATE, type PreferenceExample, type Script, ScriptWriter, type TuningExample } from './examples.js';
 import { sequencesOf } from './exercise-batches.js';
-import { cutDocument, type Exercise, exerciseOf, rowsOf } from './exercises.js';
+import { cutDocument, type Exercise, exerciseOf, rowsOf, spelledIn } from './exercises.js';
 import type { ExercisePair } from './preference.js';
 import { mix, permutation } from './random.js';
 import { longestIn, settleTuning, type TuningOptions, type TuningSettings } from './tuning.js';
@@ -26,7 +26,18 @@ export interface TuningLessons {
   readonly longest: number;
   /** A chat template that the model does not have, but the tuned one needs. */
   readonly template: string | undefined;
+  /** What the caller should know of the examples. */
+  readonly warnings: readonly string[];
 }
+
+const places = new WeakMap<object, string>();
+
+/** An example of a file, as errors should name it: `line 5 of b.jsonl`. */
+export function placed<T>(example: T, place: string): T {
+  if (typeof example === 'object' && example !== null) places.set(example, place);
+  return example;
+}
+const placeOf = (example: unknown): string | undefined => (typeof example === 'object' && example !== null ? places.get(example) : undefined);
 
 export const isPair = (lesson: Lesson): lesson is ExercisePair => 'chosen' in lesson;
 const rowsIn = (lesson: Lesson): number => (isPair(lesson) ? Math.max(rowsOf(lesson.chosen), rowsOf(lesson.rejected)) : rowsOf(lesson));
@@ -42,7 +53,7 @@ export const VALIDATION_SHARE = 0.1;
 /** Examples to ids, options to settings. @throws StonechatError `bad-option` naming the example. */
 export async function prepareTuning(file: ModelFile, tokenizer: Tokenizer, examples: TuningExamples, given: TuningExamples | undefined, options: TuningOptions): Promise<TuningLessons> {
   const template = templateSource(options.chatTemplate ?? tokenizer.chatTemplate ?? INSTRUCTION_TEMPLATE);
-  const writer = new ScriptWriter(tokenizer, template);
+  const writer = new ScriptWriter(tokenizer, template, options.contents);
   const reader = new Reader(writer, tokenizer, longestIn(file, options), options);
   const read = await reader.all(examples, 'example');
   const own = given && (await reader.all(given, 'validation example'));
@@ -54,7 +65,7 @@ export async function prepareTuning(file: ModelFile, tokenizer: Tokenizer, examp
   const settings = settleTuning(file, options, longest, (rows) => (options.dpo ? lessons.length : sequencesOf(lessons as Exercise[], rows)));
   const fates = [...read, ...(own ?? [])].map(({ fate }) => fate);
   const count = (fate: Read['fate']) => fates.filter((one) => one === fate).length;
-  return { training: lessons, validation: back, settings, skipped: count('skipped'), cut: count('cut'), longest: longestIn(file, options), template: writer.usesTemplate && template !== tokenizer.chatTemplate ? template : undefined };
+  return { training: lessons, validation: back, settings, skipped: count('skipped'), cut: count('cut'), longest: longestIn(file, options), template: writer.usesTemplate && template !== tokenizer.chatTemplate ? template : undefined, warnings: reader.warnings };
 }
 
 function split(read: readonly Read[], { validationShare = VALIDATION_SHARE, seed = 0 }: TuningOptions): [Read[], Read[]] {
@@ -64,6 +75,9 @@ function split(read: readonly Read[], { validationShare = VALIDATION_SHARE, seed
 }
 
 class Reader {
+  private spelt = 0;
+  private firstSpelt = '';
+
   constructor(
     private readonly writer: ScriptWriter,
     private readonly tokenizer: Tokenizer,
@@ -73,13 +87,28 @@ class Reader {
 
   async all(examples: TuningExamples, what: string): Promise<Read[]> {
     const read: Read[] = [];
-    for await (const example of examples) read.push(await (this.options.dpo ? this.pair(example, `${what} ${read.length + 1}`) : this.one(example, `${what} ${read.length + 1}`)));
+    for await (const example of examples) {
+      const where = placeOf(example) ?? `${what} ${read.length + 1}`;
+      read.push(await (this.options.dpo ? this.pair(example, where) : this.one(example, where)));
+    }
     return read;
+  }
+
+  /** Templated texts spell their markers: as letters they teach nothing of the tokens. */
+  get warnings(): string[] {
+    return this.spelt ? [`${this.firstSpelt} as text${this.spelt > 1 ? `, and so do ${this.spelt - 1} more` : ''}: parseSpecial (--parse-special) takes it as the token`] : [];
+  }
+
+  private exercise(script: Script, where: string): Exercise {
+    const parse = this.options.parseSpecial;
+    const spelled = script.kind === 'chat' || parse ? undefined : spelledIn(script.pieces.map(({ text }) => text).join(''), this.tokenizer);
+    if (spelled !== undefined && ++this.spelt === 1) this.firstSpelt = `${where} spells the special token ${spelled}`;
+    return exerciseOf(script, this.tokenizer, parse);
   }
 
   private async one(example: unknown, where: string): Promise<Read> {
     const script = await this.writer.example(example, where);
-    const exercise = exerciseOf(script, this.tokenizer);
+    const exercise = this.exercise(script, where);
     if (rowsOf(exercise) < 1) throw badOption('an example with text', `none in ${where}`, 'Remove it.');
     if (script.kind === 'document') return { lessons: cutDocument(exercise, this.longest), fate: 'whole' };
     return this.fit(exercise, rowsOf(exercise), () => cutEnd(exercise, this.longest));
@@ -87,7 +116,7 @@ class Reader {
 
   private async pair(example: unknown, where: string): Promise<Read> {
     const { chosen, rejected } = await this.writer.preference(example, where);
-    const pair = { chosen: exerciseOf(chosen, this.tokenizer), rejected: exerciseOf(rejected, this.tokenizer) };
+    const pair = { chosen: this.exercise(chosen, where), rejected: this.exercise(rejected, where) };
     const cut = () => {
       const parts = { chosen: cutEnd(pair.chosen, this.longest), rejected: cutEnd(pair.rejected, this.longest) };
       return parts.chosen && parts.rejected ? { chosen: parts.chosen, rejected: parts.rejected } : undefined;

@@ -31,6 +31,10 @@ export interface TuningOptions extends OptimizerOptions {
   readonly keep?: 'best' | 'last' | undefined;
   /** A chat template (Jinja, or 'chatml') in place of the model's own. */
   readonly chatTemplate?: string | undefined;
+  /** Special tokens spelt in the contents of messages: taken as text (default), or parsed. */
+  readonly contents?: 'text' | 'special' | undefined;
+  /** Special tokens spelt in texts (`{ text }`, prompts and completions) are parsed. Default false. */
+  readonly parseSpecial?: boolean | undefined;
   /** Type of the tuned model's matrices. Default: as they were (quantised ones: f16). */
   readonly type?: Quantisation | undefined;
   readonly name?: string | undefined;

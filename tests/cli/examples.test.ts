@@ -66,6 +66,9 @@ function writeTexts(): void {
   for (const name of ['examples.jsonl', 'learn.jsonl', 'validate.jsonl']) writeFileSync(at(name), jsonLines(examples));
   writeFileSync(at('pairs.json'), JSON.stringify(examples.map(({ prompt, completion }) => ({ prompt, chosen: completion, rejected: ' barks.' }))));
   writeFileSync(at('talks.jsonl'), jsonLines(examples.map(({ prompt, completion }) => ({ messages: [{ role: 'user', content: prompt }, { role: 'assistant', content: completion }] }))));
+  writeFileSync(at('chat.json'), JSON.stringify([{ role: 'user', content: 'What do owls do?' }]));
+  writeFileSync(at('more.json'), '{"polite": true}');
+  writeFileSync(at('template.jinja'), '{% for m in messages %}{{ m.role }}: {{ m.content }}{{ ", please" if polite }}\n{% endfor %}');
   mkdirSync(at('blimp'));
   writeFileSync(at('blimp/pairs.jsonl'), jsonLines([{ sentence_good: 'The owls sleep.', sentence_bad: 'The owls sleeps.' }]));
   writeFileSync(at('arc_easy_test.jsonl'), jsonLines([{ prompt: 'An owl is a', choices: [' bird', ' stone'], answer_idx: 0 }]));

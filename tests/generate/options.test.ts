@@ -39,6 +39,7 @@ const BAD: [keyof GenerateOptions, unknown[]][] = [
   ['hashLogits', ['true']],
   ['addSpecial', [1]],
   ['parseSpecial', ['no']],
+  ['contents', ['parsed', true]],
   ['signal', [{}, 5, new AbortController()]],
   ['onProgress', [true]],
 ];
@@ -76,7 +77,7 @@ describe('accepted', () => {
     expect(rest).toEqual({
       maxTokens: undefined, temperature: 0.8, topK: 0, topP: 1, minP: 0, typicalP: 1, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0,
       penaltyWindow: 64, logitBias: new Map(), samplers: undefined, stop: [], stopIds: new Set(), ignoreEos: false, reusePrefix: true, overflow: 'error',
-      top: 5, hashLogits: false, addSpecial: true, parseSpecial: undefined, signal: undefined, onProgress: undefined,
+      top: 5, hashLogits: false, addSpecial: true, parseSpecial: undefined, contents: 'text', signal: undefined, onProgress: undefined,
     });
   });
 

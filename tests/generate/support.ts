@@ -34,7 +34,7 @@ export function toyTokenizer(overrides: Partial<Tokenizer> = {}): Tokenizer {
     return Int32Array.from(addSpecial ? [BOS, ...ids] : ids);
   };
   return {
-    kind: 'toy', size: VOCABULARY, bos: BOS, eos: EOS, unk: undefined, stopIds: new Set([EOS, EOT]), chatTemplate: 'toy',
+    kind: 'toy', size: VOCABULARY, bos: BOS, eos: EOS, unk: undefined, stopIds: new Set([EOS, EOT]), chatTemplate: 'toy', specialTokens: {},
     encode, bytes, stream,
     pieces: (text) => [...text],
     decode: (ids) => [...ids].map((id) => new TextDecoder().decode(bytes(id))).join(''),
@@ -134,7 +134,7 @@ export function toyParts(options: ToyOptions & { tokenizer?: Tokenizer; runner?:
     ...toy.parts,
     runner: toy,
     tokenizer: options.tokenizer ?? toyTokenizer(),
-    renderChat: async (messages) => `<s>${messages.map(({ role, content }) => `${role}:${content}<|eot|>`).join('')}`,
+    renderChat: async (messages) => ({ text: `<s>${messages.map(({ role, content }) => `${role}:${content}<|eot|>`).join('')}`, marks: '' }),
     yield: turn,
   };
 }

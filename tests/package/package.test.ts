@@ -98,7 +98,7 @@ describe('the scripts', () => {
   });
 
   it.each(['load-edge', 'load-browser'])('await nothing inside of WebAssembly.compile(…) in %s, which Next rewrites', async (entry) => {
-    const { outputFiles } = await build({ entryPoints: [`dist/${entry}.js`], bundle: true, write: false, format: 'esm', external: ['#kernels', '@huggingface/jinja', '#worker/*'] });
+    const { outputFiles } = await build({ entryPoints: [`dist/${entry}.js`], bundle: true, write: false, format: 'esm', external: ['#kernels', '#worker/*'] });
     const calls = outputFiles[0]!.text.match(/WebAssembly\.(compile|instantiate)\([^;]{0,80}/g)!;
     expect(calls.length).toBeGreaterThan(0);
     expect(calls.filter((call) => call.includes('await'))).toEqual([]);
@@ -135,7 +135,7 @@ describe('the package map', () => {
       format: 'esm',
       platform: 'neutral',
       conditions: [condition],
-      external: ['node:*', '*.wasm', '*.wasm?module', '@huggingface/jinja'],
+      external: ['node:*', '*.wasm', '*.wasm?module'],
     });
     const inputs = Object.keys(metafile.inputs);
     expect(inputs.filter((path) => /^dist\/\w+\.js$/.test(path))).toEqual([`dist/${entry}.js`]);

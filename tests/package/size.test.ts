@@ -27,7 +27,6 @@ async function bundleApplication(name = 'load', entry = 'stonechat'): Promise<{ 
     format: 'esm',
     platform: 'browser',
     target: 'es2022',
-    external: ['@huggingface/jinja'], // loaded only to render a chat template
     outdir: 'out',
     metafile: true,
     write: false,
@@ -56,7 +55,7 @@ it('a page that loads in a worker downloads the engine once, as text of the work
   const gzipped = names.map((name) => gzipSync(files.get(name)!.contents, { level: 9 }).length);
   console.log(`to generate in a worker: ${gzipped.map((size) => (size / 1000).toFixed(1)).join(' + ')} KB gzipped`);
   // TODO: Jinja is in the worker's text.
-  expect(gzipped.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(LIMIT + 25_000);
+  expect(gzipped.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(LIMIT + 45_000);
 });
 
 /** Texts that stand in the code of training alone. */

@@ -33,7 +33,6 @@ export async function bundle(name: string, entry: string, options: BuildOptions)
     format: 'esm',
     target: 'es2022',
     logLevel: 'error',
-    external: ['@huggingface/jinja'],
     ...options,
   });
   return outdir;

@@ -7,13 +7,18 @@ interface ChatCase {
   chat_template: string;
   data: Record<string, unknown>;
   expected: string;
+  python_jinja2_agrees: boolean;
 }
 interface UnitCase {
   name: string;
   template: string;
   data: Record<string, unknown>;
   expected: string;
+  python_jinja2_agrees: boolean;
 }
+
+/** Where the recorded text is another program's, Python's is the truth: see jinja-python.test.ts. */
+const agreed = ({ python_jinja2_agrees }: ChatCase | UnitCase) => python_jinja2_agrees;
 
 const report: string[] = [];
 afterAll(() => process.stdout.write(`${report.join('\n')}\n`));
@@ -37,22 +42,22 @@ describe.skipIf(!hasShared)(`chat templates (${noShared} otherwise)`, () => {
   test('real templates give the recorded prompts', async () => {
     const { clock, cases } = readSharedJson<{ clock: string; cases: ChatCase[] }>('chat-templates/chat-templates.json');
     const wrong: unknown[] = [];
-    for (const { name, chat_template, data, expected } of cases) {
+    for (const { name, chat_template, data, expected } of cases.filter(agreed)) {
       const found = await atClock(clock, () => render(chat_template, data));
       if (found !== expected) wrong.push({ name, found, expected });
     }
-    report.push(`chat-templates.json: ${cases.length - wrong.length} of ${cases.length} cases`);
+    report.push(`chat-templates.json: ${cases.filter(agreed).length - wrong.length} of ${cases.filter(agreed).length} cases`);
     expect(wrong).toEqual([]);
   });
 
   test('small templates give the recorded text', async () => {
     const cases = readSharedJson<UnitCase[]>('chat-templates/jinja-unit.json');
     const wrong: unknown[] = [];
-    for (const { name, template, data, expected } of cases) {
+    for (const { name, template, data, expected } of cases.filter(agreed)) {
       const found = await render(template, data).catch(String);
       if (found !== expected) wrong.push({ name, found, expected });
     }
-    report.push(`jinja-unit.json: ${cases.length - wrong.length} of ${cases.length} cases`);
+    report.push(`jinja-unit.json: ${cases.filter(agreed).length - wrong.length} of ${cases.filter(agreed).length} cases`);
     expect(wrong).toEqual([]);
   });
 });
@@ -75,6 +80,9 @@ describe('chat', () => {
     ['{% if %}', 'bad-file'],
     ['{{ raise_exception("roles must alternate") }}', 'bad-option'],
     ['{{ messages[0].content.no_such() }}', 'bad-option'],
+    ['{% include "other" %}', 'bad-file'],
+    ['{{ messages|no_such }}', 'bad-file'],
+    ['{% trans %}Hi{% endtrans %}', 'bad-file'],
   ])('%s: %s', async (template, code) => {
     await expect(renderChat(template, messages)).rejects.toMatchObject({ name: 'StonechatError', code });
   });

@@ -6,8 +6,8 @@ import { inspect } from './inspect.js';
 import { logits } from './logits.js';
 import { next } from './next.js';
 import {
-  ANSWER, BENCH, COMPARING, ENCODING, FORCE, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MERGING, MODEL, NO_ECHO, NO_PERPLEXITY, type OptionSpec, PIECES, PROMPT, PURE, QUIET, RAW, SPANS, SYSTEM,
-  TEMPLATE, TEXT, TOKENIZER, TOP, TRAINING, TYPE, TUNING,
+  ANSWER, BENCH, COMPARING, CONTENTS, ENCODING, FORCE, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MERGING, MESSAGES, MODEL, NO_ECHO, NO_PERPLEXITY, type OptionSpec, PIECES, PROMPT, PURE, QUIET, RAW, SPANS, SYSTEM,
+  TEMPLATE, TEXT, TOKENIZER, TOOLS, TOP, TRAINING, TYPE, TUNING, VARIABLES,
 } from './options.js';
 import { tokenize } from './tokenize.js';
 import { showTrust } from './trust.js';
@@ -39,7 +39,7 @@ export const COMMANDS: readonly Command[] = [
     operands: '["TEXT" | -]',
     summary: 'Talk with a model that has a chat template; with a text, one message and its answer.',
     examples: ['stonechat chat --model assistant.gguf --system "Answer in one sentence."', 'stonechat chat "What is a stonechat?" --model assistant.gguf'],
-    options: [SYSTEM, TEMPLATE, ...ANSWER, ...LOADING, ...COMMON],
+    options: [SYSTEM, TEMPLATE, CONTENTS, ...ANSWER, ...LOADING, ...COMMON],
     run: chat,
   },
   {
@@ -57,6 +57,14 @@ export const COMMANDS: readonly Command[] = [
     examples: ['stonechat tokenize "Hello, world" --model m.gguf', 'stonechat tokenize --tokenizer tokenizer.json --jsonl < texts.jsonl'],
     options: [PROMPT, IDS, PIECES, JSONL, RAW, ...ENCODING, MODEL, TOKENIZER, ...COMMON],
     run: tokenize,
+  },
+  {
+    name: 'template',
+    operands: '[FILE | -]',
+    summary: 'The prompt that a chat template makes of messages, special tokens marked.',
+    examples: ['stonechat template --model assistant.gguf --messages chat.json', 'stonechat template template.jinja --messages chat.json --variables more.json'],
+    options: [MODEL, TEMPLATE, MESSAGES, TOOLS, VARIABLES, { ...JSONL, help: 'Read one {"template", "variables"} per line, print one {"output"} or {"error"} per line.' }, ...COMMON],
+    run: async (args) => (await import('./template.js')).template(args),
   },
   {
     name: 'inspect',

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { StonechatError } from '../../errors.js';
 import { splitDocuments } from '../../train/corpus.js';
 import type { TuningExample } from '../../train/examples.js';
+import { placed } from '../../train/tuning-lessons.js';
 import type { TuningEvent, TuningResult, TuningStart } from '../../train/finetune.js';
 import { createTuner, type FinetuneOptions } from '../tune.js';
 import type { Arguments } from './arguments.js';
@@ -41,6 +42,8 @@ async function tuningOptions(args: Arguments): Promise<FinetuneOptions> {
     keep: args.text('keep') as FinetuneOptions['keep'],
     type: args.text('type') as FinetuneOptions['type'],
     chatTemplate: await templateOf(args.text('template')),
+    contents: args.text('contents') as FinetuneOptions['contents'],
+    parseSpecial: args.has('parse-special') || undefined,
     name: args.text('name'),
     build: args.text('build') as FinetuneOptions['build'],
   };
@@ -55,8 +58,11 @@ async function readExamples(paths: readonly string[]): Promise<TuningExample[]> 
 function parseExamples(path: string, text: string): TuningExample[] {
   if (!/\.jsonl?$/i.test(path)) return splitDocuments(text);
   const start = text.trimStart();
-  if (start.startsWith('[')) return parseJson<TuningExample[]>(text, path);
-  return text.split('\n').flatMap((line, i) => (line.trim() === '' ? [] : [parseJson<TuningExample>(line, `line ${i + 1} of ${path}`)]));
+  if (start.startsWith('[')) return parseJson<TuningExample[]>(text, path).map((example, i) => placed(example, `example ${i + 1} of ${path}`));
+  return text.split('\n').flatMap((line, i) => {
+    const where = `line ${i + 1} of ${path}`;
+    return line.trim() === '' ? [] : [placed(parseJson<TuningExample>(line, where), where)];
+  });
 }
 
 function parseJson<T>(text: string, where: string): T {
@@ -71,6 +77,7 @@ function show(event: TuningEvent, display: TrainDisplay, asJson: boolean): void 
   if (event.kind !== 'start') return display.show(event);
   if (asJson) process.stdout.write(`${json(event)}\n`);
   else display.notes.say(display.begin(begin(event)));
+  for (const warning of event.warnings) process.stderr.write(`Warning: ${warning}.\n`);
 }
 
 /** What is about to be done. */

@@ -131,6 +131,7 @@ export function answerOptions(args: Arguments): GenerateOptions {
     stopIds: args.ids('stop-ids'),
     ignoreEos: args.has('ignore-eos') || undefined,
     overflow: args.text('overflow') as GenerateOptions['overflow'],
+    contents: args.text('contents') as GenerateOptions['contents'],
     top: args.number('top'),
   };
 }

@@ -24,6 +24,11 @@ export const PROMPT = option('prompt', 'TEXT', 'The prompt; - reads it from stan
 export const IDS = option('ids', '1,2,3', 'Token ids in place of a text.');
 export const SYSTEM = option('system', 'TEXT', 'What the model is told before the conversation.');
 export const TEMPLATE = option('template', 'FILE', 'A chat template (Jinja) in place of the model\'s own; "chatml" for the usual one.');
+export const MESSAGES = option('messages', 'FILE.json', 'The conversation: a list of { role, content }. Default: one greeting.');
+export const TOOLS = option('tools', 'FILE.json', 'The tools that the template may show: a list.');
+export const VARIABLES = option('variables', 'FILE.json', 'Further variables of the template: an object.');
+export const PARSE_SPECIAL = flag('parse-special', 'Take special tokens spelt in texts, such as <|im_end|>, for the tokens.');
+export const CONTENTS = option('contents', 'WHAT', 'Special tokens spelt in messages: text, or special (parse them). Default text.');
 export const FULL = flag('full', 'Show arrays in full length.');
 export const JSONL = flag('jsonl', 'Read one JSON string per line, print one JSON array of ids per line.');
 export const PIECES = flag('pieces', 'Show the words that normaliser and pre-tokenizer make of the text, in place of ids.');
@@ -193,6 +198,8 @@ export const TUNING: readonly OptionSpec[] = [
   option('type', 'TYPE', 'Type of the tuned model: f32, f16, q8_0 and so on. Default: as it was.'),
   ...among(['keep']),
   TEMPLATE,
+  CONTENTS,
+  PARSE_SPECIAL,
   option('name', 'TEXT', 'Name of the tuned model.'),
   ...among(['build', 'checkpoint', 'resume', 'restart']),
 ];

@@ -41,7 +41,7 @@ function bounded(value: bigint): bigint {
 
 function powerOfInts(a: bigint, b: bigint): Value {
   if (b < 0n) return a === 0n ? fail('0.0 cannot be raised to a negative power') : Number(a) ** Number(b);
-  if (a > 1n || a < -1n) if (BigInt(bits(a) - 4) * b > MOST_BITS) throw limit(`an integer of more than ${MOST_BITS} bits`);
+  if (a > 1n || a < -1n) if (BigInt((a < 0n ? -a : a).toString(2).length - 1) * b > MOST_BITS) throw limit(`an integer of more than ${MOST_BITS} bits`);
   return bounded(a ** b);
 }
 

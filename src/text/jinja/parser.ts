@@ -8,6 +8,10 @@ const NOTHING: Given = { args: [], kwargs: [], dynArgs: undefined, dynKwargs: un
 /** Expressions in expressions. */
 const DEEPEST = 150;
 
+/** Tags that need other templates. */
+const LOADS = 'extends include import from'.split(' ');
+const [, , IMPORT, FROM] = LOADS as [string, string, string, string];
+
 const SHOWN: Readonly<Record<string, string>> = { data: 'template data / text', eof: 'end of template' };
 function describe({ kind, text }: Token): string {
   if (kind === 'begin' || kind === 'end') return `${kind} of ${text === 'block' ? 'statement block' : 'print statement'}`;
@@ -125,8 +129,8 @@ export class Parser {
         const value = this.expression();
         return { type: 'Autoescape', value, body: this.closed('endautoescape') };
       }
-      case 'extends': case 'include': case 'import': case 'from': return this.load(text);
     }
+    if (LOADS.includes(text)) return this.load(text);
     return this.fail(`Encountered unknown tag '${text}'.`);
   }
 
@@ -222,12 +226,12 @@ export class Parser {
     const node = this.expression();
     const names: Name[] = [];
     if (what === 'include' && this.takeName('ignore')) this.expect('name', 'missing');
-    if (what === 'import') {
+    if (what === IMPORT) {
       this.expect('name', 'as');
       names.push(this.target(true));
     }
-    if (what === 'from') {
-      this.expect('name', 'import');
+    if (what === FROM) {
+      this.expect('name', IMPORT);
       do {
         if (names.length && this.isName('with', 'without')) break;
         const imported = this.target(true);
