@@ -2,7 +2,7 @@ import { getattr, getitem } from './attributes.js';
 import { type Around, filters } from './filters.js';
 import { fail, JinjaError, meter, spend } from './meter.js';
 import { all, type BlockNode, type CallNode, type Expr, type FilterNode, type ForNode, type Given, type IfNode, type MacroNode, type Stmt, type Target, undeclared } from './nodes.js';
-import { binary, signed } from './numbers.js';
+import { binary, signed } from './operators.js';
 import { isGeneration, Parser } from './parser.js';
 import { drain, Env, Loop, Namespace, Out, type Runtime, type Running, type Signal } from './runtime.js';
 import { Reader, Symbols } from './scope.js';
@@ -198,10 +198,10 @@ export class Compiler {
     };
   }
 
-  private branches({ test, body, elif_, else_ }: IfNode, frame: Frame): Exec {
+  private branches({ test, body, more, otherwise: rest }: IfNode, frame: Frame): Exec {
     const soft: Frame = { ...frame, soft: true };
-    const choices = [{ test, body }, ...elif_].map((one) => ({ test: this.expr(one.test, soft), body: this.body(one.body, soft) }));
-    const otherwise = this.body(else_, soft);
+    const choices = [{ test, body }, ...more].map((one) => ({ test: this.expr(one.test, soft), body: this.body(one.body, soft) }));
+    const otherwise = this.body(rest, soft);
     return (env, out) => run(choices.find((one) => truth(one.test(env)))?.body ?? otherwise, env, out);
   }
 
@@ -211,10 +211,10 @@ export class Compiler {
     const [bodyFrame, elseFrame] = [inner(frame, { inLoop: true }), inner(frame)];
     const loopId = extended ? bodyFrame.symbols.parameter('loop') : undefined;
     new Reader(bodyFrame.symbols).loop(node, node.body, 'body');
-    new Reader(elseFrame.symbols).loop(node, node.else_, 'else');
+    new Reader(elseFrame.symbols).loop(node, node.otherwise, 'else');
     const filter = this.loopFilter(node, frame);
     const [iter, store] = [this.expr(node.iter, frame), this.store(node.target, bodyFrame)];
-    const [body, else_] = [this.body(node.body, bodyFrame), this.body(node.else_, elseFrame)];
+    const [body, otherwise] = [this.body(node.body, bodyFrame), this.body(node.otherwise, elseFrame)];
 
     function* go(env: Env, out: Out, loop: Loop | undefined, iterator: Iterator<Value, unknown>): Running {
       let empty = true;
@@ -230,9 +230,9 @@ export class Compiler {
         if (!signal) empty = false;
       }
       leave(bodyFrame, env);
-      if (!empty || !else_.length) return undefined;
+      if (!empty || !otherwise.length) return undefined;
       enter(elseFrame, env);
-      const signal = yield* run(else_, env, out);
+      const signal = yield* run(otherwise, env, out);
       leave(elseFrame, env);
       return signal;
     }

@@ -3,7 +3,8 @@ import { percent } from './format.js';
 import { type LinkStyle, linked, stripTags } from './html.js';
 import { dump, jsonStyle } from './json.js';
 import { fail, meter, spend, work } from './meter.js';
-import { binary, fixed, parseInteger, rounded, toFloat } from './numbers.js';
+import { fixed, parseInteger, rounded, toFloat } from './numbers.js';
+import { binary } from './operators.js';
 import { escapeHtml, plain, text } from './show.js';
 import { concat, EMPTY, joined, repeated, rewrite, Str, str, WS } from './str.js';
 import { capitalize, center, joinTexts, lower, replace, splitFromRight, splitLines, strip, upper } from './strings.js';
@@ -158,14 +159,14 @@ function fileSize(value: Value, binaryUnits: boolean): Value {
   return str(`${fixed((base * bytes) / base ** (i + 2), 1)} ${binaryUnits ? SIZES[i]!.toUpperCase() + 'i' : SIZES[i]}B`);
 }
 
-function indent(value: Value, width: Value, whole_: boolean, blank: boolean): Value {
+function indent(value: Value, width: Value, limit: boolean, blank: boolean): Value {
   const given = textOnly(value);
   const by = width instanceof Str ? width : repeated(str(' '), whole(width));
   work(given.s.length);
   const lines = splitLines(concat([given, str('\n')]));
   const done = lines.map((line, i) => (i > 0 && (blank || line.s) ? concat([by, line]) : line));
   const body = joined(done, str('\n'));
-  return (whole_ ? concat([by, body]) : body).as(given.safe);
+  return (limit ? concat([by, body]) : body).as(given.safe);
 }
 
 function truncate(value: Value, length: Value, kill: boolean, end: Value, leeway: Value): Value {
@@ -239,8 +240,8 @@ function round(value: Value, precision: Value, method: string): Value {
   const scaled = binary('*', value, unit);
   if (!isNumber(scaled)) fail(`must be real number, not ${typeName(scaled)}`);
   const number = numeric(scaled as number);
-  const whole_ = typeof number === 'bigint' ? number : Number.isFinite(number) ? BigInt(Math[method as 'ceil'](number)) : fail('cannot convert float infinity to integer');
-  return binary('/', whole_, unit);
+  const limit = typeof number === 'bigint' ? number : Number.isFinite(number) ? BigInt(Math[method as 'ceil'](number)) : fail('cannot convert float infinity to integer');
+  return binary('/', limit, unit);
 }
 
 function absolute(value: Value): Value {

@@ -77,9 +77,9 @@ export function percent(pattern: Str, values: Value): Str {
   const next = () => (used < list.length ? list[used++]! : fail('not enough arguments for format string'));
   const parts: Str[] = [];
   let done = 0;
-  for (const { 0: whole_, 1: name, 2: flags, 3: width, 4: dot, 5: precision, 6: kind, index } of pattern.s.matchAll(CONVERSION)) {
+  for (const { 0: all, 1: name, 2: flags, 3: width, 4: dot, 5: precision, 6: kind, index } of pattern.s.matchAll(CONVERSION)) {
     parts.push(pattern.cut(done, index).as(false));
-    done = index + whole_.length;
+    done = index + all.length;
     if (kind === '%') { parts.push(str('%')); continue; }
     if (!kind || !'diuoxXeEfFgGcrsa'.includes(kind)) fail(kind ? `unsupported format character '${kind}'` : 'incomplete format');
     if (name !== undefined && !(values instanceof Dict)) fail('format requires a mapping');

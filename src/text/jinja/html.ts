@@ -1,6 +1,6 @@
 import { work } from './meter.js';
 import { escapeHtml } from './show.js';
-import { concat, rewrite, Str, str, WS } from './str.js';
+import { concat, rewrite, type Str, str, WS } from './str.js';
 import { split } from './strings.js';
 
 /** The usual ones of HTML's two thousand. */

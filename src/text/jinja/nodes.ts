@@ -38,8 +38,8 @@ export interface CallNode { type: 'Call'; node: Expr; given: Given }
 export interface FilterNode { type: 'Filter'; node: Expr | undefined; name: string; given: Given }
 
 export interface MacroNode { type: 'Macro'; name: string | undefined; args: Name[]; defaults: Expr[]; body: Stmt[] }
-export interface ForNode { type: 'For'; target: Target; iter: Expr; body: Stmt[]; else_: Stmt[]; test: Expr | undefined; recursive: boolean }
-export interface IfNode { type: 'If'; test: Expr; body: Stmt[]; elif_: IfNode[]; else_: Stmt[] }
+export interface ForNode { type: 'For'; target: Target; iter: Expr; body: Stmt[]; otherwise: Stmt[]; test: Expr | undefined; recursive: boolean }
+export interface IfNode { type: 'If'; test: Expr; body: Stmt[]; more: IfNode[]; otherwise: Stmt[] }
 export interface BlockNode { type: 'Block'; name: string; scoped: boolean; required: boolean; body: Stmt[] }
 
 export type Stmt =

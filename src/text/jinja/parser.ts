@@ -2,15 +2,15 @@ import { Lexer, syntax, type Token } from './lexer.js';
 import type { CallNode, Expr, FilterNode, Given, IfNode, MacroNode, Name, Stmt, Target } from './nodes.js';
 import { str } from './str.js';
 
-const COMPARISONS = ['==', '!=', '<', '<=', '>', '>='];
+const COMPARISONS: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=']);
 const CONSTANTS: Readonly<Record<string, boolean | null>> = { true: true, True: true, false: false, False: false, none: null, None: null };
 const NOTHING: Given = { args: [], kwargs: [], dynArgs: undefined, dynKwargs: undefined };
 /** Expressions in expressions. */
 const DEEPEST = 150;
 
 /** Tags that need other templates. */
-const LOADS = 'extends include import from'.split(' ');
-const [, , IMPORT, FROM] = LOADS as [string, string, string, string];
+const LOADS = 'extends import from include'.split(' ');
+const [, IMPORT, FROM] = LOADS as [string, string, string];
 
 const SHOWN: Readonly<Record<string, string>> = { data: 'template data / text', eof: 'end of template' };
 function describe({ kind, text }: Token): string {
@@ -137,12 +137,12 @@ export class Parser {
   private parseIf(): IfNode {
     this.next();
     const test = this.tuple({ conditional: false });
-    const node: IfNode = { type: 'If', test, body: this.statements('elif', 'else', 'endif'), elif_: [], else_: [] };
+    const node: IfNode = { type: 'If', test, body: this.statements('elif', 'else', 'endif'), more: [], otherwise: [] };
     if (this.isName('elif')) {
-      const { elif_, else_, ...first } = this.parseIf();
-      node.elif_ = [{ ...first, elif_: [], else_: [] }, ...elif_];
-      node.else_ = else_;
-    } else if (this.next().text === 'else') node.else_ = this.closed('endif');
+      const { more, otherwise, ...first } = this.parseIf();
+      node.more = [{ ...first, more: [], otherwise: [] }, ...more];
+      node.otherwise = otherwise;
+    } else if (this.next().text === 'else') node.otherwise = this.closed('endif');
     return node;
   }
 
@@ -153,8 +153,8 @@ export class Parser {
     const test = this.takeName('if') ? this.expression() : undefined;
     const recursive = this.takeName('recursive');
     const body = this.statements('endfor', 'else');
-    const else_ = this.next().text === 'else' ? this.closed('endfor') : [];
-    return { type: 'For', target, iter, body, else_, test, recursive };
+    const otherwise = this.next().text === 'else' ? this.closed('endfor') : [];
+    return { type: 'For', target, iter, body, otherwise, test, recursive };
   }
 
   private parseSet(): Stmt {
@@ -298,7 +298,7 @@ export class Parser {
     for (;;) {
       const { kind } = this.now;
       const after = this.tokens[this.at + 1];
-      if (COMPARISONS.includes(kind)) this.next();
+      if (COMPARISONS.has(kind)) this.next();
       else if (this.isName('in')) this.next();
       else if (this.isName('not') && after?.kind === 'name' && after.text === 'in') this.at += 2;
       else break;

@@ -119,6 +119,6 @@ export class Reader {
       this.symbols = symbols;
       return copy;
     };
-    symbols.join([branch(node.body), branch(node.elif_), branch(node.else_)]);
+    symbols.join([branch(node.body), branch(node.more), branch(node.otherwise)]);
   }
 }

@@ -30,8 +30,8 @@ export function strip(text: Str, chars: Str | undefined, left: boolean, right: b
   const set = new Set(chars.s);
   const points = [...text.s];
   let [from, to] = [0, points.length];
-  while (left && from < to && set.has(points[from]!)) start += points[from++]!.length;
-  while (right && to > from && set.has(points[to - 1]!)) end -= points[--to]!.length;
+  if (left) while (from < to && set.has(points[from]!)) start += points[from++]!.length;
+  if (right) while (to > from && set.has(points[to - 1]!)) end -= points[--to]!.length;
   return text.cut(start, end);
 }
 
@@ -209,7 +209,7 @@ const joinStrict = (self: Value, items?: Value): Value => {
 const is = (pattern: RegExp) => ['self', (self: Value): Value => pattern.test(own(self).s)] as const;
 const DIGITS = '\\p{Nd}\\xb2\\xb3\\xb9\\u1369-\\u1371\\u19da\\u2070\\u2074-\\u2079\\u2080-\\u2089\\u2460-\\u2468\\u2474-\\u247c\\u2488-\\u2490\\u24ea\\u24f5-\\u24fd\\u24ff\\u2776-\\u277e\\u2780-\\u2788\\u278a-\\u2792';
 const HAN = '\\u3405\\u3483\\u382a\\u3b4d\\u4e00\\u4e03\\u4e07\\u4e09\\u4e24\\u4e5d\\u4e8c\\u4e94\\u4ebf\\u4edf\\u5146\\u516b\\u516d\\u5341\\u5343\\u56db\\u58f9\\u767e\\u96f6';
-const whole_ = (set: string) => is(new RegExp(`^[${set}]+$`, 'u'));
+const wholly = (set: string) => is(new RegExp(`^[${set}]+$`, 'u'));
 const of = (change: (text: Str) => Value) => ['self', (self: Value): Value => change(own(self))] as const;
 
 function formatWith(look: Look) {
@@ -229,16 +229,16 @@ export const stringMethods = (look: Look): Table => ({
   format: formatWith(look),
   format_map: ['self -', (self, map) => formatText(own(self), [], map instanceof Dict ? map : fail('format_map() needs a mapping'), look)],
   index: ['self - -? -?', searcher(false, true)],
-  isalnum: whole_(`\\p{L}\\p{N}${DIGITS}${HAN}`),
-  isalpha: whole_('\\p{L}'),
+  isalnum: wholly(`\\p{L}\\p{N}${DIGITS}${HAN}`),
+  isalpha: wholly('\\p{L}'),
   isascii: is(/^[\0-\x7f]*$/),
-  isdecimal: whole_('\\p{Nd}'),
-  isdigit: whole_(DIGITS),
+  isdecimal: wholly('\\p{Nd}'),
+  isdigit: wholly(DIGITS),
   isidentifier: is(/^[\p{ID_Start}_]\p{ID_Continue}*$/u),
   islower: of(isLower),
-  isnumeric: whole_(`\\p{N}${HAN}`),
+  isnumeric: wholly(`\\p{N}${HAN}`),
   isprintable: is(/^(?:(?! )[^\p{C}\p{Z}]| )*$/u),
-  isspace: whole_(WS),
+  isspace: wholly(WS),
   istitle: of(isTitle),
   isupper: of(isUpper),
   join: ['self -', joinStrict],

@@ -1,4 +1,4 @@
-import { binary } from './numbers.js';
+import { binary } from './operators.js';
 import { plain } from './show.js';
 import { isLower, isUpper } from './strings.js';
 import { Str } from './str.js';
