@@ -2,12 +2,12 @@ import { StonechatError } from '../errors.js';
 import { openModel } from '../files/index.js';
 import type { ModelFile } from '../files/types.js';
 import { createModel } from '../generate/model.js';
-import type { ChatMessage, Estimate, LoadOptions, Model, ModelInfo, Source } from '../generate/types.js';
+import type { Estimate, LoadOptions, Model, ModelInfo, Source } from '../generate/types.js';
 import { abortSignal, callback, checkRules, isText, oneOf, type Rule, whole } from '../generate/rules.js';
 import type { Host } from '../host/host.js';
 import { type Build, BUILDS } from '../kernels/instance.js';
 import { estimateMemory, heapBytes, type LoadedRunner, loadRunner, type RunnerOptions, warningsOf } from '../run/load.js';
-import { renderPrompt } from '../text/chat.js';
+import { chatRenderer } from './chat-renderer.js';
 import { LoadMeter } from './progress.js';
 import { tokenizerAt, tokenizerFromModel } from '../text/index.js';
 import type { Tokenizer } from '../text/types.js';
@@ -170,11 +170,6 @@ async function loadBoth(host: Host, file: ModelFile, options: LoadOptions, setti
   const build = () => (building ??= tokenizerOf(host, file, options, settings));
   const loaded = await loadRunner(host, file, { ...settings, meanwhile: async () => void (await build()) });
   return { ...loaded, tokenizer: await build() };
-}
-
-function chatRenderer(tokenizer: Tokenizer, { chatTemplate, templateLimits: limits }: LoadOptions) {
-  return (messages: readonly ChatMessage[], more: Record<string, unknown> = {}, run: { readonly signal?: AbortSignal | undefined } = {}) =>
-    renderPrompt(chatTemplate ?? tokenizer.chatTemplate, messages, { ...tokenizer.specialTokens, ...more }, { limits, ...run });
 }
 
 /** Binds loading to a host. */

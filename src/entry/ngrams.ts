@@ -3,11 +3,11 @@ import { StonechatError } from '../errors.js';
 import { openModel } from '../files/index.js';
 import { allocate } from '../files/refuse.js';
 import { createModel } from '../generate/model.js';
-import type { ChatMessage, LoadOptions, Model } from '../generate/types.js';
+import type { LoadOptions, Model } from '../generate/types.js';
 import type { ByteSource, Host } from '../host/host.js';
 import { Arena } from '../kernels/arena.js';
 import { instantiateKernels, newMemory } from '../kernels/instance.js';
-import { renderChat } from '../text/chat.js';
+import { chatRenderer } from './chat-renderer.js';
 import { type KernelSource, tokenizerAt, tokenizerFromModel } from '../text/index.js';
 import type { Tokenizer } from '../text/types.js';
 import { NGRAM_MAGIC, readNgrams } from '../train/ngram/file.js';
@@ -43,8 +43,7 @@ export async function loadNgrams(host: Host, location: string, options: LoadOpti
   const kernels = instantiateKernels(module, build, newMemory(1, false));
   const arena = new Arena(kernels.memory);
   const runner = new NgramRunner(model, kernels, arena, options.contextLength ?? CONTEXT);
-  const render = (messages: readonly ChatMessage[], more: Record<string, unknown> = {}) => renderChat(options.chatTemplate ?? tokenizer.chatTemplate, messages, more);
-  return createModel({ runner, arena, tokenizer, renderChat: render, yield: () => host.yield() }, {
+  return createModel({ runner, arena, tokenizer, renderChat: chatRenderer(tokenizer, options), yield: () => host.yield() }, {
     name: location, format: 'n-gram', architecture: `${model.order}-grams`, parameters: model.parameters, contextLength: runner.contextLength, trainedContextLength: runner.contextLength,
     layers: model.order, vocabulary: model.vocabulary, build, threads: 1, kvCache: 'f32', memoryBytes: arena.used, warnings: [],
   });
