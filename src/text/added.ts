@@ -30,10 +30,11 @@ export class AddedTokens {
     this.next = size;
   }
 
-  add(token: Properties): void {
-    if (!token.content) return;
-    const id = this.byContent.get(token.content)?.id ?? this.idOf(token.content) ?? this.next++;
-    this.byContent.set(token.content, { ...token, id });
+  /** `rows`: of the embedding; a new token that it has no row for is left out. */
+  add(token: Properties, rows = Infinity): void {
+    const known = this.byContent.get(token.content)?.id ?? this.idOf(token.content);
+    if (!token.content || (known === undefined && this.next >= rows)) return;
+    this.byContent.set(token.content, { ...token, id: known ?? this.next++ });
   }
 
   get(content: string): AddedToken | undefined {
@@ -64,18 +65,21 @@ const valueOf = (json: Json): Properties => (json.isText() ? plainToken(json.tex
  * The tokens that tokenizer.json and the files beside it add, as transformers 5 does:
  *   tokenizer.json's own; `added_tokens_decoder`, or without it added_tokens.json; the roles (`bos_token` …, special_tokens_map.json where
  *   there is no `added_tokens_decoder`); `extra_special_tokens` or, as it was called, `additional_special_tokens`.
- * Roles and extra tokens become special.
+ * Each list adds what those before it have not. Tokens with a role become special, unless they stand in tokenizer.json already. Of those that are not in tokenizer.json, none gets an id that config.json has no room for.
  */
 export function readAddedTokens(list: Json, companions: Companions, tokens: AddedTokens): AddedToken[] {
-  for (const token of list.list()) tokens.add(propertiesOf(token));
-  const named = new Map<string, Properties>();
-  const { config, added } = companions;
+  const own = list.list().map((token) => propertiesOf(token));
+  for (const token of own) tokens.add(token);
+  const { config, added, model } = companions;
+  const size = [model?.get('vocab_size'), model?.get('text_config').get('vocab_size')].find((one) => one?.exists);
+  const rows = size?.number() ?? Infinity;
   const decoder = config?.get('added_tokens_decoder');
-  const roles = specialTokens(companions);
-  if (decoder?.exists) for (const token of byId(decoder)) named.set(token.content, token);
-  else if (added?.exists) for (const token of oldTokens(added, roles)) if (!tokens.get(token.content)) named.set(token.content, token);
-  for (const token of named.values()) tokens.add(token);
-  for (const role of roles) tokens.add({ ...(tokens.get(role.content) ?? role), special: true });
+  const { roles, extra } = specialTokens(companions);
+  const more = decoder?.exists ? byId(decoder) : added?.exists ? oldTokens(added, [...roles, ...extra]).filter(({ content }) => !tokens.get(content)) : [];
+  const named = new Set(roles.map(({ content }) => content));
+  for (const token of more) tokens.add({ ...token, special: token.special || named.has(token.content) }, rows);
+  const known = new Set([...own, ...more].map(({ content }) => content));
+  for (const token of [...roles, ...extra]) if (!known.has(token.content)) tokens.add({ ...token, special: token.special || named.has(token.content) }, rows);
   const all = tokens.list();
   if (LLAMA_CLASS.test(config?.get('tokenizer_class').text('') ?? '')) for (const token of all) token.normalized = false;
   return all;
@@ -96,15 +100,15 @@ function oldTokens(added: Json, roles: readonly Properties[]): Properties[] {
   return entries.sort((a, b) => a.id - b.id).map(({ content }) => plainToken(content, special.has(content)));
 }
 
-/** The tokens with a role, then those without a name. */
-function specialTokens(companions: Companions): Properties[] {
+/** The tokens with a role, and those without a name. */
+function specialTokens(companions: Companions): { roles: Properties[]; extra: Properties[] } {
   const sources = roleSources(companions);
   const names = new Set([...STANDARD_ROLES, ...sources.flatMap((source) => source.rawEntries().map(([name]) => name).filter((name) => name.endsWith('_token')))]);
   const roles = [...names].flatMap((name) => {
     const value = sources.map((source) => source.get(name)).find((one) => one.isText() || one.get('content').isText());
     return value ? [valueOf(value)] : [];
   });
-  return [...roles, ...extraTokens(sources)];
+  return { roles, extra: extraTokens(sources) };
 }
 
 /** Where roles stand, the one that counts first. */

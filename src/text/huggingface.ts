@@ -26,7 +26,7 @@ function readPlainly(json: Json, companions: Companions): { spec: TokenizerSpec;
   const pipe = readPipeline(json, kind);
   const { tokens, added, types, idOf } = readTokens(json, kind, companions);
   const names = new Names(companions, idOf, added, tokens.length);
-  const around = names.around() ?? readTemplate(json.get('post_processor'));
+  const around = json.get('post_processor').exists ? readTemplate(json.get('post_processor')) : names.around();
   const unk = kind === 'Unigram' ? optionalId(model.get('unk_id')) : idOf(model.get('unk_token').text(kind === 'WordPiece' ? '[UNK]' : ''));
   const chatTemplate = companions.chatTemplate ?? templateOf(companions.config);
   const split = splitterOf(pipe, pipe.marked ? AT_SPACES : WHOLE);
@@ -176,12 +176,10 @@ const NONE = { before: [], after: [] };
 class Names {
   constructor(private readonly companions: Companions, private readonly idOf: Tokens['idOf'], private readonly added: readonly AddedToken[], private readonly size: number) {}
 
-  /** Where tokenizer_config.json says what is added, the post-processor does not count (transformers 5). */
-  around(): { before: number[]; after: number[] } | undefined {
+  /** What tokenizer_config.json says where there is no post-processor. */
+  around(): { before: number[]; after: number[] } {
     const { config } = this.companions;
-    const flags = ['add_bos_token', 'add_eos_token'].map((key) => config?.get(key));
-    if (!flags.some((flag) => flag?.exists)) return undefined;
-    const [before, after] = ['bos_token', 'eos_token'].map((role, i) => (flags[i]!.flag(false) ? [this.role(role)].filter((id) => id !== undefined) : []));
+    const [before, after] = ['bos', 'eos'].map((name) => (config?.get(`add_${name}_token`).flag(false) ? [this.role(`${name}_token`)].filter((id) => id !== undefined) : []));
     return { before: before!, after: after! };
   }
 
