@@ -87,7 +87,7 @@ describe.skipIf(!hasData || !isBuilt)(`${titled('with a model')}${unbuilt}`, () 
     expect(tokens.map(({ id }) => id)).toEqual(golden.ids.slice(golden.prompt_ids.length, golden.prompt_ids.length + 20));
     for (const token of tokens) expect(token).toMatchObject({ text: expect.any(String), logprob: expect.any(Number), entropy: expect.any(Number), top: [{ id: token['id'], logprob: token['logprob'] }, {}, {}] });
     expect(objects.at(-1)).toEqual({
-      finish: 'length', promptTokens: golden.prompt_ids.length, reusedTokens: 0, tokens: 20, text: tokens.map(({ text }) => text).join(''), seed: expect.any(Number),
+      finish: 'length', promptTokens: golden.prompt_ids.length, reusedTokens: 0, forgottenTokens: 0, forgottenMessages: 0, tokens: 20, text: tokens.map(({ text }) => text).join(''), seed: expect.any(Number),
       prefillSeconds: expect.any(Number), decodeSeconds: expect.any(Number), prefillTokensPerSecond: expect.any(Number), decodeTokensPerSecond: expect.any(Number),
       build: 'simd', threads: 2, logitsHash: expect.stringMatching(/^[0-9a-f]{16}$/),
     });

@@ -1,5 +1,7 @@
 // Conversations longer than the context: whole turns are forgotten, the oldest first; the rest is as a fresh model reads it.
 import { describe, expect, test } from 'vitest';
+import { defaultModel } from 'stonechat/default-model';
+import { load } from '../../src/entry/node.js';
 import { createSession } from '../../src/generate/session.js';
 import { Turns } from '../../src/generate/turns.js';
 import type { ChatMessage, GenerateOptions } from '../../src/generate/types.js';
@@ -151,6 +153,31 @@ describe('a chat that goes on', () => {
     let calls = 0;
     Object.assign(engine, { renderChat: async (messages: readonly ChatMessage[]) => (calls++ ? Promise.reject(new Error('roles')) : parts.renderChat(messages)) });
     await expect(collect(createSession(engine).generate(talk(10), { overflow: 'slide' }))).rejects.toThrow('roles');
+  });
+});
+
+describe('on a real model', () => {
+  test('the bits are those of a fresh model to the shorter conversation', async () => {
+    using model = await load(defaultModel(), { chatTemplate: 'chatml', contextLength: 200 });
+    const options: GenerateOptions = { temperature: 0, ignoreEos: true, maxTokens: 12, hashLogits: true };
+    const history: ChatMessage[] = [system];
+    let compared = 0;
+    for (let turn = 0; turn < 12; turn++) {
+      history.push(user(`And then what did bird ${turn} do?`));
+      const generation = model.generate(history, { ...options, overflow: 'slide' });
+      await generation.next();
+      const { summary } = generation;
+      const forgotten = summary.forgottenMessages;
+      await generation.text();
+      if (forgotten > 0 && forgotten === summary.forgottenMessages) {
+        using fresh = model.createSession();
+        const shorter = fresh.generate([system, ...history.slice(1 + forgotten)], options);
+        expect([await shorter.text(), shorter.summary.logitsHash]).toEqual([summary.text, summary.logitsHash]);
+        compared++;
+      }
+      history.push(assistant(summary.text));
+    }
+    expect(compared).toBeGreaterThan(3);
   });
 });
 

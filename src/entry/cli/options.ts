@@ -75,7 +75,7 @@ export const ANSWER: readonly OptionSpec[] = [
   option('stop', 'TEXT', 'Stop before this text; \\n is a line break.', { multiple: true }),
   option('stop-ids', '1,2', 'Stop at these tokens.'),
   flag('ignore-eos', 'Go on when the model would end.'),
-  option('overflow', 'WHAT', 'When the context is full: error, or slide (forget the oldest half). Default error.'),
+  option('overflow', 'WHAT', 'When the context is full: error, or slide (forget what is oldest). Default error.'),
 ];
 
 /** What `eval` judges by. */
