@@ -6,10 +6,49 @@ import { mix, permutation } from './random.js';
 
 export const END_OF_TEXT = '<|endoftext|>';
 
+const trimmed = (part: string): string => part.replace(/^[\r\n]+/, '').trimEnd();
+
 /** Documents of a text: what stands between separators, without the line ends around them; by default the whole text unless it holds <|endoftext|>. */
 export function splitDocuments(text: string, separator = END_OF_TEXT): string[] {
   const parts = separator === '' ? [text] : text.split(separator);
-  return parts.map((part) => part.replace(/^[\r\n]+|\s+$/g, '')).filter((part) => part !== '');
+  return parts.map(trimmed).filter((part) => part !== '');
+}
+
+/** A document that goes on beyond this many characters is cut at the end of a line: no engine has texts of any length. */
+const LONGEST_DOCUMENT = 1 << 28;
+
+/** The same of a text that comes in pieces. */
+export async function* streamDocuments(pieces: AsyncIterable<string> | Iterable<string>, separator = END_OF_TEXT, longest = LONGEST_DOCUMENT): AsyncGenerator<string> {
+  let rest: string[] = [], length = 0, tail = '';
+  const whole = (last: string) => trimmed(rest.join('') + last);
+  for await (const piece of pieces) {
+    // A separator may lie across pieces: its beginning is kept back.
+    const parts = separator === '' ? [tail + piece] : (tail + piece).split(separator);
+    for (const part of parts.slice(0, -1)) {
+      const document = whole(part);
+      [rest, length] = [[], 0];
+      if (document !== '') yield document;
+    }
+    const open = parts.at(-1)!;
+    const keep = separator === '' ? 0 : Math.min(open.length, separator.length - 1);
+    tail = open.slice(open.length - keep);
+    rest.push(open.slice(0, open.length - keep));
+    length += open.length - keep;
+    const line = length > longest ? lineStart(rest.at(-1)!) : -1;
+    if (line < 0) continue;
+    const last = rest.pop()!;
+    const document = whole(last.slice(0, line));
+    [rest, length] = [[last.slice(line)], last.length - line];
+    if (document !== '') yield document;
+  }
+  const document = whole(tail);
+  if (document !== '') yield document;
+}
+
+/** Where the last line begins that begins with more than space. */
+function lineStart(text: string): number {
+  for (let at = text.lastIndexOf('\n'); at > 0; at = text.lastIndexOf('\n', at - 1)) if (/\S/.test(text[at + 1] ?? ' ')) return at + 1;
+  return -1;
 }
 
 /** Tokens around every document: BOS and EOS, or the one that the tokenizer has in both places. */

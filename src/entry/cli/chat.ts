@@ -8,7 +8,8 @@ import { json, several } from './format.js';
 import { summaryOf } from './generate.js';
 import { answerOptions, loadModel } from './loading.js';
 import { ANSWER, LOADING, TEMPLATE } from './options.js';
-import { endLine, INTERRUPTED, interruptible, print, printLine, ProgressBar, readInput, remark } from './terminal.js';
+import { endLine, INTERRUPTED, interruptible, print, printLine, ProgressBar, remark } from './terminal.js';
+import { readInput } from './texts.js';
 
 /** Questions and answers so far, and the answer that is being given. */
 class Conversation {

@@ -3,7 +3,8 @@ import { comparisonSvg } from '../../train/compare-picture.js';
 import { createTrainer, type ComparedModel, type CompareEvent, type CompareOptions, type Comparison } from '../train.js';
 import type { Arguments } from './arguments.js';
 import { count, duration, json, several } from './format.js';
-import { host, readTextFile } from './loading.js';
+import { host } from './loading.js';
+import { documentsOf } from './texts.js';
 import { interruptible, printableTable, printLine } from './terminal.js';
 import { Notes } from './notes.js';
 import { TrainDisplay } from './train-display.js';
@@ -16,12 +17,13 @@ const { compare: compareModels } = createTrainer(host);
 export async function compare(args: Arguments): Promise<number> {
   if (args.positionals.length === 0) throw usage('a text to learn from', 'none', 'Write stonechat compare corpus.txt.');
   const folder = args.text('output');
-  const corpus = await Promise.all(args.positionals.map(readTextFile));
+  const separator = args.escaped('separator');
+  const corpus = documentsOf(args.positionals, separator);
   const validation = args.texts('validation');
   const options: CompareOptions = {
     steps: args.number('steps'), seconds: args.number('seconds'), order: args.number('order'), seed: args.number('seed'), vocabulary: args.number('vocabulary'), threads: args.number('threads'),
-    sampleTokens: args.number('sample-tokens'), samplePrompt: args.text('sample-prompt'), separator: args.escaped('separator'),
-    validation: validation.length > 0 ? await Promise.all(validation.map(readTextFile)) : undefined,
+    sampleTokens: args.number('sample-tokens'), samplePrompt: args.text('sample-prompt'), separator,
+    validation: validation.length > 0 ? documentsOf(validation, separator) : undefined,
   };
   if (folder !== undefined) await makeFolder(folder);
   const picture = args.text('picture');

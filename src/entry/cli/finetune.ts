@@ -1,13 +1,13 @@
 import { stat } from 'node:fs/promises';
-import { StonechatError } from '../../errors.js';
-import { splitDocuments } from '../../train/corpus.js';
 import type { TuningExample } from '../../train/examples.js';
 import { placed } from '../../train/tuning-lessons.js';
 import type { TuningEvent, TuningResult, TuningStart } from '../../train/finetune.js';
 import { createTuner, type FinetuneOptions } from '../tune.js';
 import type { Arguments } from './arguments.js';
 import { bytes, count, duration, json, several } from './format.js';
-import { host, modelOf, modelPaths, readTextFile, templateOf } from './loading.js';
+import { host, modelOf, modelPaths, templateOf } from './loading.js';
+import { parseJson } from './json.js';
+import { documentsOf, linesOf, readTextFile } from './texts.js';
 import { learning, numbersOf, placesOf } from './learning.js';
 import { TUNING_NUMBERS } from './options.js';
 import { printLine } from './terminal.js';
@@ -51,26 +51,31 @@ async function tuningOptions(args: Arguments): Promise<FinetuneOptions> {
 
 /** Examples of all files: lines or an array of JSON, or the documents of a text. */
 async function readExamples(paths: readonly string[]): Promise<TuningExample[]> {
-  const read = await Promise.all(paths.map(async (path) => parseExamples(path, await readTextFile(path))));
-  return read.flat();
+  const examples: TuningExample[] = [];
+  for (const path of paths) for await (const example of examplesOf(path)) examples.push(example);
+  return examples;
 }
 
-function parseExamples(path: string, text: string): TuningExample[] {
-  if (!/\.jsonl?$/i.test(path)) return splitDocuments(text);
-  const start = text.trimStart();
-  if (start.startsWith('[')) return parseJson<TuningExample[]>(text, path).map((example, i) => placed(example, `example ${i + 1} of ${path}`));
-  return text.split('\n').flatMap((line, i) => {
-    const where = `line ${i + 1} of ${path}`;
-    return line.trim() === '' ? [] : [placed(parseJson<TuningExample>(line, where), where)];
-  });
+async function* examplesOf(path: string): AsyncGenerator<TuningExample> {
+  if (!/\.jsonl?$/i.test(path)) yield* documentsOf([path]);
+  else if (await beginsWithList(path)) yield* listIn(await readTextFile(path), path);
+  else yield* linesIn(path);
 }
 
-function parseJson<T>(text: string, where: string): T {
-  try {
-    return JSON.parse(text) as T;
-  } catch (cause) {
-    throw new StonechatError({ code: 'bad-file', expected: `JSON in ${where}`, found: text.slice(0, 60), remedy: 'A .jsonl file holds one JSON object per line, a .json file an array of them.', cause });
+const listIn = (text: string, path: string): TuningExample[] =>
+  (parseJson(text, path) as TuningExample[]).map((example, i) => placed(example, `example ${i + 1} of ${path}`));
+
+async function* linesIn(path: string): AsyncGenerator<TuningExample> {
+  let number = 0;
+  for await (const line of linesOf(path)) {
+    const where = `line ${++number} of ${path}`;
+    if (line.trim() !== '') yield placed(parseJson(line, where) as TuningExample, where);
   }
+}
+
+async function beginsWithList(path: string): Promise<boolean> {
+  for await (const line of linesOf(path)) if (line.trim() !== '') return line.trimStart().startsWith('[');
+  return false;
 }
 
 function show(event: TuningEvent, display: TrainDisplay, asJson: boolean): void {

@@ -1,16 +1,16 @@
+import { visible } from '../../errors.js';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { openModel } from '../../files/index.js';
 import type { ModelFile } from '../../files/types.js';
 import type { GenerateOptions, LoadOptions, LoraSource, Model } from '../../generate/types.js';
 import type { Build } from '../../host/host.js';
 import { nodeHost } from '../../host/node.js';
-import { unreadable } from '../../host/node-files.js';
 import type { EncodeOptions } from '../../text/types.js';
 import { createStonechat } from '../load.js';
 import { type Arguments, toNumber, unescape } from './arguments.js';
 import { SAMPLING } from './options.js';
-import { ProgressBar, readInput } from './terminal.js';
+import { ProgressBar } from './terminal.js';
+import { readInput, readTextFile } from './texts.js';
 import { usage } from './usage.js';
 
 export const host = nodeHost();
@@ -59,12 +59,6 @@ async function loadOptions(args: Arguments): Promise<LoadOptions> {
   return options;
 }
 
-/** @throws StonechatError `not-found`, `bad-file`, `unavailable` */
-export async function readTextFile(path: string): Promise<string> {
-  if (path === '-') return readInput();
-  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => Promise.reject(unreadable(path, cause)));
-}
-
 /** The model named on the command line, with a bar while it takes long. */
 export async function loadModel(args: Arguments, signal?: AbortSignal): Promise<Model> {
   const source = await modelOf(args);
@@ -72,7 +66,7 @@ export async function loadModel(args: Arguments, signal?: AbortSignal): Promise<
   try {
     const model = await loadAny(source, { ...(await loadOptions(args)), onProgress: progress.update, signal });
     progress.end();
-    for (const warning of model.info.warnings) process.stderr.write(`stonechat: note: ${warning}\n`);
+    for (const warning of model.info.warnings) process.stderr.write(`stonechat: note: ${visible(warning)}\n`);
     return model;
   } finally {
     progress.end();

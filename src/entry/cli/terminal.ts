@@ -46,24 +46,6 @@ export function remark(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\u001b[2m${visible(text, '\n')}\u001b[0m\n`);
 }
 
-/** All of standard input, without the last line break. */
-export async function readInput(): Promise<string> {
-  const chunks: string[] = [];
-  for await (const chunk of process.stdin.setEncoding('utf8')) chunks.push(chunk as string);
-  return chunks.join('').replace(/\r?\n$/, '');
-}
-
-/** Lines of standard input. */
-export async function* inputLines(): AsyncGenerator<string> {
-  let rest = '';
-  for await (const chunk of process.stdin.setEncoding('utf8')) {
-    const lines = (rest + (chunk as string)).split('\n');
-    rest = lines.pop()!;
-    yield* lines;
-  }
-  if (rest !== '') yield rest;
-}
-
 const SHOWN_AFTER_MS = 1000;
 const REDRAW_MS = 100;
 const ERASE_LINE = '\r\u001b[K';

@@ -3,7 +3,8 @@ import type { EncodeOptions, Tokenizer } from '../../text/types.js';
 import type { Arguments } from './arguments.js';
 import { json, several, tokenTexts } from './format.js';
 import { encodingOptions, host, modelOf, openFile, promptOf, stonechat } from './loading.js';
-import { inputLines, print, printableTable, printLine } from './terminal.js';
+import { print, printableTable, printLine } from './terminal.js';
+import { linesOf } from './texts.js';
 import { usage } from './usage.js';
 
 /** Characters of output gathered before they are written. */
@@ -50,7 +51,7 @@ async function showPieces(args: Arguments, tokenizer: Tokenizer, prompt: string 
 async function encodeLines(tokenizer: Tokenizer, options: EncodeOptions, pieces: boolean): Promise<number> {
   let number = 0;
   let out = '';
-  for await (const line of inputLines()) {
+  for await (const line of linesOf('-')) {
     number++;
     if (line.trim() === '') continue;
     const text = parseText(line, number);

@@ -6,7 +6,9 @@ import type { TrainResult } from '../../train/result.js';
 import { createTrainer, type ModelConfig, type TrainOptions } from '../train.js';
 import type { Arguments } from './arguments.js';
 import { bytes, count, duration, json, several } from './format.js';
-import { host, readTextFile } from './loading.js';
+import { host } from './loading.js';
+import { parseJson } from './json.js';
+import { documentsOf, readTextFile } from './texts.js';
 import { learning, numbersOf, placesOf } from './learning.js';
 import { TRAINING_NUMBERS } from './options.js';
 import { printLine } from './terminal.js';
@@ -18,7 +20,7 @@ const { train: trainModel } = createTrainer(host);
 export async function train(args: Arguments): Promise<number> {
   const { output, checkpoint, resume } = await placesOf(args, 'a text', 'stonechat train corpus.txt -o model.gguf', (path) => reportFiles(args, path));
   const options = { ...(await trainOptions(args)), output, checkpoint, resume };
-  const corpus = await readTexts(args.positionals);
+  const corpus = documentsOf(args.positionals, options.separator);
   return learning(
     args, checkpoint,
     (signal, display) => trainModel(corpus, { ...options, signal, onEvent: display.show }),
@@ -26,18 +28,17 @@ export async function train(args: Arguments): Promise<number> {
   );
 }
 
-const readTexts = (paths: readonly string[]): Promise<string[]> => Promise.all(paths.map(readTextFile));
-
 async function trainOptions(args: Arguments): Promise<TrainOptions> {
   const config = await configOf(args.text('config'));
   const validation = args.texts('validation');
+  const separator = args.escaped('separator');
   return {
     ...(numbersOf(args, TRAINING_NUMBERS) as TrainOptions),
     config,
-    validation: validation.length > 0 ? await readTexts(validation) : undefined,
+    validation: validation.length > 0 ? documentsOf(validation, separator) : undefined,
     tokenizer: args.text('tokenizer'),
     samplePrompt: args.text('sample-prompt'),
-    separator: args.escaped('separator'),
+    separator,
     keep: args.text('keep') as TrainOptions['keep'],
     name: args.text('name'),
     build: args.text('build') as TrainOptions['build'],
@@ -48,14 +49,10 @@ async function trainOptions(args: Arguments): Promise<TrainOptions> {
 async function configOf(path: string | undefined): Promise<Partial<ModelConfig> | undefined> {
   if (path === undefined) return undefined;
   const text = await readTextFile(path);
-  const refuse = (found: string, cause?: unknown) =>
-    new StonechatError({ code: 'bad-file', expected: `a model configuration, { "layers": 4, "embedding": 128 } for instance, in ${path}`, found, remedy: 'See docs/training.md for what may stand in it.', cause });
-  try {
-    const config = JSON.parse(text) as unknown;
-    if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config;
-  } catch (cause) {
-    throw refuse((cause as Error).message, cause);
-  }
+  const refuse = (found: string) =>
+    new StonechatError({ code: 'bad-file', expected: `a model configuration, { "layers": 4, "embedding": 128 } for instance, in ${path}`, found, remedy: 'See docs/training.md for what may stand in it.' });
+  const config = parseJson(text, path, 'See docs/training.md for what may stand in it.');
+  if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config;
   throw refuse('another kind of JSON');
 }
 
