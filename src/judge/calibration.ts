@@ -1,4 +1,6 @@
+import { checkRules, whole } from '../generate/rules.js';
 import type { Token } from '../generate/types.js';
+import { checkTokens } from './check.js';
 
 /** Predictions whose probability lies in one range. */
 export interface CalibrationBin {
@@ -28,12 +30,15 @@ export class Calibrator {
   private readonly right: Float64Array;
 
   constructor(private readonly bins = 10) {
+    checkRules('Calibrator()', { bins }, { bins: whole(1, 1 << 16, 10) });
     this.counts = new Float64Array(bins);
     this.confident = new Float64Array(bins);
     this.right = new Float64Array(bins);
   }
 
-  readonly add = ({ id, top }: Token): void => {
+  readonly add = (token: Token): void => {
+    checkTokens([token]);
+    const { id, top } = token;
     const best = top[0];
     if (!best) return;
     const probability = Math.exp(best.logprob);

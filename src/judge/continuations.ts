@@ -1,5 +1,7 @@
 import { StonechatError } from '../errors.js';
+import { refuse, show } from '../generate/rules.js';
 import type { ChatMessage, Model } from '../generate/types.js';
+import { checkJudging } from './check.js';
 import type { Continuation, JudgeOptions } from './reader.js';
 
 /**
@@ -11,8 +13,11 @@ export async function judgeContinuations(
   model: Pick<Model, 'createSession'>,
   prompt: string | ArrayLike<number> | readonly ChatMessage[],
   continuations: readonly (string | ArrayLike<number>)[],
-  { signal, onProgress }: JudgeOptions = {},
+  options: JudgeOptions = {},
 ): Promise<Continuation[]> {
+  checkJudging('judgeContinuations()', options);
+  if (typeof (model as { createSession?: unknown } | null)?.createSession !== 'function') refuse('a model, as load() gives it', show(model), 'Write judgeContinuations(await load("model.gguf"), prompt, texts).');
+  const { signal, onProgress } = options;
   if (!Array.isArray(continuations) || continuations.length === 0) {
     throw new StonechatError({ code: 'bad-option', expected: 'a list of continuations', found: 'none', remedy: 'Give at least one text that may follow the prompt.' });
   }

@@ -1,4 +1,6 @@
+import { refuse, show } from '../generate/rules.js';
 import type { Token } from '../generate/types.js';
+import { checkPerplexity, checkReader, isText } from './check.js';
 import { type JudgeOptions, type Reader, readFrom, refuseEmpty, startIds } from './reader.js';
 
 /** Options of `perplexity`. */
@@ -25,30 +27,64 @@ export interface Perplexity {
   readonly windows: number;
 }
 
+/** One text, or several (documents) one by one. */
+export type JudgedTexts = string | Iterable<string> | AsyncIterable<string>;
+
 /**
  * Perplexity of a text under a model, by windows that overlap (Hugging Face's "strided" evaluation): each token is judged
- * once, with at least `window - stride` tokens before it, but for the first window's.
+ * once, with at least `window - stride` tokens before it, but for the first window's. Of several texts each begins anew.
+ * `onProgress` counts tokens of one text, characters of a list of them.
+ * @throws StonechatError `bad-option`
  */
-export async function perplexity(reader: Reader, text: string, options: PerplexityOptions = {}): Promise<Perplexity> {
-  const start = startIds(reader, options);
-  const ids = [...reader.tokenizer.encode(text, { addSpecial: false, parseSpecial: options.parseSpecial ?? false })];
-  const most = reader.info.contextLength - start.length;
-  const window = Math.max(2, Math.min(options.window ?? most, most));
-  const stride = Math.max(1, Math.min(options.stride ?? Math.ceil(window / 2), window));
-  if (start.length + ids.length < 2) refuseEmpty('a text to judge');
-  let nll = 0, judged = 0, windows = 0;
-  for (let at = 0, done = 0; done < ids.length; at += stride, windows++) {
-    const end = Math.min(at + window, ids.length);
-    const all = [...start, ...ids.slice(at, end)];
-    const tokens = await readFrom(reader, all, Math.max(1, all.length - (end - done)), options.top ?? 0, options.signal);
-    for (const token of tokens) {
-      nll -= token.logprob;
-      options.onToken?.(token);
-    }
-    judged += tokens.length;
-    done = end;
-    options.onProgress?.(done, ids.length);
+export async function perplexity(reader: Reader, texts: JudgedTexts, options: PerplexityOptions = {}): Promise<Perplexity> {
+  checkReader(reader);
+  checkPerplexity(options);
+  const sums = new Sums();
+  if (isText(texts)) await sums.add(reader, texts, options);
+  else await addAll(sums, reader, texts, options);
+  const { nll, tokens, bytes, windows } = sums;
+  if (tokens === 0) refuseEmpty('a text to judge');
+  return { tokens, bytes, perplexity: Math.exp(nll / tokens), bitsPerByte: nll / Math.LN2 / bytes, windows };
+}
+
+async function addAll(sums: Sums, reader: Reader, texts: Exclude<JudgedTexts, string>, { onProgress, ...options }: PerplexityOptions): Promise<void> {
+  const isIterable = typeof texts === 'object' && texts !== null && (Symbol.iterator in texts || Symbol.asyncIterator in texts);
+  if (!isIterable) refuse('a text to judge, or several', show(texts), 'Write perplexity(model, "Once upon a time").');
+  const total = Array.isArray(texts) ? texts.reduce<number>((sum, text) => sum + (isText(text) ? text.length : 0), 0) : -1;
+  let done = 0;
+  for await (const text of texts) {
+    if (!isText(text)) refuse('texts to judge', show(text), 'Decode files to text first.');
+    await sums.add(reader, text, options);
+    done += text.length;
+    onProgress?.(done, total);
   }
-  const bytes = new TextEncoder().encode(text).length - (start.length ? 0 : reader.tokenizer.bytes(ids[0]!).length);
-  return { tokens: judged, bytes, perplexity: Math.exp(nll / judged), bitsPerByte: nll / Math.LN2 / bytes, windows };
+}
+
+class Sums {
+  nll = 0;
+  tokens = 0;
+  bytes = 0;
+  windows = 0;
+
+  async add(reader: Reader, text: string, options: PerplexityOptions): Promise<void> {
+    const start = startIds(reader, options);
+    const ids = [...reader.tokenizer.encode(text, { addSpecial: false, parseSpecial: options.parseSpecial ?? false })];
+    if (start.length + ids.length < 2) return;
+    const most = reader.info.contextLength - start.length;
+    const window = Math.max(2, Math.min(options.window ?? most, most));
+    const stride = Math.max(1, Math.min(options.stride ?? Math.ceil(window / 2), window));
+    for (let at = 0, done = 0; done < ids.length; at += stride, this.windows++) {
+      const end = Math.min(at + window, ids.length);
+      const all = [...start, ...ids.slice(at, end)];
+      const tokens = await readFrom(reader, all, Math.max(1, all.length - (end - done)), options.top ?? 0, options.signal);
+      for (const token of tokens) {
+        this.nll -= token.logprob;
+        options.onToken?.(token);
+      }
+      this.tokens += tokens.length;
+      done = end;
+      options.onProgress?.(done, ids.length);
+    }
+    this.bytes += new TextEncoder().encode(text).length - (start.length ? 0 : reader.tokenizer.bytes(ids[0]!).length);
+  }
 }

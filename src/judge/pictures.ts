@@ -1,5 +1,8 @@
 import type { Calibration } from './calibration.js';
+import { checkList, checkResult, isText } from './check.js';
 import type { Trust } from './trust.js';
+
+const isShown = (value: unknown): boolean => typeof value === 'object' && value !== null && isText((value as { text?: unknown }).text);
 
 export const escapeMarkup = (text: string): string => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
@@ -7,7 +10,10 @@ const SIZE = 320;
 const MARGIN = 40;
 
 /** Reliability diagram (Guo et al. 2017): bars of accuracy over confidence, beside the diagonal of perfect calibration. Bars are as opaque as they hold many tokens. */
-export function reliabilitySvg({ bins, expectedCalibrationError, tokens }: Calibration): string {
+export function reliabilitySvg(calibration: Calibration): string {
+  checkResult('a calibration', calibration, ['bins', 'expectedCalibrationError', 'tokens']);
+  const { bins, expectedCalibrationError, tokens } = calibration;
+  checkList('bins', bins, (bin) => typeof bin === 'object' && bin !== null, 'Pass what Calibrator.result() gave.');
   const inner = SIZE - 2 * MARGIN;
   const x = (value: number) => MARGIN + value * inner;
   const y = (value: number) => SIZE - MARGIN - value * inner;
@@ -36,6 +42,10 @@ const shade = (probability: number): string => `rgba(193,18,31,${Math.min(0.75, 
 
 /** A page that shows a text with the model's certainty: shades by probability, the least certain spans underlined and listed. */
 export function trustHtml(view: Trust, prompt = ''): string {
+  checkResult('what trust() gave', view, ['tokens', 'spans', 'meanProbability', 'meanEntropy']);
+  checkList('tokens', view.tokens, isShown, 'Pass what trust() gave.');
+  checkList('spans', view.spans, isShown, 'Pass what trust() gave.');
+  checkList('texts as prompt', [prompt], isText, 'Leave it out for none.');
   const words = view.tokens.map(({ text, probability, entropy, margin, span }) => {
     const title = `probability ${(100 * probability).toFixed(1)} %, entropy ${entropy.toFixed(2)} nats, margin ${(100 * margin).toFixed(1)} points`;
     return `<span${span ? ' class="span"' : ''} style="background:${shade(probability)}" title="${title}">${escapeMarkup(text)}</span>`;

@@ -1,3 +1,4 @@
+import { checkJudging, checkList, checkReader, checkResult, isPair, isQuestion, isText } from './check.js';
 import { judgeContinuation, type JudgeOptions, type Reader, refuseEmpty, sharing } from './reader.js';
 
 /** Two sentences, of which the first is the better. */
@@ -24,7 +25,16 @@ export interface Score {
 }
 
 /** Standard error of an accuracy: how far chance alone may have moved it. */
-export const standardError = ({ items, accuracy }: Score): number => Math.sqrt((accuracy * (1 - accuracy)) / items);
+export function standardError(score: Score): number {
+  checkResult('a score', score, ['items', 'accuracy']);
+  const { items, accuracy } = score;
+  return Math.sqrt((accuracy * (1 - accuracy)) / items);
+}
+
+function checkAll(what: string, reader: Reader, options: JudgeOptions): void {
+  checkReader(reader);
+  checkJudging(what, options);
+}
 
 /** Walks a list, reporting after each item. */
 async function each<T>(items: readonly T[], { signal, onProgress }: JudgeOptions, what: string, judge: (item: T, signal: AbortSignal | undefined) => Promise<void>): Promise<void> {
@@ -37,6 +47,8 @@ async function each<T>(items: readonly T[], { signal, onProgress }: JudgeOptions
 
 /** Minimal pairs (BLiMP, Warstadt et al. 2020): right where the grammatical sentence is the more likely as a whole. */
 export async function judgePairs(reader: Reader, pairs: readonly SentencePair[], options: JudgeOptions = {}): Promise<Score> {
+  checkAll('judgePairs()', reader, options);
+  checkList('{ good, bad }, both texts', pairs, isPair, 'See docs/judging.md.');
   let right = 0;
   await each(pairs, options, 'pairs of sentences', async ({ good, bad }, signal) => {
     const [yes, no] = [await judgeContinuation(reader, '', good, signal, options), await judgeContinuation(reader, '', bad, signal, options)];
@@ -55,6 +67,8 @@ const largest = (values: readonly number[]): number => values.indexOf(Math.max(.
 
 /** Multiple choice (ARC, Clark et al. 2018): the most likely continuation of "Question: …\nAnswer:". */
 export async function judgeChoices(reader: Reader, questions: readonly ChoiceQuestion[], options: JudgeOptions = {}): Promise<ChoiceScore> {
+  checkAll('judgeChoices()', reader, options);
+  checkList('{ prompt, choices, answer }, the answer the place of one of at least one choice', questions, isQuestion, 'See docs/judging.md.');
   let right = 0, rightNormalised = 0, chance = 0;
   await each(questions, options, 'questions', async ({ prompt, choices, answer }, signal) => {
     const logprobs: number[] = [];
@@ -78,6 +92,8 @@ export interface LastWordScore extends Score {
 
 /** LAMBADA (Paperno et al. 2016): right where every token of the last word is the most likely one. */
 export async function judgeLastWords(reader: Reader, texts: readonly string[], options: JudgeOptions = {}): Promise<LastWordScore> {
+  checkAll('judgeLastWords()', reader, options);
+  checkList('texts', texts, isText, 'See docs/judging.md.');
   let right = 0, nll = 0;
   await each(texts, options, 'texts', async (text, signal) => {
     const at = text.trimEnd().lastIndexOf(' ');

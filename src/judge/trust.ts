@@ -1,4 +1,6 @@
+import { checkRules, whole } from '../generate/rules.js';
 import type { Token } from '../generate/types.js';
+import { checkTokens } from './check.js';
 
 /** How sure the model was of one token. */
 export interface TrustToken {
@@ -57,7 +59,10 @@ function wordsOf(tokens: readonly Token[]): { first: number; end: number }[] {
  * Where to trust a text least: words by their surprise, -log p summed over the word's tokens; neighbours among the `most` worst
  * are joined to one span. Give it tokens with `top: 2` or more.
  */
-export function trust(tokens: readonly Token[], { spans: most = 3 }: { spans?: number } = {}): Trust {
+export function trust(tokens: readonly Token[], options: { spans?: number } = {}): Trust {
+  checkTokens(tokens);
+  checkRules('trust()', options, { spans: whole(0, Number.MAX_SAFE_INTEGER, 3) });
+  const { spans: most = 3 } = options;
   const surprise = ({ first, end }: { first: number; end: number }) => tokens.slice(first, end).reduce((sum, { logprob }) => sum - logprob, 0);
   const readable = wordsOf(tokens).filter(({ first, end }) => tokens.slice(first, end).some(({ text }) => /[\p{L}\p{N}]/u.test(text)));
   const worst = readable.map(({ first, end }) => ({ first, end, surprise: surprise({ first, end }) })).sort((a, b) => b.surprise - a.surprise).slice(0, most);

@@ -34,11 +34,11 @@ export async function* streamDocuments(pieces: AsyncIterable<string> | Iterable<
     tail = open.slice(open.length - keep);
     rest.push(open.slice(0, open.length - keep));
     length += open.length - keep;
-    const line = length > longest ? lineStart(rest.at(-1)!) : -1;
-    if (line < 0) continue;
-    const last = rest.pop()!;
-    const document = whole(last.slice(0, line));
-    [rest, length] = [[last.slice(line)], last.length - line];
+    if (length <= longest) continue;
+    const text = rest.join('');
+    const line = Math.max(0, lineStart(text));
+    const document = trimmed(text.slice(0, line));
+    [rest, length] = [[text.slice(line)], text.length - line];
     if (document !== '') yield document;
   }
   const document = whole(tail);

@@ -38,6 +38,31 @@ describe.skipIf(!hasData || !isBuilt)(`${titled('judging')}${unbuilt}`, () => {
     expect(folder).toMatchObject({ code: 1, error: expect.stringMatching(/Expected a file, found the folder/) });
   });
 
+  test('documents end where they end for train, and begin anew', async () => {
+    const text = (name: string, ...more: string[]) => run(['eval', '-m', MODEL, '--text', path(name), '--json', ...more]).then(({ out }) => (JSON.parse(out) as { text: Record<string, number> }).text);
+    writeFileSync(path('two.txt'), `\ufeff${STORY}\r\n<|endoftext|>\r\n${STORY}\r\n`);
+    writeFileSync(path('story.txt'), STORY);
+    writeFileSync(path('dashes.txt'), `${STORY}\n---\n${STORY}`);
+    const [one, two, first, dashes] = await Promise.all([text('story.txt'), text('two.txt'), text('two.txt', '--limit', '1'), text('dashes.txt', '--separator', '---')]);
+    expect(two).toMatchObject({ documents: 2, tokens: 2 * one!['tokens']!, bytes: 2 * one!['bytes']!, perplexity: expect.closeTo(one!['perplexity']!, 9) });
+    expect({ ...first, file: '' }).toEqual({ ...one, file: '' });
+    expect({ ...dashes, file: '' }).toEqual({ ...two, file: '' });
+  });
+
+  test('what is no text, no question or no limit is refused', async () => {
+    writeFileSync(path('latin1.txt'), Buffer.from('Ein St\u00fcck', 'latin1'));
+    writeFileSync(path('wide.txt'), Buffer.from('Hello there', 'utf16le'));
+    writeFileSync(path('answer.jsonl'), '{"prompt": "a", "choices": ["b"], "answer_idx": 1}\n');
+    writeFileSync(path('none.jsonl'), '\ufeff{"prompt": "a", "choices": [], "answer_idx": 0}\r\n');
+    writeFileSync(path('broken.jsonl'), '{"text": "a b"}\n{"text": }\n');
+    const found = await Promise.all([
+      run(['eval', '-m', MODEL, '--text', path('latin1.txt')]), run(['eval', '-m', MODEL, '--text', path('wide.txt')]), run(['eval', '-m', MODEL, '--choices', path('answer.jsonl')]),
+      run(['eval', '-m', MODEL, '--choices', path('none.jsonl')]), run(['eval', '-m', MODEL, '--lambada', path('broken.jsonl')]), run(['eval', '-m', MODEL, '--lambada', path('broken.jsonl'), '--limit', '-1']),
+    ]);
+    const messages = [/offset 6, as in Latin-1/, /offset 1, as in UTF-16LE/, /answer_idx/, /answer_idx/, /JSON in line 2 of .*broken\.jsonl, found "\}" at column 10/, /--limit to be a whole number of at least 1/];
+    messages.forEach((message, i) => expect(found[i]).toMatchObject({ code: i === 5 ? 2 : 1, error: expect.stringMatching(message) }));
+  });
+
   test('trust marks the least certain words, and judges a given text', async () => {
     const [answer, given] = await Promise.all([
       run(['trust', 'Once upon a time', '-m', MODEL, '--temperature', '0', '--max-tokens', '20', '--html', path('t.html')]),

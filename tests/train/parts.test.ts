@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { batchesOf, BatchStream, type Batch, type Documents, pairCount } from '../../src/train/batches.js';
 import { autoConfig, checkConfig } from '../../src/train/config.js';
-import { cutLong, fingerprint, readCorpus, splitDocuments, splitValidation } from '../../src/train/corpus.js';
+import { cutLong, fingerprint, readCorpus, splitDocuments, splitValidation, streamDocuments } from '../../src/train/corpus.js';
 import type { History } from '../../src/train/loop.js';
 import { rateAt } from '../../src/train/optimizer.js';
 import { Random } from '../../src/train/random.js';
@@ -160,5 +160,36 @@ describe('the picture of a run', () => {
     }
     expect(svg).not.toContain('NaN');
     expect(svg.length).toBeLessThan(12_000);
+  });
+});
+
+describe('documents that come in pieces', () => {
+  const collect = async (pieces: readonly string[], separator?: string, longest?: number) => {
+    const documents: string[] = [];
+    for await (const document of streamDocuments(pieces, separator, longest)) documents.push(document);
+    return documents;
+  };
+  const cut = (text: string, random: Random) => {
+    const pieces: string[] = [];
+    for (let at = 0; at < text.length; ) pieces.push(text.slice(at, (at += 1 + random.below(7))));
+    return pieces;
+  };
+
+  it('are those of the whole text, wherever it is cut', async () => {
+    const random = new Random(4);
+    for (const separator of [undefined, '\n\n', '<|endoftext|>', 'aa', '', 'x']) {
+      for (let round = 0; round < 60; round++) {
+        const text = Array.from({ length: 40 }, () => ['a', 'x', '\n', ' ', '<|endoftext|>', '<|end', 'é'][random.below(7)]).join('');
+        expect(await collect(cut(text, random), separator), JSON.stringify(text)).toEqual(splitDocuments(text, separator));
+      }
+    }
+  });
+
+  it('are cut at lines where they are longer than a text can be', async () => {
+    const lines = Array.from({ length: 200 }, (_, i) => `line ${i}`).join('\n');
+    const documents = await collect(cut(lines, new Random(1)), undefined, 100);
+    expect(documents.length).toBeGreaterThan(10);
+    expect(documents.join('\n')).toBe(lines);
+    expect(Math.max(...documents.map(({ length }) => length))).toBeLessThan(130);
   });
 });

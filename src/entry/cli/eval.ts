@@ -6,7 +6,7 @@ import { Calibrator, type Calibration, type ChoiceQuestion, judgeChoices, judgeL
 import type { Arguments } from './arguments.js';
 import { bar, count, json } from './format.js';
 import { encodingOptions, loadModel } from './loading.js';
-import { readTextFile } from './texts.js';
+import { documentsOf, jsonLinesOf } from './texts.js';
 import { Notes } from './notes.js';
 import { interruptible, printableTable, printLine, ProgressBar } from './terminal.js';
 import { usage } from './usage.js';
@@ -54,18 +54,19 @@ async function withProgress<T>(args: Arguments, signal: AbortSignal, work: (opti
 }
 
 async function judgeText(model: Model, path: string, args: Arguments, signal: AbortSignal): Promise<unknown> {
-  const text = await readTextFile(path);
+  const texts: string[] = [];
+  for await (const text of documentsOf([path], args.escaped('separator'))) if (texts.push(text) >= limitOf(args)) break;
   const calibrator = new Calibrator();
   const found = await withProgress(args, signal, (options) =>
-    perplexity(model, text, { ...options, window: args.number('window'), stride: args.number('stride'), top: 1, onToken: calibrator.add }));
+    perplexity(model, texts, { ...options, window: args.number('window'), stride: args.number('stride'), top: 1, onToken: calibrator.add }));
   const calibration = calibrator.result();
   const picture = args.text('picture');
   if (picture) await saveText(picture, reliabilitySvg(calibration));
   if (!args.has('json')) {
-    await printLine(`${path}: perplexity ${found.perplexity.toFixed(3)} per token, ${found.bitsPerByte.toFixed(4)} bits per byte (${count(found.tokens)} tokens, ${count(found.bytes)} bytes, ${found.windows} windows)`);
+    await printLine(`${path}: perplexity ${found.perplexity.toFixed(3)} per token, ${found.bitsPerByte.toFixed(4)} bits per byte (${count(found.tokens)} tokens, ${count(found.bytes)} bytes, ${found.windows} windows${texts.length > 1 ? ` of ${count(texts.length)} documents` : ''})`);
     await printLine(calibrationTable(calibration));
   }
-  return { file: path, ...found, calibration };
+  return { file: path, documents: texts.length, ...found, calibration };
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
@@ -81,10 +82,9 @@ function calibrationTable({ bins, expectedCalibrationError, accuracy, confidence
 /** Runs a task over a file, or over every .jsonl file of a folder; prints a line for each and the mean. */
 async function judgeFiles<S extends Score>(args: Arguments, path: string, signal: AbortSignal, judge: (items: Json[], options: JudgeOptions) => Promise<S>): Promise<unknown> {
   const files = await filesIn(path);
-  const limit = args.number('limit') ?? Infinity;
   const scores: (S & { file: string })[] = [];
   for (const file of files) {
-    const items = (await readLines(file)).slice(0, limit);
+    const items = await itemsOf(file, limitOf(args));
     const score = { file, ...(await withProgress(args, signal, (options) => judge(items, options))) };
     scores.push(score);
     if (!args.has('json')) await printLine(scoreLine(score));
@@ -108,21 +108,29 @@ async function filesIn(path: string): Promise<string[]> {
   return (await readdir(path)).filter((name) => name.endsWith('.jsonl')).sort().map((name) => join(path, name));
 }
 
-async function readLines(file: string): Promise<Json[]> {
-  const lines = (await readTextFile(file)).split('\n').filter((line) => line.trim() !== '');
-  return lines.map((line, i) => {
-    try {
-      return JSON.parse(line) as Json;
-    } catch (cause) {
-      throw new StonechatError({ code: 'bad-file', expected: `JSON in line ${i + 1} of ${file}`, found: line.slice(0, 60), remedy: 'Each line holds one JSON object.', cause });
-    }
-  });
+/** How many of each file are judged. @throws StonechatError `bad-option` */
+function limitOf(args: Arguments): number {
+  const limit = args.number('limit') ?? Infinity;
+  if (limit === Infinity || (Number.isInteger(limit) && limit >= 1)) return limit;
+  throw usage('--limit to be a whole number of at least 1', String(limit), 'Leave it out for all.');
 }
+
+async function itemsOf(file: string, limit: number): Promise<Json[]> {
+  const items: Json[] = [];
+  for await (const item of jsonLinesOf(file, limit)) {
+    if (typeof item !== 'object' || item === null || Array.isArray(item)) throw unlike(item, `a JSON object in line ${items.length + 1} of ${file}`);
+    items.push(item as Json);
+  }
+  return items;
+}
+
+const unlike = (item: unknown, expected: string) =>
+  new StonechatError({ code: 'bad-file', expected, found: JSON.stringify(item).slice(0, 80), remedy: 'See docs/judging.md for the fields of each task.' });
 
 const field = <T>(item: Json, names: readonly string[], check: (value: unknown) => value is T): T => {
   const value = names.map((name) => item[name]).find((one) => one !== undefined);
   if (check(value)) return value;
-  throw new StonechatError({ code: 'bad-file', expected: `a field ${names.join(' or ')} in each line`, found: JSON.stringify(item).slice(0, 80), remedy: 'See docs/judging.md for the fields of each task.' });
+  throw unlike(item, `a field ${names.join(' or ')} in each line`);
 };
 const isText = (value: unknown): value is string => typeof value === 'string';
 const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);
@@ -130,6 +138,8 @@ const isIndex = (value: unknown): value is number => Number.isInteger(value);
 
 const pairOf = (item: Json): SentencePair => ({ good: field(item, ['sentence_good', 'good'], isText), bad: field(item, ['sentence_bad', 'bad'], isText) });
 const textOf = (item: Json): string => field(item, ['text'], isText);
-const choiceOf = (item: Json): ChoiceQuestion => ({
-  prompt: field(item, ['prompt', 'question'], isText), choices: field(item, ['choices'], isTexts), answer: field(item, ['answer_idx', 'answer'], isIndex),
-});
+function choiceOf(item: Json): ChoiceQuestion {
+  const choices = field(item, ['choices'], isTexts), answer = field(item, ['answer_idx', 'answer'], isIndex);
+  if (choices.length === 0 || answer < 0 || answer >= choices.length) throw unlike(item, 'choices, and as answer_idx the place of one of them (from 0), in each line');
+  return { prompt: field(item, ['prompt', 'question'], isText), choices, answer };
+}

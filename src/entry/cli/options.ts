@@ -80,14 +80,15 @@ export const ANSWER: readonly OptionSpec[] = [
 
 /** What `eval` judges by. */
 export const JUDGING: readonly OptionSpec[] = [
-  option('text', 'FILE', 'Perplexity, bits per byte and calibration over a text.'),
+  option('text', 'FILE', 'Perplexity, bits per byte and calibration over a text, document by document.'),
+  option('separator', 'TEXT', 'What stands between documents of --text; \\n is a line end. Default <|endoftext|>, as in train.'),
   option('window', 'N', "Tokens per window of --text. Default: the model's context."),
   option('stride', 'N', 'How far the window moves. Default: half of it.'),
   option('picture', 'FILE', 'Write the reliability diagram of --text as SVG.'),
   option('blimp', 'PATH', 'Minimal pairs: a .jsonl file, or a folder of them (sentence_good, sentence_bad).'),
   option('choices', 'PATH', 'Multiple choice, as in ARC: .jsonl with prompt, choices, answer_idx.'),
   option('lambada', 'PATH', 'Last words: .jsonl with text.'),
-  option('limit', 'N', 'Judge the first N lines of each file only.'),
+  option('limit', 'N', 'Judge the first N lines of each file only (--text: documents).'),
 ];
 export const SPANS = option('spans', 'N', 'How many uncertain words to mark. Default 3.');
 export const HTML = option('html', 'FILE', 'Write a page that shows it.');

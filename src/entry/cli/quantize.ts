@@ -3,7 +3,7 @@ import type { Arguments } from './arguments.js';
 import { sayTypes, typesOf, write } from './convert.js';
 import { bytes, json, table } from './format.js';
 import { stonechat } from './loading.js';
-import { readTextFile } from './texts.js';
+import { documentsOf } from './texts.js';
 import { printLine } from './terminal.js';
 import { usage } from './usage.js';
 import { checkOutputs } from './writing.js';
@@ -17,6 +17,14 @@ She opened the door. On the step sat a bird no bigger than an apple, black on th
 So the winter began. In the morning the bird told her what it had dreamed, and in the evening she told it what she had forgotten. When the snow lay as high as the window they burned the broken chair, and when the chair was gone they burned the story that neither of them had liked.
 By March they had used up all their words but four. The bird kept two and the old woman kept two, and they saved them for the day when the ice would leave the river.`;
 
+/** The documents of a file; without one, a text of our own. */
+async function textsOf(path: string | undefined): Promise<string[]> {
+  if (path === undefined) return [SAMPLE];
+  const texts: string[] = [];
+  for await (const text of documentsOf([path])) texts.push(text);
+  return texts;
+}
+
 export async function quantize(args: Arguments): Promise<number> {
   const [from, to, ...rest] = args.positionals;
   const type = args.text('type');
@@ -24,7 +32,7 @@ export async function quantize(args: Arguments): Promise<number> {
   if (!type) throw usage('--type', 'none', 'Write --type q4_0, for instance.');
   const tokenizer = args.text('tokenizer');
   await checkOutputs(args, [to], [from]);
-  const text = args.has('no-perplexity') ? undefined : args.text('text') ? await readTextFile(args.text('text')!) : SAMPLE;
+  const text = args.has('no-perplexity') ? undefined : await textsOf(args.text('text'));
   const judge = async (path: string, own?: string) => {
     using model = await stonechat.load(path, { tokenizer: own });
     return await perplexity(model, text!, { window: 512 }); // before the model is disposed of
