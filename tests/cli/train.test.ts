@@ -144,7 +144,7 @@ describe.skipIf(!isBuilt)('stonechat train', () => {
     ['a folder that is not there', ['train', '$/birds.txt', '-o', '$/nowhere/x.gguf'], 1, 'to write'],
     ['a folder in place of a file', ['train', '$/birds.txt', '-o', '$/folder'], 1, 'a folder of that name'],
     ['an output that is the text', ['train', '$/birds.txt', '-o', '$/birds.txt'], 2, 'none of what is read'],
-    ['a configuration that is no JSON', ['train', '$/birds.txt', '-o', '$/x.gguf', '--config', '$/birds.txt'], 1, 'a model configuration'],
+    ['a configuration that is no JSON', ['train', '$/birds.txt', '-o', '$/x.gguf', '--config', '$/birds.txt'], 1, 'the model configuration'],
     ['a configuration with an unknown size', ['train', '$/birds.txt', '-o', '$/x.gguf', '--config', '$/wrong.json'], 2, 'Did you mean layers?'],
     ['an unknown option', ['train', '$/birds.txt', '-o', '$/x.gguf', '--step', '3'], 2, 'Did you mean --steps?'],
     ['a number out of range', ['train', '$/birds.txt', '-o', '$/x.gguf', '--dropout', '1'], 2, 'dropout to be'],

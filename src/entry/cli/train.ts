@@ -51,7 +51,7 @@ async function configOf(path: string | undefined): Promise<Partial<ModelConfig> 
   const text = await readTextFile(path);
   const refuse = (found: string) =>
     new StonechatError({ code: 'bad-file', expected: `a model configuration, { "layers": 4, "embedding": 128 } for instance, in ${path}`, found, remedy: 'See docs/training.md for what may stand in it.' });
-  const config = parseJson(text, path, 'See docs/training.md for what may stand in it.');
+  const config = parseJson(text, `the model configuration ${path}`, 'See docs/training.md for what may stand in it.');
   if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config;
   throw refuse('another kind of JSON');
 }
