@@ -1,5 +1,5 @@
 // What callers of `stonechat/judge` pass, checked at the door.
-import { abortSignal, callback, checkRules, refuse, type Rule, show, whole } from '../generate/rules.js';
+import { abortSignal, callback, checkRules, flag, refuse, type Rule, show, whole } from '../generate/rules.js';
 import type { Token } from '../generate/types.js';
 import type { JudgeOptions, Reader } from './reader.js';
 
@@ -12,7 +12,7 @@ export function checkReader(reader: Reader): void {
   if (!isReader) refuse('a model to judge, as load() gives it', show(reader), 'Write perplexity(await load("model.gguf"), text).');
 }
 
-const COMMON: Readonly<Record<keyof JudgeOptions, Rule>> = { signal: abortSignal, onProgress: callback };
+const COMMON: Readonly<Record<keyof JudgeOptions, Rule>> = { signal: abortSignal, onProgress: callback, addSpecial: flag(true), parseSpecial: flag(false) };
 const PERPLEXITY: Readonly<Record<string, Rule>> = {
   ...COMMON,
   window: whole(2, Number.MAX_SAFE_INTEGER, "the model's context"),
