@@ -7,7 +7,7 @@ describe('where JSON breaks', () => {
   test.each([
     ['[1, 2', 5], ['[1, 2}', 5], ['{"a": 1 "b": 2}', 8], ['{"a" 1}', 5], ['{a: 1}', 1], ['[1,]', 3], ['{"a":1,}', 7], ['"a', 0], ['[tru]', 1], ['[1] x', 4], ['', 0], ['["\n"]', 1], ['[01]', 2], ['["\\x"]', 1],
   ])('%j at %i', (text, at) => {
-    expect(() => JSON.parse(text)).toThrow();
+    expect(() => JSON.parse(text)).toThrow(SyntaxError);
     expect(brokenAt(text)).toBe(at);
   });
 
