@@ -4,8 +4,9 @@ import { tokenizerFromModel } from '../../text/index.js';
 import type { Tokenizer } from '../../text/types.js';
 import type { Arguments } from './arguments.js';
 import { json } from './format.js';
-import { host, openFile, readTextFile, templateOf } from './loading.js';
-import { inputLines, print, printLine, readInput } from './terminal.js';
+import { host, openFile, templateOf } from './loading.js';
+import { print, printLine } from './terminal.js';
+import { linesOf, readInput, readTextFile } from './texts.js';
 import { usage } from './usage.js';
 
 type Variables = Record<string, unknown>;
@@ -92,7 +93,7 @@ const shown = ({ text, special }: Piece): string => (!special ? text : process.s
 /** `{ "template", "variables" }` a line in, `{ "output" }` or `{ "error" }` a line out. */
 async function renderLines(): Promise<number> {
   let number = 0;
-  for await (const line of inputLines()) {
+  for await (const line of linesOf('-')) {
     number++;
     if (line.trim() === '') continue;
     const where = `line ${number} of standard input`;
