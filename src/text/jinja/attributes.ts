@@ -91,4 +91,4 @@ export function getitem(value: Value, key: Value): Value {
 }
 
 /** The attribute alone, for the filter attr. */
-export const ownAttribute = (value: Value, name: string): Value => (value instanceof Undefined ? lacking(value, str(name)) : or(attribute(value, name), () => lacking(value, str(name))));
+export const ownAttribute = (value: Value, name: string): Value => or(attribute(value, name), () => lacking(value, str(name)));

@@ -9,7 +9,7 @@ import { Reader, Symbols } from './scope.js';
 import { escapeHtml, plain, text } from './show.js';
 import { concat, Str, str } from './str.js';
 import { isCallable, tests } from './tests.js';
-import { type Call, contains, Dict, each, equal, find, Fn, iterate, type Kw, listOf, Obj, order, slice, type Table, truth, Tuple, typeName, Undefined, type Value } from './values.js';
+import { type Call, contains, Dict, each, equal, find, Fn, iterate, type Kw, listOf, Obj, order, sequence, slice, type Table, truth, Tuple, typeName, Undefined, type Value } from './values.js';
 
 type Eval = (env: Env) => Value;
 type Exec = (env: Env, out: Out) => Signal | void | Running;
@@ -67,6 +67,8 @@ export class Compiler {
   readonly blocks = new Map<string, (rt: Runtime, out: Out) => Running>();
   private readonly filters: Table;
   private readonly tests: Table;
+  /** The expression that is compiled is one that Jinja works out beforehand, where a slice of what has none is undefined. */
+  private constant = false;
 
   constructor() {
     const around: Around = {
@@ -142,7 +144,9 @@ export class Compiler {
         const data = str(node.text);
         return (_: Env, out: Out) => out.add(data);
       }
+      this.constant = isConstant(node);
       const value = this.expr(node, frame);
+      this.constant = false;
       return (env: Env, out: Out) => out.add(meter().autoescape ? escapeHtml(value(env)) : text(value(env)));
     });
     return (env, out) => {
@@ -488,7 +492,11 @@ export class Compiler {
       return (env) => getitem(value(env), key(env));
     }
     const [start, stop, step] = [arg.start, arg.stop, arg.step].map((part): Eval => (part ? this.expr(part, frame) : () => null)) as [Eval, Eval, Eval];
-    return (env) => slice(value(env), start(env), stop(env), step(env));
+    const { constant } = this;
+    return (env) => {
+      const whole = value(env);
+      return constant && !sequence(whole) ? new Undefined('no slice') : slice(whole, start(env), stop(env), step(env));
+    };
   }
 
   private given({ args, kwargs, dynArgs, dynKwargs }: Given, frame: Frame): (env: Env) => { args: Value[]; kw: Kw } {
@@ -529,6 +537,10 @@ export class Compiler {
     return () => { throw error; };
   }
 }
+
+/** Filters that ask for the context keep an expression from being worked out beforehand. */
+const ASKING: ReadonlySet<string> = new Set(['map', 'select', 'reject', 'selectattr', 'rejectattr', 'random']);
+const isConstant = (node: Expr): boolean => [...all(node)].every((inside) => inside.type !== 'Name' && inside.type !== 'Call' && !(inside.type === 'Filter' && ASKING.has(inside.name)));
 
 function applied(apply: Call, value: Value, { args, kw }: { args: Value[]; kw: Kw }): Value {
   spend(1);

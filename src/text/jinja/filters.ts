@@ -125,7 +125,7 @@ function reversed(value: Value): Value {
 
 function last(value: Value): Value {
   const list = sequence(value) ?? (value instanceof Dict || value instanceof View || value instanceof Undefined ? undefined : fail(`'${typeName(value)}' object is not reversible`));
-  const items = list ?? (value instanceof Undefined ? value.fail() : listOf(value));
+  const items = list ?? listOf(value);
   return items.length ? element(items, items.length - 1) : new Undefined('No last item, sequence was empty.');
 }
 

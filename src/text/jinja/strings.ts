@@ -102,8 +102,7 @@ export function splitFromRight(text: Str, between: Str | undefined, most: number
   if (all.length <= most + 1) return pieces(text, all);
   const last = all.slice(all.length - most);
   const first = all[all.length - most - 1]!;
-  const start = between ? 0 : (START.exec(text.s)?.[0].length ?? 0);
-  return pieces(text, [[start, first[1]], ...last]);
+  return pieces(text, [[0, first[1]], ...last]);
 }
 
 export function splitLines(text: Str, keep = false): Str[] {
