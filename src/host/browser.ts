@@ -2,8 +2,8 @@ import program from '#worker/web';
 import { StonechatError } from '../errors.js';
 import { openUrl } from '../files/url-source.js';
 import { supportedBuilds } from './builds.js';
-import { compileKernels } from './compile.js';
-import { type Host, type HostSettings, mergeSettings, type WorkerHandle } from './host.js';
+import { compileKernels, notCompiled } from './compile.js';
+import { type Build, type Host, type HostSettings, mergeSettings, type WorkerHandle } from './host.js';
 import { noFiles, noOutputs } from './no-files.js';
 
 /** One address for all workers of the page; it lives as long as the page. */
@@ -72,6 +72,21 @@ function absolute(location: string): string {
   }
 }
 
+/** Magic and version. */
+const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
+/** WebKit compiles what the page's policy forbids, and refuses to instantiate it. @throws StonechatError `unavailable`. */
+async function compile(build: Build, shared: boolean, settings: HostSettings): Promise<WebAssembly.Module> {
+  const module = await compileKernels(build, shared, settings);
+  await WebAssembly.instantiate(EMPTY_MODULE).catch((cause: unknown) => {
+    throw notCompiled(build, cause);
+  });
+  return module;
+}
+
+/** WebKitGTK calls pages isolated and has no memory to share. */
+const canThread = () => globalThis.crossOriginIsolated === true && typeof SharedArrayBuffer === 'function' && typeof Worker === 'function';
+
 /** A page or a worker of it. */
 export function browserHost(settings: HostSettings = {}): Host {
   return {
@@ -79,10 +94,10 @@ export function browserHost(settings: HostSettings = {}): Host {
     get builds() {
       return supportedBuilds(true);
     },
-    canThread: globalThis.crossOriginIsolated === true && typeof Worker === 'function',
+    canThread: canThread(),
     canWait: isWorker(),
     processors: globalThis.navigator?.hardwareConcurrency ?? 1,
-    compile: (build, shared) => compileKernels(build, shared, settings),
+    compile: (build, shared) => compile(build, shared, settings),
     startWorker: () => startWorker(settings.workerUrl ?? embeddedUrl()),
     open: async (location, options) => openUrl(absolute(location), options),
     list: async () => undefined,

@@ -32,14 +32,17 @@ export async function compileCode(kernels: NonNullable<HostSettings['kernels']>,
   try {
     return await toModule(await kernels(build, shared));
   } catch (cause) {
-    throw new StonechatError({
-      code: 'unavailable',
-      expected: `to compile the ${build} kernels`,
-      found: cause instanceof Error ? cause.message : String(cause),
-      remedy:
-        "A page needs 'wasm-unsafe-eval' in the script-src of its content security policy; on an edge platform bundle with its export condition " +
-        '(workerd, edge-light), or pass compiled modules as the option `kernels`. See docs/runtimes.md.',
-      cause,
-    });
+    throw notCompiled(build, cause);
   }
 }
+
+export const notCompiled = (build: Build, cause: unknown): StonechatError =>
+  new StonechatError({
+    code: 'unavailable',
+    expected: `to compile the ${build} kernels`,
+    found: cause instanceof Error ? cause.message : String(cause),
+    remedy:
+      "A page needs 'wasm-unsafe-eval' in the script-src of its content security policy; on an edge platform bundle with its export condition " +
+      '(workerd, edge-light), or pass compiled modules as the option `kernels`. See docs/runtimes.md.',
+    cause,
+  });

@@ -6,7 +6,8 @@ import type { Trained } from '../training.js';
 /** What the test asks of a page, and what comes back. */
 export interface Job {
   realModels: boolean;
-  builds: Build[];
+  /** 'offered': all that this browser runs rightly. */
+  builds: Build[] | 'offered';
   threads: number[];
   workerUrl?: string;
   kernelsFrom?: string;
@@ -19,7 +20,14 @@ export interface Job {
   killWorker?: boolean;
 }
 
-export type JobResult = { outcomes: Outcome[]; trained: Trained[] } | { error: { name: string; code: unknown; message: string } };
+export type JobResult = { builds: Build[]; threads: boolean; outcomes: Outcome[]; trained: Trained[] } | { error: { name: string; code: unknown; message: string } };
+
+/** What a page without a driver is asked to do: see remote.ts. */
+export interface Order {
+  policy: string;
+  where: 'inWorker' | 'onPage';
+  job: Job;
+}
 
 export const optionsOf = ({ workerUrl, modelWorkerUrl, kernelsFrom }: Job): LoadOptions => ({
   ...(modelWorkerUrl && { modelWorkerUrl: new URL(modelWorkerUrl, location.href) }),

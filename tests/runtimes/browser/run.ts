@@ -1,8 +1,10 @@
-import { load, loadInWorker } from 'stonechat';
+import { type Build, load, loadInWorker } from 'stonechat';
 import * as trainer from 'stonechat/train';
 import { runCases, SYNTHETIC } from '../cases.js';
 import { runTraining } from '../training.js';
 import { type Job, type JobResult, optionsOf, trainOptionsOf } from './job.js';
+
+const canThread = () => globalThis.crossOriginIsolated && typeof SharedArrayBuffer === 'function';
 
 /** Models come by their addresses, relative to the page. */
 const source = (model: string) => new URL(`/plain/${model}`, location.origin).href;
@@ -24,7 +26,20 @@ async function outliveWorker(): Promise<JobResult> {
   for (const worker of started) worker.terminate();
   await new Promise((resolve) => setTimeout(resolve, DEATH_MS));
   for await (const _ of model.generate('Once', { maxTokens: 4 }));
-  return { outcomes: [], trained: [] };
+  return { builds: [], threads: canThread(), outcomes: [], trained: [] };
+}
+
+/** The builds that may be asked for here, slowest first. */
+async function offered(job: Job): Promise<Build[]> {
+  const found: Build[] = [];
+  for (const build of ['scalar', 'simd', 'relaxed'] as const) {
+    const model = await load(source(SYNTHETIC), { ...optionsOf(job), build, threads: 1 }).catch((error: { found?: string }) => {
+      if (error.found !== build) throw error;
+    });
+    if (model) found.push(build);
+    model?.dispose();
+  }
+  return found;
 }
 
 /** The cases use of a model what one in a worker has too. */
@@ -33,8 +48,10 @@ const inModelWorker = loadInWorker as unknown as typeof load;
 export async function runJob(job: Job): Promise<JobResult> {
   try {
     if (job.killWorker) return await outliveWorker();
-    const trained = job.training ? await runTraining(trainer, job.builds, job.threads, trainOptionsOf(job)) : [];
-    return { outcomes: job.training ? [] : await runCases({ ...job, load: job.inModelWorker ? inModelWorker : load, source, options: optionsOf(job) }), trained };
+    const builds = job.builds === 'offered' ? await offered(job) : job.builds;
+    const trained = job.training ? await runTraining(trainer, builds, job.threads, trainOptionsOf(job)) : [];
+    const outcomes = job.training ? [] : await runCases({ ...job, builds, load: job.inModelWorker ? inModelWorker : load, source, options: optionsOf(job) });
+    return { builds, threads: canThread(), outcomes, trained };
   } catch (error) {
     const { name, message, code } = error as Error & { code?: unknown };
     return { error: { name, message, code } };

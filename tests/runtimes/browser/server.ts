@@ -16,13 +16,21 @@ export const POLICIES: Record<string, Record<string, string>> = {
   closed: { 'content-security-policy': "default-src 'self'" },
 };
 
-const PAGE = '<!doctype html><title>stonechat</title><link rel="icon" href="data:,"><script type="module" src="page.js"></script>';
+/** index.html waits for a driver, remote.html asks the server for orders. */
+const PAGES = new Map(['index', 'remote'].map((name) => [
+  `${name}.html`,
+  `<!doctype html><title>stonechat</title><link rel="icon" href="data:,"><script type="module" src="${name === 'index' ? 'page' : name}.js"></script>`,
+]));
+
+/** Answers what is no file; says whether it did. */
+export type Further = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 function answer(request: IncomingMessage, response: ServerResponse, folders: readonly string[]): void {
   const [, policy = '', ...rest] = new URL(request.url ?? '/', 'http://localhost').pathname.split('/');
   const name = normalize(rest.join('/'));
   const headers = { ...POLICIES[policy], 'cache-control': 'no-store' };
-  if (name === 'index.html') return void response.writeHead(200, { ...headers, 'content-type': 'text/html' }).end(PAGE);
+  const page = PAGES.get(name);
+  if (page) return void response.writeHead(200, { ...headers, 'content-type': 'text/html' }).end(page);
   const file = folders.map((folder) => join(folder, name)).find((path) => existsSync(path) && statSync(path).isFile());
   if (!file || name.startsWith('..')) return void response.writeHead(404, headers).end('not found');
   response.writeHead(200, { ...headers, 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'content-length': statSync(file).size });
@@ -30,8 +38,15 @@ function answer(request: IncomingMessage, response: ServerResponse, folders: rea
 }
 
 /** Serves the files of `folders` below /plain/, /isolated/, /strict/ and /closed/. */
-export function serve(...folders: string[]): Promise<{ origin: string; server: Server }> {
-  const server = createServer((request, response) => answer(request, response, folders));
+export const serve = (...folders: string[]): Promise<Served> => serveWith(() => false, ...folders);
+
+export interface Served {
+  origin: string;
+  server: Server;
+}
+
+export function serveWith(further: Further, ...folders: string[]): Promise<Served> {
+  const server = createServer((request, response) => further(request, response) || answer(request, response, folders));
   return new Promise((resolve) =>
     server.listen(0, '127.0.0.1', () => {
       const address = server.address();

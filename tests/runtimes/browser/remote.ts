@@ -1,0 +1,17 @@
+// A page of a browser without a driver: it asks the server for orders, carries them out, and sends what came of them.
+import type { Order } from './job.js';
+import type { Page } from './page.js';
+import './page.js';
+
+const { page } = globalThis as unknown as { page: Page };
+
+for (;;) {
+  const order = (await (await fetch('/orders')).json()) as Order | null;
+  if (!order) continue;
+  if (!location.pathname.startsWith(`/${order.policy}/`)) {
+    location.href = `/${order.policy}/remote.html`;
+    break;
+  }
+  const result = order.where === 'onPage' ? await page.onPage(order.job) : (await page.inWorker(order.job)).result;
+  await fetch('/results', { method: 'POST', body: JSON.stringify(result) });
+}
