@@ -54,36 +54,34 @@ describe.each(OTHERS)('$name', ({ start, missing, shares }) => {
   });
   afterAll(() => browser.stop());
 
-  const test = (name: string, body: () => Promise<void>) =>
-    it(name, { timeout: 180_000 }, async (context) => {
-      context.skip(!start, missing);
-      await body();
-    });
-
   const successOf = (result: JobResult) => {
     if ('error' in result) throw new Error(`${result.error.name} ${String(result.error.code)}: ${result.error.message}`);
     return result;
   };
   const job: Job = { realModels: REAL_MODELS, builds: 'offered', threads: [1, 2] };
 
-  test('in a worker of an isolated page: the same bits from all builds, with threads where there is shared memory', async () => {
+  it('in a worker of an isolated page: the same bits from all builds, with threads where there is shared memory', { timeout: 180_000 }, async (context) => {
+    context.skip(!start, missing);
     const { builds, threads, outcomes } = successOf(await browser.run('isolated', 'inWorker', job));
     expect(builds).toContain('simd');
     expect(threads).toBe(shares);
     await expectSameBits(outcomes, builds, threads ? [1, 2] : [1, 1]);
   });
 
-  test('on a plain page: one thread', async () => {
+  it('on a plain page: one thread', { timeout: 180_000 }, async (context) => {
+    context.skip(!start, missing);
     const { builds, outcomes } = successOf(await browser.run('plain', 'onPage', { ...job, threads: [2] }));
     await expectSameBits(outcomes, builds, [1]);
   });
 
-  test('trains', async () => {
+  it('trains', { timeout: 180_000 }, async (context) => {
+    context.skip(!start, missing);
     const { builds, threads, trained } = successOf(await browser.run('isolated', 'inWorker', { ...job, training: true }));
     await expectSameTraining(trained, builds, threads ? [1, 2] : [1, 1]);
   });
 
-  test('under a policy that forbids WebAssembly: one clear error that names what is missing', async () => {
+  it('under a policy that forbids WebAssembly: one clear error that names what is missing', { timeout: 180_000 }, async (context) => {
+    context.skip(!start, missing);
     const result = await browser.run('closed', 'onPage', { ...job, builds: ['simd'], threads: [1] });
     expect(result).toMatchObject({ error: { name: 'StonechatError', code: 'unavailable', message: expect.stringContaining("'wasm-unsafe-eval'") } });
   });

@@ -25,4 +25,5 @@ async function inWorker(job: Job): Promise<{ result: JobResult; ticks: number }>
   }
 }
 
-(globalThis as unknown as { page: Page }).page = { inWorker, onPage: runJob };
+export const page: Page = { inWorker, onPage: runJob };
+(globalThis as unknown as { page: Page }).page = page;

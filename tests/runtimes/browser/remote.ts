@@ -1,9 +1,6 @@
 // A page of a browser without a driver: it asks the server for orders, carries them out, and sends what came of them.
 import type { Order } from './job.js';
-import type { Page } from './page.js';
-import './page.js';
-
-const { page } = globalThis as unknown as { page: Page };
+import { page } from './page.js';
 
 for (;;) {
   const order = (await (await fetch('/orders')).json()) as Order | null;
