@@ -23,7 +23,8 @@ export function mergesInKernels({ json, pipe, added, idOf }: Facts): boolean {
   return added.every(({ content, special }) => !special || idOf(content) === undefined || !isFormable(content, idOf));
 }
 
-const hasLetters = (idOf: Facts['idOf']): boolean => BYTE_LETTERS.every((letter) => idOf(String.fromCharCode(letter)) !== undefined);
+/** All bytes that text can have: C0, C1 and F5 on are in no UTF-8. */
+const hasLetters = (idOf: Facts['idOf']): boolean => BYTE_LETTERS.every((letter, byte) => byte === 0xc0 || byte === 0xc1 || byte > 0xf4 || idOf(String.fromCharCode(letter)) !== undefined);
 const hasBytes = (idOf: Facts['idOf']): boolean =>
   Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`).every((token) => idOf(token) !== undefined);
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { tokenizerFromFile } from '../../src/text/index.js';
+import { specFromFile, tokenizerFromFile } from '../../src/text/index.js';
 import { hasShared, kernels, kernelsOf, noShared, readShared, readSharedJson, SHARED } from './support/shared.js';
 
 interface Case {
@@ -50,6 +50,12 @@ describe('tokenizer.json as Python reads it', () => {
       const tokenizer = await open(one.tokenizer, kernelsOf(build));
       for (const { text, ids } of one.cases) expect([...tokenizer.encode(text, { addSpecial: false, parseSpecial: true })]).toEqual(ids);
     }
+  });
+});
+
+describe.skipIf(!hasShared)(`known vocabularies keep the fast way (${noShared} otherwise)`, () => {
+  test.each(['gpt2', 'gpt-neox-20b'])('%s', async (name) => {
+    expect((await specFromFile('tokenizer.json', readShared(`tokenizers/${name}/tokenizer.json`), async () => undefined)).rules).toBeUndefined();
   });
 });
 
