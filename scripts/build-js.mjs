@@ -31,7 +31,7 @@ export async function buildJs() {
   writeDefaultModel();
   writeNotices();
   await Promise.all(['node', 'web'].map(writeWorker)); // the others hold their text
-  await Promise.all([...['model-node', 'model-web'].map(writeWorker), writeEntries(), writeStatic()]);
+  await Promise.all([...['model-node', 'model-web', 'model-whole'].map(writeWorker), writeEntries(), writeStatic()]);
 }
 
 async function writeEntries() {
@@ -89,22 +89,36 @@ const workerAsText = madeOf(/^#worker\//, (name) => readFileSync(`dist/${name.sl
 /** Text that is evaluated has no imports, but Node's own modules can be had from the process. */
 const builtins = madeOf(/^node:/, (name) => `module.exports=process.getBuiltinModule(${JSON.stringify(name)})`);
 
+/** What a worker with a model leaves to the page that started it. */
+const jinjaOfCaller = instead(/\/jinja\/index\.js$/, () => ({ path: join(process.cwd(), 'src/remote/jinja.ts') }));
+const REST = /\/(llama2c|safetensors|pattern-compiler|readers|rules\/index|adapter-set)\.js$/;
+/** What few models need, and a lean worker lacks: only where it is fetched by import(). */
+const withoutRest = {
+  name: 'without the rest',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: REST }, ({ kind, path }) => (kind === 'dynamic-import' ? { path, namespace: 'rest' } : undefined));
+    onLoad({ filter: /.*/, namespace: 'rest' }, () => ({ contents: 'import { wantRest } from "./src/remote/rest.ts"; wantRest();', resolveDir: process.cwd() }));
+  },
+};
+
 /**
  * The program as a module that exports its text; those of the web also as scripts, for pages that must serve them. Those
  * with a whole model carry no kernels: they ask for them.
  */
 async function writeWorker(kind) {
+  const model = kind.startsWith('model');
   const { outputFiles } = await build({
     ...common,
-    entryPoints: [`src/entry/${kind.startsWith('model') ? kind.replace('-', '-worker-') : `worker-${kind}`}.ts`],
+    entryPoints: [model ? `src/entry/model-worker-${kind === 'model-node' ? 'node' : 'web'}.ts` : `src/entry/worker-${kind}.ts`],
     format: 'iife',
-    ...(kind === 'model-web' && { format: 'esm', banner: MODULE }),
+    ...(model && kind !== 'model-node' && { format: 'esm', banner: MODULE }),
     write: false,
-    plugins: kind.startsWith('model') ? [noKernels, builtins, workerAsText] : [],
+    plugins: model ? [noKernels, builtins, workerAsText, jinjaOfCaller, ...(kind === 'model-web' ? [withoutRest] : [])] : [],
   });
   const program = outputFiles[0].text;
   writeFileSync(`dist/worker/${kind}.js`, `export default ${JSON.stringify(program)};\n`);
-  if (kind.endsWith('web')) writeFileSync(`dist/worker/${kind.replace('web', 'program')}.js`, program);
+  const script = { web: 'program', 'model-whole': 'model-program' }[kind];
+  if (script) writeFileSync(`dist/worker/${script}.js`, program);
 }
 
 /** Text to bytes, in the scripts that hold base64: the one form that every bundler and runtime loads without a file or a fetch. */

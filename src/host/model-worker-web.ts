@@ -3,8 +3,13 @@ import { unavailable } from '../files/refuse.js';
 import type { ModelWorker, ModelWorkerHost } from '../remote/model.js';
 
 /** One address for all models of the page; it lives as long as the page. */
-let programUrl: Promise<string> | undefined;
-const makeUrl = async () => URL.createObjectURL(new Blob([(await import('#worker/model-web')).default], { type: 'text/javascript' }));
+const addressOf = (load: () => Promise<{ default: string }>) => {
+  let made: Promise<string> | undefined;
+  const make = async () => URL.createObjectURL(new Blob([(await load()).default], { type: 'text/javascript' }));
+  return () => (made ??= make());
+};
+const leanUrl = addressOf(() => import('#worker/model-web'));
+const wholeUrl = addressOf(() => import('#worker/model-whole'));
 
 const NO_SCRIPT =
   'its script did not load (the policy must allow `worker-src blob:`, or `modelWorkerUrl` name stonechat/model-worker.js on this server)';
@@ -21,8 +26,8 @@ function create(url: string | URL): Worker {
   }
 }
 
-async function start({ modelWorkerUrl }: { modelWorkerUrl?: string | URL }): Promise<ModelWorker> {
-  const worker = create(modelWorkerUrl ?? (await (programUrl ??= makeUrl())));
+async function start({ modelWorkerUrl, whole }: Parameters<ModelWorkerHost['start']>[0]): Promise<ModelWorker> {
+  const worker = create(modelWorkerUrl ?? (await (whole ? wholeUrl() : leanUrl())));
   return {
     post: (message) => worker.postMessage(message),
     onMessage: (listener) => worker.addEventListener('message', (event) => listener(event.data)),

@@ -8,7 +8,8 @@ import type { Build, HostSettings, KernelCode } from '../host/host.js';
 import { workerFailed } from './failure.js';
 import { RemoteGeneration, remoteTokens } from './generation.js';
 import { type Methods, Peer } from './peer.js';
-import type { Beginning, LoadCall, Loaded, PackedLoadOptions } from './protocol.js';
+import type { Beginning, Lacking, LoadCall, Loaded, PackedLoadOptions } from './protocol.js';
+import { render } from './render.js';
 import { Shelf } from './source.js';
 import { remoteTokenizer } from './tokenizer.js';
 import type { WorkerLoadOptions, WorkerModel } from './types.js';
@@ -25,8 +26,8 @@ export interface ModelWorker {
 
 /** What a host offers for models in workers. */
 export interface ModelWorkerHost {
-  /** @throws StonechatError `unavailable` */
-  start(options: Pick<WorkerLoadOptions, 'modelWorkerUrl'>): Promise<ModelWorker>;
+  /** `whole`: with the parts that few models need. @throws StonechatError `unavailable` */
+  start(options: Pick<WorkerLoadOptions, 'modelWorkerUrl'> & { readonly whole: boolean }): Promise<ModelWorker>;
   /** An address that means the same in the worker. */
   resolve(location: string): string;
   /** The embedded kernels. */
@@ -83,21 +84,30 @@ export async function startModel(host: ModelWorkerHost, source: unknown, options
   const shelf = new Shelf(host.resolve);
   const call: LoadCall = { source: shelf.pack(source), options: packOptions(shelf, host, options) };
   const onEvent = options.onProgress as ((event: unknown) => void) | undefined;
-  const worker = await host.start(options);
-  const peer = connect(worker, {
+  const methods: Methods = {
     ...shelf.methods,
+    render,
     kernels: async ({ build, shared }: { build: Build; shared: boolean }) => cloneable(await kernels(build, shared)),
-  });
-  const end = (error: unknown) => {
-    peer.close(error);
-    worker.terminate();
   };
-  try {
-    return createModel(peer, await peer.call<Loaded>('load', call, { signal, onEvent }), () => end(disposed()));
-  } catch (error) {
-    end(error);
-    throw error;
-  }
+  const start = async (whole: boolean): Promise<WorkerModel | undefined> => {
+    const worker = await host.start({ modelWorkerUrl: options.modelWorkerUrl, whole });
+    const peer = connect(worker, methods);
+    const end = (error: unknown) => {
+      peer.close(error);
+      worker.terminate();
+    };
+    try {
+      const loaded = await peer.call<Loaded | Lacking>('load', call, { signal, onEvent });
+      if (!('lacking' in loaded)) return createModel(peer, loaded, () => end(disposed()));
+    } catch (error) {
+      end(error);
+      throw error;
+    }
+    end(disposed());
+    return undefined;
+  };
+  const lean = shelf.isUsed || options.lora || options.tokenizer || Array.isArray(source) ? undefined : await start(false);
+  return lean ?? ((await start(true)) as WorkerModel);
 }
 
 /** Options of generate() as a message can carry them, checked as `generate` does. */

@@ -15,6 +15,11 @@ export interface LoadCall {
   readonly options: PackedLoadOptions;
 }
 
+/** The program that was started lacks a part that the model needs. */
+export interface Lacking {
+  readonly lacking: true;
+}
+
 export interface Loaded {
   readonly info: ModelInfo;
   readonly tokenizer: TokenizerFacts;

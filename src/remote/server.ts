@@ -4,7 +4,9 @@ import type { Build, HostSettings } from '../host/host.js';
 import type { TextStream } from '../text/types.js';
 import { packError } from './failure.js';
 import { type Call, type Methods, Peer } from './peer.js';
-import type { Beginning, LoadCall, Loaded, NextAnswer, NextCall } from './protocol.js';
+import { useCaller } from './jinja.js';
+import type { Beginning, Lacking, LoadCall, Loaded, NextAnswer, NextCall } from './protocol.js';
+import { isRestWanted } from './rest.js';
 import { type PackedSource, unpackSource } from './source.js';
 import type { TOKENIZER_METHODS } from './types.js';
 
@@ -53,15 +55,14 @@ class ModelServer {
   ) {}
 
   readonly methods: Methods = {
-    load: async ({ source, options: { lora, tokenizer, ...plain } }: LoadCall, { signal, tell }): Promise<Loaded> => {
-      const peer = this.peer();
-      const options: LoadOptions = { ...plain, kernels: kernelsFrom(peer), signal, onProgress: tell };
-      const silent = { signal };
-      if (lora !== undefined) options.lora = unpackAdapters(lora, (adapter) => unpackSource(peer, adapter, silent));
-      if (tokenizer !== undefined) options.tokenizer = unpackSource(peer, tokenizer, silent);
-      this.model = await this.load(unpackSource(peer, source, options), options);
-      this.sessions.set(0, this.model);
-      return describe(this.model);
+    load: async (call: LoadCall, more): Promise<Loaded | Lacking> => {
+      try {
+        const loaded = await this.open(call, more);
+        return isRestWanted() ? { lacking: true } : loaded;
+      } catch (error) {
+        if (isRestWanted()) return { lacking: true };
+        throw error;
+      }
     },
     openSession: ({ session }: { session: number }) => void this.sessions.set(session, this.model.createSession()),
     closeSession: ({ session }: { session: number }) => {
@@ -83,6 +84,17 @@ class ModelServer {
     flushText: ({ text }: { text: number }) => this.texts.get(text)?.flush(),
     closeText: ({ text }: { text: number }) => void this.texts.delete(text),
   };
+
+  private async open({ source, options: { lora, tokenizer, ...plain } }: LoadCall, { signal, tell }: Call): Promise<Loaded> {
+    const peer = this.peer();
+    const options: LoadOptions = { ...plain, kernels: kernelsFrom(peer), signal, onProgress: tell };
+    const silent = { signal };
+    if (lora !== undefined) options.lora = unpackAdapters(lora, (adapter) => unpackSource(peer, adapter, silent));
+    if (tokenizer !== undefined) options.tokenizer = unpackSource(peer, tokenizer, silent);
+    this.model = await this.load(unpackSource(peer, source, options), options);
+    this.sessions.set(0, this.model);
+    return describe(this.model);
+  }
 
   private async next({ stream, beginning, aborted }: NextCall, { signal, tell }: Call): Promise<NextAnswer> {
     const running = beginning ? this.begin(stream, beginning) : this.running.get(stream)!;
@@ -132,5 +144,6 @@ function describe({ info, tokenizer }: Model): Loaded {
 export function serveModel(load: Load, post: (message: unknown) => void): (message: unknown) => void {
   const server = new ModelServer(load, () => peer);
   const peer: Peer = new Peer(post, server.methods);
+  useCaller(peer);
   return (message) => peer.receive(message);
 }

@@ -67,6 +67,11 @@ export class Shelf {
     return isIterable(source) ? this.keepStream(source[Symbol.asyncIterator]()) : { plain: source };
   }
 
+  /** Whether any source stayed: such can be read once. */
+  get isUsed(): boolean {
+    return this.last > 0;
+  }
+
   private keepStream(chunks: AsyncIterator<Uint8Array>, name = 'stream', size = -1): Remaining {
     this.streams.set(++this.last, chunks);
     return { remaining: 'stream', id: this.last, name, size };

@@ -29,7 +29,7 @@ describe('the packed files', () => {
     const known = new RegExp(
       `^dist/((node|browser|edge|cli|judge|static|stonechat\\.browser|page-\\w+|(load|train|bench)-(node|browser|edge))\\.js(\\.map)?|default-model\\.js|` +
         `chunks/\\w+\\.js(\\.map)?|((train|bench)-)?kernels/(inline|workerd|edge-light|${TARGETS.join('|')})\\.js|THIRD-PARTY-NOTICES\\.txt|` +
-        `wasm/((train|bench)/)?(${TARGETS.join('|')})\\.wasm|worker/(model-)?(node|web|program)\\.js|types/.*\\.d\\.ts)$`,
+        `wasm/((train|bench)/)?(${TARGETS.join('|')})\\.wasm|worker/(model-)?(node|web|whole|program)\\.js|types/.*\\.d\\.ts)$`,
     );
     expect(files.filter((path) => path.startsWith('dist/') && !known.test(path))).toEqual([]);
   });
@@ -59,7 +59,7 @@ describe('the packed files', () => {
 describe('the scripts', () => {
   const scripts = ['dist', 'dist/chunks', 'dist/worker'].flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith('.js')).map((name) => join(folder, name)));
   /** Modules that are one text. */
-  const isText = (path: string) => /default-model\.js$|worker\/(model-)?(node|web)\.js$/.test(path);
+  const isText = (path: string) => /default-model\.js$|worker\/(model-)?(node|web|whole)\.js$/.test(path);
 
   it('have short lines, so that an uncaught error prints the one it stands in', () => {
     const longest = (text: string) => Math.max(...text.split('\n').map((line) => line.length));

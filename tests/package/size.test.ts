@@ -61,14 +61,14 @@ it('chat templates are in a chunk of their own', async () => {
   expect(size).toBeLessThanOrEqual(JINJA);
 });
 
-it('a page that loads in a worker downloads the engine once, as text of the worker: within 150 KB too, but for Jinja', async () => {
+it('a page that loads in a worker downloads the engine once, as text of the worker, without what few models need', async () => {
   const { metafile, files } = await bundleApplication('loadInWorker');
   const wanted = /kernels\/relaxed-shared\.js$|worker\/model-web\.js$/;
   const names = closure(metafile, 'out/stdin.js', (inputs) => inputs.some((path) => wanted.test(path)));
   const gzipped = names.map((name) => gzipSync(files.get(name)!.contents, { level: 9 }).length);
   console.log(`to generate in a worker: ${gzipped.map((size) => (size / 1000).toFixed(1)).join(' + ')} KB gzipped`);
-  // TODO: what is loaded only where it is needed (Jinja, rules of tokenizers, their patterns) is in the worker's text.
-  expect(gzipped.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(LIMIT + 100_000);
+  // More than 150 KB: chunks that page and worker share bring along statements that the page does not need.
+  expect(gzipped.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(170_000);
 });
 
 /** Texts that stand in the code of training alone. */

@@ -189,6 +189,19 @@ describe('loadInWorker', () => {
     await expect(loadInWorker({ ...source(), read: async () => fail() })).rejects.toThrow('mine');
   });
 
+  it('renders chat templates, with their limits, refusals and signals', async () => {
+    using model = await loadInWorker(bytes, { chatTemplate: '{% for m in messages %}[{{ m.content | upper }}]{% endfor %}' });
+    const messages = [{ role: 'user', content: 'hi' }];
+    expect(await model.renderChat(messages)).toBe('[HI]');
+    expect((await model.generate(messages, OPTIONS).next()).done).toBe(false);
+    for (const chatTemplate of ['{% for i in range(1000000000) %}x{% endfor %}', '{{ raise_exception("no") }}', '{% if %}']) {
+      using near = await load(bytes, { chatTemplate });
+      using far = await loadInWorker(bytes, { chatTemplate });
+      const [one, two] = [await errorOf(() => near.renderChat(messages)), await errorOf(() => far.renderChat(messages))];
+      expect([two.code, two.message]).toEqual([one.code, one.message]);
+    }
+  });
+
   it('takes kernels from the caller', async () => {
     const asked: string[] = [];
     const { readFileSync } = await import('node:fs');
