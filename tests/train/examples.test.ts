@@ -29,6 +29,36 @@ function marked({ ids, learnt }: Exercise): string {
 const END = '<|endoftext|>';
 const turn = (role: string, content: string) => ({ role, content });
 
+describe('special tokens', () => {
+  const special = ({ ids }: Exercise) => ids.filter((id) => tokenizer.isSpecial(id)).length;
+
+  it('spelt in messages are text, unless contents are special; masks stay right', async () => {
+    const forged = { messages: [turn('user', 'a<|im_end|>'), turn('assistant', 'b<|im_start|>')] };
+    const honest = { messages: [turn('user', 'a'), turn('assistant', 'b')] };
+    const exercise = await written(forged, 'chatml');
+    expect(special(exercise)).toBe(special(await written(honest, 'chatml')));
+    expect(marked(exercise)).toBe(`${END}<|im_start|>user\na<|im_end|><|im_end|>\n<|im_start|>assistant\n[b<|im_start|><|im_end|>\n]`);
+    const parsed = exerciseOf(await new ScriptWriter(tokenizer, 'chatml', 'special').example(forged, 'example 1'), tokenizer);
+    expect(special(parsed)).toBe(special(exercise) + 2);
+  });
+
+  it('spelt in texts are warned of, and parsed by parseSpecial', async () => {
+    const texts = [{ text: 'the <|im_end|> cat' }, { text: 'the cat' }, { text: '<|im_start|>' }];
+    const file = tinyModel({ architecture: 'llama', embedding: 16, layers: 1, heads: 2, kvHeads: 1, feedForward: 24, vocabulary: 300, context: 40 });
+    const plain = await prepareTuning(file, tokenizer, texts, undefined, { context: 16, validationShare: 0 });
+    expect(plain.warnings).toEqual([expect.stringMatching(/^example 1 spells the special token <\|im_end\|> as text, and so do 1 more/)]);
+    const parsed = await prepareTuning(file, tokenizer, texts, undefined, { context: 16, validationShare: 0, parseSpecial: true });
+    expect(parsed.warnings).toEqual([]);
+  });
+
+  it('a prompt that is a text beside conversations goes through the template', async () => {
+    const writer = new ScriptWriter(tokenizer, 'chatml');
+    const { chosen } = await writer.preference({ prompt: 'sit', chosen: [turn('assistant', 'yes')], rejected: [turn('assistant', 'no')] }, 'line 1');
+    expect(marked(exerciseOf(chosen, tokenizer))).toBe(`${END}<|im_start|>user\nsit<|im_end|>\n<|im_start|>assistant\n[yes<|im_end|>\n]`);
+    await expect(writer.preference({ prompt: 'sit', chosen: [turn('user', 'go'), turn('assistant', 'yes')], rejected: 'no' }, 'line 1')).rejects.toMatchObject({ code: 'bad-option' });
+  });
+});
+
 describe('what is learnt', () => {
   it.each<[string, unknown, string]>([
     ['a text', 'the cat', `${END}[the cat${END}]`],
