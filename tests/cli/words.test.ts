@@ -12,6 +12,11 @@ describe('words', () => {
     expect(() => checkWord(words, names, false)).toThrow(expect.objectContaining({ code: 'bad-option', remedy: expect.stringMatching(/stonechat|there yet/) }));
   });
 
+  test('the file of a model alone is no prompt', () => {
+    expect(() => checkWord(['models/story.gguf'], names, false)).toThrow('Write --model models/story.gguf');
+    expect(() => checkWord(['what', 'is', 'a.gguf'], names, false)).not.toThrow();
+  });
+
   test('a model does not make a reserved word a prompt, but an unusual one', () => {
     expect(() => checkWord(['serve'], names, true)).toThrow('reserved');
     expect(() => checkWord(['tokenise'], names, true)).not.toThrow();

@@ -22,6 +22,9 @@ const RESERVED: ReadonlyMap<string, string> = new Map([
 /** A path, an address or a name with a tag: `run model.gguf`, `pull org/model:q4`. */
 const isName = (text: string): boolean => /^\S*[./:\\]\S*$/.test(text);
 
+/** A model where a prompt is meant. */
+const MODEL_FILE = /\.(gguf|safetensors|bin)$/i;
+
 /**
  * A word alone, or before what looks like a model, is more likely a slip than a prompt.
  * @param positionals What stands on the line beside options, where no command was named.
@@ -30,6 +33,7 @@ const isName = (text: string): boolean => /^\S*[./:\\]\S*$/.test(text);
 export function checkWord(positionals: readonly string[], commands: readonly string[], hasModel: boolean): void {
   const [word, second, ...others] = positionals;
   if (word === undefined || others.length > 0 || (second !== undefined && !isName(second))) return;
+  if (second === undefined && MODEL_FILE.test(word)) throw usage('a command, or a prompt', `${word}, a file`, `Write --model ${word} and a prompt, or stonechat inspect ${word}.`);
   const hint = RESERVED.get(word);
   const asPrompt = `As a prompt it is stonechat generate ${word}.`;
   if (hint) throw usage('a command, or a prompt of more than a reserved word', word, `${hint} ${asPrompt}`);
