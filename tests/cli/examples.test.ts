@@ -80,12 +80,12 @@ async function writeModels(): Promise<void> {
   mkdirSync(at('bin'));
   writeFileSync(at('bin/stonechat'), `#!/bin/sh\nexec '${process.execPath}' '${join(ROOT, 'dist/cli.js')}' "$@"\n`);
   chmodSync(at('bin/stonechat'), 0o755);
-  copyFileSync(join(ROOT, 'models/default.gguf'), at('m.gguf'));
+  for (const name of ['story.gguf', 'm.gguf']) copyFileSync(join(ROOT, 'models/default.gguf'), at(name));
   const made = await shell([
     'stonechat train corpus.txt -o base.gguf --config small.json --vocabulary 300 --batch 4 --steps 4 --no-report -t 1',
     'stonechat quantize base.gguf base-q4_0.gguf --type q4_0 --no-perplexity',
     'stonechat finetune -m base-q4_0.gguf examples.jsonl -o a.gguf --lora --epochs 1 -t 1',
-    'cp base.gguf story-f32.gguf; cp base.gguf story.gguf; cp a.gguf b.gguf; cp a.gguf adapter.gguf',
+    'cp base.gguf story-f32.gguf; cp a.gguf b.gguf; cp a.gguf adapter.gguf',
     'stonechat finetune -m m.gguf talks.jsonl -o assistant.gguf --template chatml --dequantize --steps 1 -t 1',
     'stonechat convert base.gguf base-hf',
     'mv base-hf/tokenizer.json .',
