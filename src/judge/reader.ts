@@ -49,6 +49,7 @@ export async function sharing<T>(reader: Reader, work: (reader: Reader) => Promi
   }
 }
 
+/** How likely a model finds a continuation. */
 export interface Continuation {
   readonly logprob: number;
   readonly tokens: readonly Token[];
