@@ -129,6 +129,8 @@ export type Corpus = string | Iterable<string> | AsyncIterable<string>;
 
 /** All documents of a corpus. @throws StonechatError `bad-option` where there are none. */
 export async function readCorpus(corpus: Corpus, separator: string, what = 'a corpus'): Promise<string[]> {
+  const isIterable = typeof corpus === 'string' || (typeof corpus === 'object' && corpus !== null && (Symbol.iterator in corpus || Symbol.asyncIterator in corpus));
+  if (!isIterable) throw badOption(`${what}: a text, or texts one by one`, typeof corpus, 'Decode files to text first.');
   const documents: string[] = [];
   for await (const text of typeof corpus === 'string' ? [corpus] : corpus) {
     if (typeof text !== 'string') throw badOption(`${what} of texts`, show(text), 'Decode files to text first.');
