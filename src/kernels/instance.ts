@@ -1,4 +1,5 @@
 import { instantiateSync } from '@assemblyscript/loader';
+import { StonechatError } from '../errors.js';
 import type { Build } from '../host/host.js';
 import type { BenchExports } from './bench-exports.js';
 import type { KernelExports } from './exports.js';
@@ -31,8 +32,19 @@ export interface ExtendedKernels<Second> extends Kernels {
 }
 export type TrainKernels = ExtendedKernels<TrainExports>;
 
+/** @throws StonechatError `out-of-memory`: engines set aside addresses for all that a memory may become. */
 export function newMemory(pages: number, shared: boolean): WebAssembly.Memory {
-  return new WebAssembly.Memory({ initial: pages, maximum: MAX_PAGES, shared });
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: MAX_PAGES, shared });
+  } catch (cause) {
+    throw new StonechatError({
+      code: 'out-of-memory',
+      expected: `addresses for a WebAssembly memory of up to ${MAX_PAGES / 16384} GiB`,
+      found: cause instanceof Error ? cause.message : String(cause),
+      remedy: 'Dispose of models that are no longer needed, or use { threads: 1 }: a memory that is not shared takes less.',
+      cause,
+    });
+  }
 }
 
 /**

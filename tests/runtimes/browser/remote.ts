@@ -11,4 +11,6 @@ for (;;) {
   }
   const result = order.where === 'onPage' ? await page.onPage(order.job) : (await page.inWorker(order.job)).result;
   await fetch('/results', { method: 'POST', body: JSON.stringify(result) });
+  location.reload(); // WebKit gives 4 GiB of addresses to each shared memory, and takes them back with the page
+  break;
 }
