@@ -6,6 +6,6 @@ export type {
   Alternative, ChatMessage, Estimate, Finish, GenerateOptions, Generation, LoadOptions, LogitsOptions, LoraSource, Model, ModelInfo, PrefillProgress, ScoreOptions, Session, Source, SourceFile, Summary, Token,
 } from '../generate/types.js';
 export type { WorkerLoadOptions, WorkerModel, WorkerTextStream, WorkerTokenizer } from '../remote/types.js';
-export type { EncodeOptions, TextStream, Tokenizer } from '../text/types.js';
+export type { EncodeAsyncOptions, EncodeOptions, TextStream, Tokenizer } from '../text/types.js';
 export { greedy, logitBias, minP, penalties, temperature, topK, topP, typicalP } from '../sample/index.js';
 export type { Candidates, History, Penalties, Sampler } from '../sample/index.js';

@@ -63,6 +63,6 @@ export async function encodePrompt(prompt: CheckedPrompt, tokenizer: Tokenizer, 
   if (prompt instanceof Int32Array) return prompt;
   if (typeof prompt !== 'string') return encodeChat(prompt, tokenizer, renderChat, settings);
   const { addSpecial, parseSpecial = false } = settings;
-  const ids = tokenizer.encode(prompt, { addSpecial, parseSpecial });
+  const ids = await tokenizer.encodeAsync(prompt, { addSpecial, parseSpecial });
   return ids.length > 0 ? ids : startOf(tokenizer);
 }

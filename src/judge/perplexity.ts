@@ -68,7 +68,7 @@ class Sums {
 
   async add(reader: Reader, text: string, options: PerplexityOptions): Promise<void> {
     const start = startIds(reader, options);
-    const ids = [...reader.tokenizer.encode(text, { addSpecial: false, parseSpecial: options.parseSpecial ?? false })];
+    const ids = [...(await reader.tokenizer.encodeAsync(text, { addSpecial: false, parseSpecial: options.parseSpecial ?? false, ...(options.signal && { signal: options.signal }) }))];
     if (start.length + ids.length < 2) return;
     const most = reader.info.contextLength - start.length;
     const window = Math.max(2, Math.min(options.window ?? most, most));

@@ -1,6 +1,7 @@
 import type { DType } from '../files/types.js';
 import type { Graph, Node, Operation, RopeScaling, Rows, Value } from '../graph/graph.js';
 import type { KernelExports, KernelName } from '../kernels/instance.js';
+import { kernelBytes } from '../kernels/sizes.js';
 import { type Argument, constant, dynamic, SLOT, type Step } from '../kernels/steps.js';
 import { BufferSpace } from './buffers.js';
 import { Meetings, type Region, type Touch } from './meetings.js';
@@ -76,7 +77,7 @@ export function makePlan(graph: Graph, options: PlanOptions): Plan {
 
 /** Bytes that one layer takes in a KV cache, by blocks of keys: the kernel's own answer is a u32, and a context can ask for more. */
 export function kvBlockBytes({ kvHeads, headDim }: Graph, { exports, kvCache }: Pick<PlanOptions, 'exports' | 'kvCache'>): number {
-  return exports[`kv_bytes_${kvCache}`](KEY_BLOCK, kvHeads, headDim) >>> 0;
+  return kernelBytes(exports, `kv_bytes_${kvCache}`, KEY_BLOCK, kvHeads, headDim);
 }
 
 /** Blocks of keys that hold so many tokens. */
@@ -154,9 +155,9 @@ class Planner {
   private scratchBytes(): number {
     const { exports } = this.options;
     const sizes = this.graph.nodes.map(({ operation, inputs }) => {
-      if (operation.op === 'linear') return exports.matmul_scratch_bytes(inputs[0]!.columns) >>> 0;
+      if (operation.op === 'linear') return kernelBytes(exports, 'matmul_scratch_bytes', inputs[0]!.columns);
       if (operation.op !== 'attention') return 0;
-      return exports.attention_scratch_bytes(operation.headDim, operation.heads / operation.kvHeads) >>> 0;
+      return kernelBytes(exports, 'attention_scratch_bytes', operation.headDim, operation.heads / operation.kvHeads);
     });
     return Math.max(64, ...sizes);
   }

@@ -1,6 +1,7 @@
 import type { Graph, Node } from '../graph/graph.js';
 import { trainingGraph } from '../graph/training.js';
 import type { KernelExports, TrainExports } from '../kernels/instance.js';
+import { kernelBytes } from '../kernels/sizes.js';
 import { constant, type Step } from '../kernels/steps.js';
 import type { ParameterLayout } from './parameters.js';
 import { angleFactor, type PlacedWeight } from './plan.js';
@@ -116,10 +117,10 @@ function placeInputs(fixed: Fixed, graph: Graph, options: TrainPlanOptions, rows
 /** What one thread needs while it computes one step. */
 function scratchBytes(graph: Graph, { exports, length, weights }: TrainPlanOptions, rows: number): number {
   const sizes = graph.nodes.map(({ operation }: Node) => {
-    if (operation.op === 'attention') return exports.attention_sequence_scratch_bytes(length, operation.headDim, operation.heads / operation.kvHeads) >>> 0;
+    if (operation.op === 'attention') return kernelBytes(exports, 'attention_sequence_scratch_bytes', length, operation.headDim, operation.heads / operation.kvHeads);
     if (operation.op !== 'linear') return 0;
     const { rows: n, columns: k } = weights.get(operation.weight)!;
-    return Math.max(exports.matmul_scratch_bytes(k) >>> 0, exports.matmul_grad_scratch_bytes(rows, n, k) >>> 0);
+    return Math.max(kernelBytes(exports, 'matmul_scratch_bytes', k), kernelBytes(exports, 'matmul_grad_scratch_bytes', rows, n, k));
   });
   return Math.max(ALIGN, ...sizes);
 }

@@ -4,7 +4,7 @@ import type { TextStream, Tokenizer } from '../text/types.js';
 /** Methods of a tokenizer that a worker answers. */
 export const TOKENIZER_METHODS = ['encode', 'pieces', 'decode', 'token', 'id', 'bytes', 'isSpecial'] as const;
 type TokenizerMethod = (typeof TOKENIZER_METHODS)[number];
-type TokenizerFact = Exclude<keyof Tokenizer, TokenizerMethod | 'stream'>;
+type TokenizerFact = Exclude<keyof Tokenizer, TokenizerMethod | 'encodeAsync' | 'stream'>;
 
 type Later<Method> = Method extends (...list: infer List) => infer Result ? (...list: List) => Promise<Result> : never;
 

@@ -5,6 +5,7 @@ import type { Graph, WeightRole } from '../graph/graph.js';
 import type { OpenOptions } from '../host/host.js';
 import type { Arena, Region } from '../kernels/arena.js';
 import type { KernelExports, Kernels } from '../kernels/instance.js';
+import { kernelBytes } from '../kernels/sizes.js';
 import { type PlacedWeight, rowStride } from '../plan/plan.js';
 
 /** Bytes of one read: few enough to be packed from a cache. */
@@ -23,7 +24,7 @@ type Repack = (destination: number, source: number, rows: number, columns: numbe
 
 /** Bytes of packed rows, counted in groups: the kernel's own answer for a whole matrix is a u32. */
 export function packedBytes(exports: KernelExports, type: DType): Size {
-  const bytes: Size = (rows, columns) => exports[`packed_bytes_${type}`](rows, columns) >>> 0;
+  const bytes: Size = (rows, columns) => kernelBytes(exports, `packed_bytes_${type}`, rows, columns);
   return (rows, columns) => bytes(GROUP_ROWS, columns) * Math.floor(rows / GROUP_ROWS) + bytes(rows % GROUP_ROWS, columns);
 }
 const repack = (exports: KernelExports, type: DType): Repack => exports[`repack_${type}`];

@@ -1,3 +1,4 @@
+import { atOnce, type Turns } from './turns.js';
 import { CODES, endsBefore, has, type CodeSet } from './code-set.js';
 import type { Fact, Program } from './regex-program.js';
 
@@ -79,7 +80,7 @@ class BehindMachine {
   constructor(private readonly program: Program, private readonly classes: Classes) {}
 
   /** The number of the truths at each place, in UTF-16 units, the end included. */
-  run(text: string): Uint16Array {
+  *run(text: string): Turns<Uint16Array> {
     const found = new Uint16Array(text.length + 1);
     let kernel = this.kernel([]);
     for (let at = 0; at <= text.length; ) {
@@ -90,6 +91,11 @@ class BehindMachine {
       if (code > 0xffff) found[at + 1] = output;
       at += code > 0xffff ? 2 : 1;
       kernel = next;
+      if ((at & (BLOCK - 1)) < 2) {
+        const states = this.kernels[kernel]!;
+        yield 0;
+        kernel = this.kernel(states); // another text may have made it forget
+      }
       if (this.kernels.length > MOST_STATES) kernel = this.forget(kernel);
     }
     return found;
@@ -294,7 +300,7 @@ export class Automaton {
   constructor(private readonly program: Program) {
     this.classes = new Classes(program.sets);
     this.behind = program.behinds.length ? new BehindMachine(program, this.classes) : undefined;
-    this.behind?.run('');
+    if (this.behind) atOnce(this.behind.run(''));
     this.machine = new FactMachine(program, this.classes.members, this.behind?.outputs ?? []);
     const after = program.states.map((state) => (state.kind === 'char' ? state.next : -1));
     this.origins = [...new Set([program.start, ...after.filter((state) => state >= 0)])];
@@ -304,8 +310,13 @@ export class Automaton {
 
   /** Beginnings and ends of the matches in UTF-16 units, as Rust's find_iter gives them: no empty match where the last one ended. */
   spans(text: string): number[] {
-    const behind = this.behind?.run(text);
-    const marks = this.marks(text, behind);
+    return atOnce(this.spansInTurns(text));
+  }
+
+  /** The same, block by block. Behind each turn a block is read anew, since another text may have been searched. */
+  *spansInTurns(text: string): Turns<number[]> {
+    const behind = this.behind && (yield* this.behind.run(text));
+    const marks = yield* this.marks(text, behind);
     const out: number[] = [];
     let [block, from, lastEnd] = [0, 0, -1];
     this.read(text, behind, 0, marks[0]);
@@ -314,7 +325,10 @@ export class Automaton {
       this.read(text, behind, block, marks[block]);
     };
     for (let at = 0; at <= text.length; ) {
-      if (at >= from + BLOCK) enter(block + 1);
+      if (at >= from + BLOCK) {
+        yield at;
+        enter(block + 1);
+      }
       const place = this.places[at - from]!;
       if (!this.machine.starts[place]) {
         at += length(text, at);
@@ -336,14 +350,15 @@ export class Automaton {
   }
 
   /** What is true where each block ends, but for the last: read from the end of the text. */
-  private marks(text: string, behind: Uint16Array | undefined): (Uint32Array | undefined)[] {
+  private *marks(text: string, behind: Uint16Array | undefined): Turns<(Uint32Array | undefined)[]> {
     const marks: (Uint32Array | undefined)[] = [undefined];
     const last = Math.floor(text.length / BLOCK);
     for (let block = last; block > 0; block--) {
-      this.read(text, behind, block, marks[0]);
-      marks.unshift(this.machine.vectors[this.places[0]!]);
+      this.read(text, behind, block, marks.at(-1));
+      marks.push(this.machine.vectors[this.places[0]!]);
+      yield 0;
     }
-    return marks.length > 1 ? marks : [undefined];
+    return marks.reverse();
   }
 
   /** Fills `places` with the machine's states from the block's beginning to where the next one begins. `mark`: the truths there, if it is not the last. */

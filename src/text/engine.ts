@@ -5,6 +5,7 @@ import type { Ids } from './ids.js';
 import { powerOfTwo, STATUS, TextMemory, type Room } from './memory.js';
 import { byteOf, idsOfType, TOKEN, type MergeModel, type Merges, type TokenizerSpec } from './spec.js';
 import type { Scanner } from './split.js';
+import { atOnce, type Turns } from './turns.js';
 
 /** A compiled kernel module (`Kernels` will do). The twin without shared memory is a little faster here. */
 export type KernelSource = Pick<Kernels, 'module' | 'build'>;
@@ -65,8 +66,28 @@ export class MergeEngine extends TextMemory {
     this.feed(text, () => this.drive(() => this.kernels.exports.text_encode(this.engine), ids));
   }
 
+  /** The same with turns in between: nothing of the text stays in the window meanwhile, so that others may be encoded. */
+  *encodeInTurns(text: string, scanner: Scanner, ids: Ids): Turns<void> {
+    for (let done = 0; done < text.length; ) {
+      this.useScanner(scanner);
+      const { address, bytes } = this.window;
+      const { read, written } = this.writeText(done ? text.substring(done) : text, address, bytes);
+      const end = address + written;
+      this.openWindow(end, done + read >= text.length);
+      this.drive(() => this.kernels.exports.text_encode(this.engine), ids);
+      const rest = this.get('text');
+      done += read - new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.octets.slice(rest, end)).length;
+      if (end - rest > this.window.bytes >> 1) this.growWindow(0);
+      yield done;
+    }
+  }
+
   /** Encodes a text whose pieces are known; `lengths` in UTF-16 units. */
   encodePieces(text: string, lengths: readonly number[], ids: Ids): void {
+    atOnce(this.piecesInTurns(text, lengths, ids));
+  }
+
+  *piecesInTurns(text: string, lengths: readonly number[], ids: Ids): Turns<void> {
     let taken = 0;
     for (let first = 0; first < lengths.length; ) {
       let units = lengths[first]!;
@@ -81,6 +102,7 @@ export class MergeEngine extends TextMemory {
       this.drive(() => this.kernels.exports.text_encode_spans(this.engine, this.spans, next - first), ids);
       taken += units;
       first = next;
+      yield taken;
     }
   }
 

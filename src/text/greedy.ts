@@ -1,3 +1,4 @@
+import { Effort } from './growth.js';
 import type { Ids } from './ids.js';
 import type { GreedyModel, TokenizerSpec } from './spec.js';
 import { Trie } from './trie.js';
@@ -14,10 +15,12 @@ export class GreedyEncoder {
 
   encode(text: string, ids: Ids): void {
     const bytes = new TextEncoder().encode(text);
+    const effort = new Effort();
     for (let at = 0; at < bytes.length; ) {
       let best = -1;
       let next = at + 1;
-      for (let node = 0, end = at; end < bytes.length; ) {
+      let end = at;
+      for (let node = 0; end < bytes.length; ) {
         node = this.trie.step(node, bytes[end++]!);
         if (node < 0) break;
         if (this.trie.value(node) < 0) continue;
@@ -26,6 +29,7 @@ export class GreedyEncoder {
       }
       if (best >= 0) ids.push(best);
       else if (this.unknown !== undefined) ids.push(this.unknown);
+      effort.spend(end - at, at);
       at = next;
     }
   }

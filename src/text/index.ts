@@ -10,7 +10,7 @@ import type { Tokenizer } from './types.js';
 
 export { createTokenizer } from './tokenizer.js';
 export type { KernelSource } from './engine.js';
-export type { EncodeOptions, TextStream, Tokenizer } from './types.js';
+export type { EncodeAsyncOptions, EncodeOptions, TextStream, Tokenizer } from './types.js';
 
 type Sibling = ModelFile['sibling'];
 

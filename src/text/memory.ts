@@ -1,4 +1,5 @@
 import { Arena } from '../kernels/arena.js';
+import { checkSize } from '../kernels/sizes.js';
 import { classPage, PAGES } from './classes.js';
 import type { Scanner } from './split.js';
 
@@ -17,6 +18,8 @@ export const STATUS = { done: 0, outFull: 1, pageMissing: 2, scratchSmall: 3, wo
 /** Flags of a vocabulary stay when the scanner changes: IGNORE_MERGES, SPACE_MARK, FUSE_UNKNOWN, CROSSING. */
 const VOCABULARY_FLAGS = 1 | 2 | 4 | 64;
 const WINDOW_BYTES = 1 << 18;
+/** What the kernels compute in 32 bits for a word (assembly/text/encode.ts, SCRATCH_PER_BYTE): the most for one of its bytes. */
+const WORD_BYTES = 48;
 /** The kernels may read this far behind a window, and write behind the ids. */
 const SLACK = 64;
 
@@ -100,8 +103,10 @@ export class TextMemory {
     return done;
   }
 
+  /** A word must lie in the window whole: no word is longer than it. */
   protected growWindow(keep: number): void {
     const old = this.window;
+    checkSize(old.bytes * 2 * WORD_BYTES + SLACK, 'a word of the text');
     this.window = this.reserve(old.bytes * 2);
     this.octets.copyWithin(this.window.address, old.address, old.address + keep);
     this.free(old);

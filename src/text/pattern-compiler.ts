@@ -4,6 +4,7 @@ import { parsePattern, PatternError, type Dialect, type Node } from './regex-par
 import { compileProgram } from './regex-program.js';
 import { scriptPattern, scriptSpans } from './regex-script.js';
 import type { Pattern } from './pattern.js';
+import { atOnce, type Turns } from './turns.js';
 
 /** Loaded on demand (see regex.ts): Unicode's tables and the automaton, for those tokenizers that have patterns of their own. */
 
@@ -28,7 +29,7 @@ function make(source: string, dialect: Dialect, known: boolean): Pattern {
     const tree = parsePattern(source, dialect);
     if (known) return scripted(source, tree);
     const automaton = new Automaton(compileProgram(tree));
-    return { source, spans: (text) => automaton.spans(text) };
+    return { source, spans: (text) => automaton.spans(text), spansInTurns: (text) => automaton.spansInTurns(text) };
   } catch (cause) {
     if (!(cause instanceof PatternError || cause instanceof RangeError)) throw cause;
     throw new StonechatError({
@@ -41,11 +42,17 @@ function make(source: string, dialect: Dialect, known: boolean): Pattern {
   }
 }
 
-/** A repetition in a longer text may be more than the engine's own stack holds. */
-const LONGEST = 1 << 20;
-
+/** In JavaScript's own engine; a repetition may be longer than that one's stack holds. */
 function scripted(source: string, tree: Node): Pattern {
   const pattern = scriptPattern(tree);
   let automaton: Automaton | undefined;
-  return { source, spans: (text) => (text.length <= LONGEST ? scriptSpans(pattern, text) : (automaton ??= new Automaton(compileProgram(tree))).spans(text)) };
+  function* spansInTurns(text: string): Turns<readonly number[]> {
+    try {
+      return yield* scriptSpans(pattern, text);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      return yield* (automaton ??= new Automaton(compileProgram(tree))).spansInTurns(text);
+    }
+  }
+  return { source, spans: (text) => atOnce(spansInTurns(text)), spansInTurns };
 }

@@ -1,5 +1,6 @@
 import { CODES, type CodeSet } from './code-set.js';
 import type { Node } from './regex-parser.js';
+import type { Turns } from './turns.js';
 
 /**
  * A pattern as a JavaScript regular expression of the same meaning: sets by their code points, so that the engine's Unicode tables
@@ -42,8 +43,10 @@ function writeSet(set: CodeSet): string {
   return `[${out}]`;
 }
 
-/** As Automaton.spans. */
-export function scriptSpans(pattern: RegExp, text: string): number[] {
+const MATCHES = 1 << 14;
+
+/** As Automaton.spansInTurns. */
+export function* scriptSpans(pattern: RegExp, text: string): Turns<number[]> {
   const spans: number[] = [];
   let last = -1;
   pattern.lastIndex = 0;
@@ -52,6 +55,10 @@ export function scriptSpans(pattern: RegExp, text: string): number[] {
     if (found[0] || end !== last) spans.push(found.index, end);
     if (!found[0]) pattern.lastIndex = end + ((text.codePointAt(end) ?? 0) > 0xffff ? 2 : 1);
     last = end;
+    if (spans.length % MATCHES) continue;
+    const at = pattern.lastIndex;
+    yield end;
+    pattern.lastIndex = at;
   }
   return spans;
 }

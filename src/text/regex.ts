@@ -1,3 +1,4 @@
+import { checkGrowth } from './growth.js';
 import type { Pattern } from './pattern.js';
 import type { Dialect } from './regex-parser.js';
 
@@ -35,10 +36,11 @@ export const literalPattern = (source: string): Pattern => ({
 });
 export const escapeLiteral = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 
-/** The text with all matches replaced, as pieces are put together: no growth is hidden in it. */
+/** The text with all matches replaced. */
 export function replaceAll(pattern: Pattern, text: string, content: string): string {
   const spans = pattern.spans(text);
   if (!spans.length) return text;
+  checkGrowth(text.length, text.length + (spans.length / 2) * content.length);
   const out: string[] = [];
   let done = 0;
   for (let i = 0; i < spans.length; i += 2) {

@@ -1,4 +1,5 @@
-import type { Pattern } from './regex.js';
+import type { Pattern } from './pattern.js';
+import type { Turns } from './turns.js';
 
 /** One of the hand-written splitters of assembly/text/scan.ts. */
 export interface Scanner {
@@ -13,7 +14,11 @@ export const SCAN_FLAG = { singleDigits: 8, tailSpaces: 16, isolatedDigits: 32 }
 export type Behaviour = 'removed' | 'isolated' | 'mergedWithPrevious' | 'mergedWithNext' | 'contiguous';
 
 /** One step of pre-tokenization: a piece becomes pieces. `first`: it is the beginning of the text. */
-export type Step = (piece: string, first: boolean) => string[];
+export interface Step {
+  (piece: string, first: boolean): string[];
+  /** The same with turns in between, for long pieces. */
+  inTurns?(piece: string, first: boolean): Turns<string[]>;
+}
 
 /** How text becomes words: by steps, and where `scanner` is given, equally (and much faster) by that. */
 export interface Splitter {
@@ -29,7 +34,31 @@ export const WHOLE: Splitter = { steps: [], scanner: { number: SCAN.whole, flags
 
 /** Cuts at the matches of a pattern. `invert`: what lies between the matches is what is cut out. */
 export function cut(pattern: Pattern, behaviour: Behaviour = 'isolated', invert = false): Step {
-  return (piece) => JOIN[behaviour](partsOf(pattern, piece, invert), piece).filter((text) => text);
+  const pieces = (piece: string, spans: readonly number[]) => JOIN[behaviour](partsOf(spans, piece, invert), piece).filter((text) => text);
+  const step: Step = (piece) => pieces(piece, pattern.spans(piece));
+  step.inTurns = function* (piece) {
+    const spans = pattern.spansInTurns ? yield* pattern.spansInTurns(piece) : pattern.spans(piece);
+    if (behaviour !== 'isolated' && behaviour !== 'removed') return pieces(piece, spans);
+    return yield* inGroups(spans, piece, pieces);
+  };
+  return step;
+}
+
+const GROUP = 1 << 14;
+
+/** Where nothing is joined across matches, the text up to so many matches is cut by itself. */
+function* inGroups(spans: readonly number[], piece: string, pieces: (piece: string, spans: readonly number[]) => string[]): Turns<string[]> {
+  const out: string[] = [];
+  let from = 0;
+  for (let first = 0; ; first += GROUP) {
+    const last = first + GROUP >= spans.length;
+    const group = spans.slice(first, first + GROUP).map((place) => place - from);
+    const to = last ? piece.length : from + group.at(-1)!;
+    for (const made of pieces(piece.slice(from, to), group)) out.push(made);
+    if (last) return out;
+    from = to;
+    yield to;
+  }
 }
 
 /** Matches and what lies between them, empty matches too: they decide what is joined, as in Python's tokenizers. */
@@ -38,9 +67,8 @@ interface Parts {
   match: boolean[];
 }
 
-function partsOf(pattern: Pattern, piece: string, invert: boolean): Parts {
+function partsOf(spans: readonly number[], piece: string, invert: boolean): Parts {
   const parts: Parts = { ends: [], match: [] };
-  const spans = pattern.spans(piece);
   let done = 0;
   const add = (end: number, match: boolean) => {
     parts.ends.push((done = end));
@@ -80,6 +108,26 @@ export function splitText(steps: readonly Step[], text: string, first: boolean):
   let pieces = text ? [text] : [];
   for (const step of steps) {
     pieces = pieces.length === 1 ? step(pieces[0]!, first) : pieces.flatMap((piece, i) => step(piece, first && i === 0));
+  }
+  return pieces;
+}
+
+const LONG = 1 << 15;
+
+/** The same with turns in between. */
+export function* splitInTurns(steps: readonly Step[], text: string, first: boolean): Turns<string[]> {
+  let pieces = text ? [text] : [];
+  for (const step of steps) {
+    const made: string[] = [];
+    let [done, turn] = [0, 0];
+    for (let i = 0; i < pieces.length; i++) {
+      const piece = pieces[i]!;
+      const parts = piece.length > LONG && step.inTurns ? yield* step.inTurns(piece, first && i === 0) : step(piece, first && i === 0);
+      for (const part of parts) made.push(part);
+      done += piece.length;
+      if (done - turn > LONG) yield (turn = done);
+    }
+    pieces = made;
   }
   return pieces;
 }

@@ -2,11 +2,13 @@ import { StonechatError } from '../errors.js';
 import { bytesToLetters } from './alphabet.js';
 import { MergeEngine, type KernelSource } from './engine.js';
 import { GreedyEncoder } from './greedy.js';
+import { inTurns, type Turns } from './turns.js';
+import { checkGrowth } from './growth.js';
 import { Ids } from './ids.js';
 import { namedStops, isMarked, TokenFinder, withMarks, type Fragment } from './special.js';
 import { TOKEN, type MergeModel, type TextRules, type TokenizerSpec, type WordPieceModel } from './spec.js';
-import { SCAN, splitText } from './split.js';
-import type { EncodeOptions, MarkedOptions, TextStream, Tokenizer } from './types.js';
+import { SCAN, splitInTurns, splitText } from './split.js';
+import type { EncodeAsyncOptions, EncodeOptions, MarkedOptions, TextStream, Tokenizer } from './types.js';
 import { UnigramEncoder } from './unigram.js';
 import { WordPieceEncoder } from './wordpiece.js';
 
@@ -18,14 +20,20 @@ export function createTokenizer(spec: TokenizerSpec, kernels: KernelSource): Tok
 /** What a model makes of normalised text, and what its tokens stand for. */
 interface Model {
   encode(text: string, first: boolean, ids: Ids): void;
+  /** The same with turns in between. */
+  encodeInTurns(text: string, first: boolean, ids: Ids): Turns<void>;
   /** Text that is split already. */
   words(words: readonly string[], ids: Ids): void;
+  wordsInTurns(words: readonly string[], ids: Ids): Turns<void>;
   bytes(id: number): Uint8Array;
   pieces(text: string, first: boolean): string[];
 }
 
 const utf8 = new TextEncoder();
 const MARK = '\u2581';
+/** Words that are encoded without a turn. */
+const WORDS = 1 << 12;
+const LONG_PIECE = 1 << 14;
 
 class SpecTokenizer implements Tokenizer {
   readonly kind: string;
@@ -82,6 +90,50 @@ class SpecTokenizer implements Tokenizer {
       if (typeof fragment === 'number') ids.push(fragment);
       else if (rules.inKernels) this.model.words(fragment, ids);
       else rules.encode(fragment, parseSpecial && !isMarked(), ids);
+    }
+  }
+
+  async encodeAsync(text: string, { signal, onProgress, ...options }: EncodeAsyncOptions = {}): Promise<Int32Array> {
+    if (typeof text !== 'string') throw notText(text);
+    return inTurns(this.encodeInTurns(text, options), text.length, { ...(signal && { signal }), ...(onProgress && { onProgress }) });
+  }
+
+  private *encodeInTurns(text: string, { addSpecial = true, parseSpecial = false }: EncodeOptions): Turns<Int32Array> {
+    const ids = new Ids((text.length >> 2) + 8);
+    if (addSpecial) ids.append(this.spec.before);
+    let done = 0;
+    for (const { fragment, first, words } of this.parts(text, parseSpecial)) {
+      if (typeof fragment === 'number') ids.push(fragment);
+      else {
+        const turns = words ? this.wordsInTurns(words, parseSpecial, ids) : this.model.encodeInTurns(this.prefixed(fragment, first), first, ids);
+        for (let step = turns.next(); !step.done; step = turns.next()) yield done + step.value;
+        done += fragment.length;
+      }
+      yield done;
+    }
+    if (addSpecial) ids.append(this.spec.after);
+    return ids.finish();
+  }
+
+  /** All parts of a text: with `words` where rules have split it. */
+  private parts(text: string, parseSpecial: boolean): { fragment: Fragment; first: boolean; words?: readonly string[] }[] {
+    const parts: { fragment: Fragment; first: boolean; words?: readonly string[] }[] = [];
+    if (!this.spec.rules) this.fragments(text, parseSpecial, (fragment, first) => parts.push({ fragment, first }));
+    else {
+      for (const found of this.spec.rules.fragments(text, parseSpecial)) {
+        parts.push(typeof found === 'number' ? { fragment: found, first: false } : { fragment: '', first: false, words: found });
+      }
+    }
+    return parts;
+  }
+
+  private *wordsInTurns(words: readonly string[], parseSpecial: boolean, ids: Ids): Turns<void> {
+    const rules = this.spec.rules!;
+    if (rules.inKernels) return yield* this.model.wordsInTurns(words, ids);
+    for (let at = 0, done = 0; at < words.length; at += WORDS) {
+      const some = words.slice(at, at + WORDS);
+      rules.encode(some, parseSpecial, ids);
+      yield (done += some.reduce((sum, { length }) => sum + length, 0));
     }
   }
 
@@ -231,7 +283,9 @@ class SpecTokenizer implements Tokenizer {
   }
 
   private normalise(text: string): string {
-    return this.spec.normalise.reduce((done, step) => step(done), text);
+    const made = this.spec.normalise.reduce((done, step) => step(done), text);
+    checkGrowth(text.length, made.length);
+    return made;
   }
 
   private prefixed(text: string, first: boolean): string {
@@ -250,17 +304,29 @@ function mergeModel(spec: TokenizerSpec, model: MergeModel, kernels: KernelSourc
   const marked = model.writing === 'marked';
   /** A text that is not split goes through without its length as a limit. */
   const unsplit = split.scanner && split.scanner.number <= SCAN.spaces ? split.scanner : undefined;
+  function* wordsInTurns(pieces: readonly string[], ids: Ids): Turns<void> {
+    const text = marked ? unmarked(pieces.join('')) : pieces.join('');
+    if (unsplit && pieces.length === 1) yield* engine.encodeInTurns(text, unsplit, ids);
+    else yield* engine.piecesInTurns(text, pieces.map((piece) => piece.length), ids);
+  }
   const words = (pieces: readonly string[], ids: Ids) => {
     const text = marked ? unmarked(pieces.join('')) : pieces.join('');
     if (unsplit && pieces.length === 1) engine.encode(text, unsplit, ids);
     else engine.encodePieces(text, pieces.map((piece) => piece.length), ids);
   };
+  const beforeSplit = (text: string) => (split.marked ? text.replaceAll(' ', MARK) : text);
   return {
     encode(given, first, ids) {
       if (split.scanner) return engine.encode(marked ? unmarked(given) : given, split.scanner, ids);
-      words(splitText(split.steps, split.marked ? given.replaceAll(' ', MARK) : given, first).filter((piece) => piece), ids);
+      words(splitText(split.steps, beforeSplit(given), first).filter((piece) => piece), ids);
+    },
+    *encodeInTurns(given, first, ids) {
+      if (split.scanner) return yield* engine.encodeInTurns(marked ? unmarked(given) : given, split.scanner, ids);
+      const pieces = yield* splitInTurns(split.steps, beforeSplit(given), first);
+      yield* wordsInTurns(pieces.filter((piece) => piece), ids);
     },
     words,
+    wordsInTurns,
     bytes: (id) => engine.tokenBytes(id),
     pieces(given, first) {
       const text = marked ? given.replaceAll(' ', MARK) : given;
@@ -273,7 +339,7 @@ function mergeModel(spec: TokenizerSpec, model: MergeModel, kernels: KernelSourc
 /** The models that run in TypeScript. */
 function scriptModel(spec: TokenizerSpec): Model {
   const { model, tokens, split } = spec;
-  if (model.model === 'merge' || model.model === 'rules') return { encode: noModel, words: noModel, bytes: noModel, pieces: noModel };
+  if (model.model === 'merge' || model.model === 'rules') return { encode: noModel, encodeInTurns: noModel, words: noModel, wordsInTurns: noModel, bytes: noModel, pieces: noModel };
   const encoder = model.model === 'unigram' ? new UnigramEncoder(spec, model) : model.model === 'wordpiece' ? new WordPieceEncoder(spec, model) : new GreedyEncoder(spec, model);
   const bytes = (id: number): Uint8Array => {
     if (model.model === 'greedy') return model.tokenBytes[id]!;
@@ -282,7 +348,18 @@ function scriptModel(spec: TokenizerSpec): Model {
   };
   return {
     encode: (text, first, ids) => splitText(split.steps, text, first).forEach((piece) => encoder.encode(piece, ids)),
+    *encodeInTurns(text, first, ids) {
+      let done = 0;
+      for (const piece of yield* splitInTurns(split.steps, text, first)) {
+        if (piece.length > LONG_PIECE && encoder instanceof UnigramEncoder) yield* encoder.encodeInTurns(piece, ids);
+        else encoder.encode(piece, ids);
+        const before = done;
+        done += piece.length;
+        if (before >> 12 !== done >> 12) yield done;
+      }
+    },
     words: noModel,
+    wordsInTurns: noModel,
     bytes,
     pieces: (text, first) => splitText(split.steps, text, first),
   };

@@ -14,6 +14,12 @@ export interface MarkedOptions extends EncodeOptions {
   marks?: string;
 }
 
+export interface EncodeAsyncOptions extends EncodeOptions {
+  signal?: AbortSignal;
+  /** Characters (UTF-16 units) encoded, and of how many. */
+  onProgress?: (progress: { done: number; total: number }) => void;
+}
+
 /** Text of a growing list of ids; never emits part of a UTF-8 character. */
 export interface TextStream {
   /** The text that this id completes (may be empty). */
@@ -40,6 +46,11 @@ export interface Tokenizer {
   /** Special tokens by the names that chat templates know: `bos_token`, `pad_token`, … */
   readonly specialTokens: Readonly<Record<string, string>>;
   encode(text: string, options?: MarkedOptions): Int32Array;
+  /**
+   * The same ids for long texts: the event loop turns about every 20 ms. Of what tokenizer.json's rarer rules normalise and split
+   * (docs/generation.md) only the words are encoded in turns. @throws StonechatError `aborted`.
+   */
+  encodeAsync(text: string, options?: EncodeAsyncOptions): Promise<Int32Array>;
   /**
    * What the normaliser and the pre-tokenizer make of a text, in its own characters (bytes are not shown as letters): the words
    * that the model then writes as tokens. A token found in the text is a piece of its own. For display and for comparing tokenizers.

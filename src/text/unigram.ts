@@ -1,9 +1,30 @@
+import { Effort } from './growth.js';
 import type { Ids } from './ids.js';
 import { TOKEN, type TokenizerSpec, type UnigramModel } from './spec.js';
 import { Trie } from './trie.js';
 
 /** An unknown character costs this much more than the least likely token (SentencePiece's kUnkPenalty). */
 const UNKNOWN_PENALTY = 10;
+
+/** Characters between two turns. */
+const TURN = 1 << 15;
+
+/** For each place of a piece: where its best token starts, and which it is (-1: an unknown character). */
+interface Search {
+  readonly piece: string;
+  readonly best: Float64Array;
+  readonly from: Int32Array;
+  readonly token: Int32Array;
+  readonly effort: Effort;
+  at: number;
+}
+
+function begin(piece: string): Search {
+  const size = piece.length + 1;
+  const best = new Float64Array(size).fill(-Infinity);
+  best[0] = 0;
+  return { piece, best, from: new Int32Array(size), token: new Int32Array(size).fill(-1), effort: new Effort(), at: 0 };
+}
 
 /** Unigram language model: of all ways to write a piece with tokens, the likeliest (Viterbi; Kudo 2018). */
 export class UnigramEncoder {
@@ -30,7 +51,22 @@ export class UnigramEncoder {
 
   /** Ids of one piece. Unknown characters become byte tokens, or neighbours together one unknown token. */
   encode(piece: string, ids: Ids): void {
-    const { from, token } = this.viterbi(piece);
+    const search = begin(piece);
+    this.advance(search, piece.length);
+    this.write(search, ids);
+  }
+
+  /** The same with turns in between, for long pieces; each tells how far it is. */
+  *encodeInTurns(piece: string, ids: Ids): Generator<number, void> {
+    const search = begin(piece);
+    while (search.at < piece.length) {
+      this.advance(search, Math.min(piece.length, search.at + TURN));
+      yield search.at;
+    }
+    this.write(search, ids);
+  }
+
+  private write({ piece, from, token }: Search, ids: Ids): void {
     const path: number[] = [];
     for (let at = piece.length; at > 0; at = from[at]!) path.push(at);
     let fused = false;
@@ -41,23 +77,21 @@ export class UnigramEncoder {
     }
   }
 
-  /** For each place: where its best token starts, and which it is (-1: an unknown character). */
-  private viterbi(piece: string): { from: Int32Array; token: Int32Array } {
-    const size = piece.length + 1;
-    const best = new Float64Array(size).fill(-Infinity);
-    const from = new Int32Array(size);
-    const token = new Int32Array(size).fill(-1);
+  /** Goes on with the search up to about this place. */
+  private advance(search: Search, to: number): void {
+    const { piece, best, from, token, effort } = search;
     const offer = (end: number, score: number, start: number, id: number) => {
       if (score <= best[end]!) return;
       best[end] = score;
       from[end] = start;
       token[end] = id;
     };
-    best[0] = 0;
-    for (let at = 0; at < piece.length; ) {
+    while (search.at < to) {
+      const { at } = search;
       const next = at + (piece.codePointAt(at)! > 0xffff ? 2 : 1);
       let single = false;
-      for (let node = 0, end = at; end < piece.length; ) {
+      let end = at;
+      for (let node = 0; end < piece.length; ) {
         node = this.trie.step(node, piece.charCodeAt(end++));
         if (node < 0) break;
         const id = this.trie.value(node);
@@ -66,9 +100,9 @@ export class UnigramEncoder {
         offer(end, best[at]! + this.scores[id]!, at, id);
       }
       if (!single) offer(next, best[at]! + this.unknownScore, at, -1);
-      at = next;
+      effort.spend(end - at, at);
+      search.at = next;
     }
-    return { from, token };
   }
 
   private writeBytes(char: string, ids: Ids): boolean {

@@ -1,3 +1,4 @@
+import { Effort } from './growth.js';
 import type { Ids } from './ids.js';
 import { TOKEN, type TokenizerSpec, type WordPieceModel } from './spec.js';
 
@@ -23,16 +24,19 @@ export class WordPieceEncoder {
   }
 
   encode(word: string, ids: Ids): void {
+    if (word.length > this.longestWord && [...word].length > this.longestWord) return ids.push(this.unknown);
     const found: number[] = [];
+    const effort = new Effort();
     for (let at = 0; at < word.length; ) {
       const table = at === 0 ? this.starts : this.rest;
       let end = Math.min(word.length, at + this.longest);
+      const last = end;
       while (end > at && !table.has(word.slice(at, end))) end--;
+      effort.spend(((last - end) * (last + end - 2 * at)) / 2, at); // characters looked up
       if (end === at) return ids.push(this.unknown);
       found.push(table.get(word.slice(at, end))!);
       at = end;
     }
-    if ([...word].length > this.longestWord) ids.push(this.unknown);
-    else ids.append(found);
+    ids.append(found);
   }
 }

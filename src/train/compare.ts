@@ -119,7 +119,7 @@ async function prepare(from: TrainHost, corpus: Corpus, options: ReadyCompareOpt
   options.onEvent?.({ kind: 'stage', stage: 'vocabulary' });
   const vocabulary = await learnVocabulary(from, texts.training, size);
   const { tokenizer } = vocabulary;
-  const [training, validation] = [tokenizeDocuments(texts.training, tokenizer), tokenizeDocuments(texts.validation, tokenizer)];
+  const [training, validation] = [await tokenizeDocuments(texts.training, tokenizer), await tokenizeDocuments(texts.validation, tokenizer)];
   return { from, options, seed, order, vocabulary, start: tokenizer.bos!, texts, training, validation };
 }
 

@@ -1,5 +1,6 @@
 import { StonechatError } from '../errors.js';
 import { badOption, show } from '../files/refuse.js';
+import { breather } from '../text/turns.js';
 import type { Tokenizer } from '../text/types.js';
 import { type Documents, pairCount } from './batches.js';
 import { mix, permutation } from './random.js';
@@ -64,10 +65,18 @@ function frame({ bos, eos }: Tokenizer): { start: number; end: number } {
   });
 }
 
+/** Characters of a document that is encoded in turns. */
+const LONG = 1 << 16;
+
 /** Ids of all documents, each between its start and end tokens. */
-export function tokenizeDocuments(texts: readonly string[], tokenizer: Tokenizer): Documents {
+export async function tokenizeDocuments(texts: readonly string[], tokenizer: Tokenizer): Promise<Documents> {
   const { start, end } = frame(tokenizer);
-  const pieces = texts.map((text) => tokenizer.encode(text, { addSpecial: false }));
+  const pieces: Int32Array[] = [];
+  const breathe = breather();
+  for (const text of texts) {
+    pieces.push(text.length > LONG ? await tokenizer.encodeAsync(text, { addSpecial: false }) : tokenizer.encode(text, { addSpecial: false }));
+    await breathe();
+  }
   const ids = new Int32Array(pieces.reduce((sum, { length }) => sum + length + 2, 0));
   const ends = new Int32Array(pieces.length);
   let at = 0;

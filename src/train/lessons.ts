@@ -42,12 +42,12 @@ export async function prepareLessons(from: TrainHost, corpus: Corpus, given: Rea
   const vocabulary = await vocabularyFrom(from, split.training, given, checkpoint, asked);
   const { tokenizer } = vocabulary;
   checkSize(given, tokenizer.size);
-  const whole = tokenizeDocuments(split.training, tokenizer);
+  const whole = await tokenizeDocuments(split.training, tokenizer);
   const settings = settle({ ...options, config: { padding: tokenizer.bos ?? tokenizer.eos, ...defined(options.config ?? {}) } }, pairCount(whole), tokenizer.size);
   const { context } = settings.config;
   checkCorpus(whole, settings.batch * context);
   const training = cutLong(whole, Math.floor(PART_SEQUENCES * context));
-  const validation = split.validation.length > 0 ? tokenizeDocuments(split.validation, tokenizer) : undefined;
+  const validation = split.validation.length > 0 ? await tokenizeDocuments(split.validation, tokenizer) : undefined;
   const facts = { kind: 'training', settings, vocabulary: asked, corpus: fingerprint(training), validation: validation ? fingerprint(validation) : null };
   if (checkpoint) checkSame(checkpoint, facts);
   return { vocabulary, training, validation, settings, facts };

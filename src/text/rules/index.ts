@@ -1,3 +1,4 @@
+import { checkGrowth } from '../growth.js';
 import type { Ids } from '../ids.js';
 import type { Json } from '../json.js';
 import { TokenFinder } from '../special.js';
@@ -76,7 +77,13 @@ class Rules implements TextRules {
       if (text) tokens.push(text);
     }
     if (!tokens.length) return '';
-    return this.decoders.reduce<readonly string[]>((done, decoder) => decoder.decode(done), tokens).join('');
+    const size = total(tokens);
+    const made = this.decoders.reduce<readonly string[]>((done, decoder) => {
+      const next = decoder.decode(done);
+      checkGrowth(size, total(next));
+      return next;
+    }, tokens);
+    return made.join('');
   }
 
   bytes(id: number): Uint8Array {
@@ -119,6 +126,8 @@ class Rules implements TextRules {
     return this.finder(parseSpecial, true).locate(piece.text).map(({ from, to, id }) => id ?? slicePiece(piece, from, to));
   }
 }
+
+const total = (texts: readonly string[]): number => texts.reduce((sum, { length }) => sum + length, 0);
 
 /** [token, id], of Unigram [token, score]; checked by the reader of the vocabulary. */
 function entriesOf(vocab: Json): [string, number][] {

@@ -1,4 +1,5 @@
 import { StonechatError } from '../../errors.js';
+import { Effort } from '../growth.js';
 import type { Ids } from '../ids.js';
 import type { Json } from '../json.js';
 
@@ -62,10 +63,13 @@ export function wordPiece(json: Json, vocabulary: Vocabulary, longest: number): 
   const pieces = (word: string): number[] | undefined => {
     const found: number[] = [];
     if (word.length > most && [...word].length > most) return undefined;
+    const effort = new Effort();
     for (let at = 0; at < word.length; ) {
       let end = Math.min(word.length, at + longest);
       let id: number | undefined;
+      const last = end;
       while (end > at && (id = vocabulary.get(at ? prefix + word.slice(at, end) : word.slice(0, end))) === undefined) end--;
+      effort.spend(((last - end) * (last + end - 2 * at)) / 2, at); // characters looked up
       if (id === undefined) return undefined;
       found.push(id);
       at = end;

@@ -1,4 +1,5 @@
 import { bytesToLetters } from '../alphabet.js';
+import { checkGrowth } from '../growth.js';
 import type { Json } from '../json.js';
 import { spacesEnd, spacesStart } from '../special.js';
 import { readCharsmap } from './charsmap.js';
@@ -36,7 +37,13 @@ export function readNormalizer(json: Json): Normalizer {
   throw json.get('type').unsupported('a known normalizer');
 }
 
-const inOrder = (steps: readonly Normalizer[]): Normalizer => (piece) => steps.reduce((done, step) => step(done), piece);
+/** All of them together may not make a text grow without end. */
+const inOrder = (steps: readonly Normalizer[]): Normalizer => (piece) =>
+  steps.reduce((done, step) => {
+    const made = step(done);
+    checkGrowth(piece.text.length, made.text.length);
+    return made;
+  }, piece);
 const prepend = (content: string): Normalizer => (piece) => prependTo(piece, content);
 
 function replace(json: Json): Normalizer {

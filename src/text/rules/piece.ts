@@ -1,3 +1,4 @@
+import { checkGrowth } from '../growth.js';
 import type { Behaviour } from '../split.js';
 
 /** [start, end) in UTF-16 units. */
@@ -28,6 +29,7 @@ export function slicePiece({ text, start, origins }: Piece, from: number, to: nu
 
 /** Other text in the place of the spans; what is new comes from where the span's last character does. */
 export function replaceSpans({ text, start, origins }: Piece, spans: readonly Span[], content: string): Piece {
+  checkGrowth(text.length, text.length + spans.length * content.length);
   let out = '';
   let done = 0;
   const moved: number[] = [];

@@ -1,3 +1,4 @@
+import { Effort } from '../growth.js';
 import type { Ids } from '../ids.js';
 import type { Json } from '../json.js';
 import { Trie } from '../trie.js';
@@ -62,10 +63,12 @@ export class LikelyModel implements WordModel {
       token[end] = id;
     };
     best[0] = 0;
+    const effort = new Effort();
     for (let at = 0; at < word.length; ) {
       const next = at + (word.codePointAt(at)! > 0xffff ? 2 : 1);
       let single = false;
-      for (let node = 0, end = at; end < word.length; ) {
+      let end = at;
+      for (let node = 0; end < word.length; ) {
         node = this.trie.step(node, word.charCodeAt(end++));
         if (node < 0) break;
         const id = this.trie.value(node);
@@ -77,6 +80,7 @@ export class LikelyModel implements WordModel {
         if (this.unknown === undefined) throw withoutUnknown(word);
         offer(next, best[at]! + this.unknownScore, at, this.unknown);
       }
+      effort.spend(end - at, at);
       at = next;
     }
     return { from, token };
