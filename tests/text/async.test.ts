@@ -88,7 +88,7 @@ describe('the same ids', () => {
   const file = 'tokenizers/t5-small/tokenizer.json';
   test.skipIf(!existsSync(`${SHARED}${file}`))('t5 of ../shared/data', { timeout: 60_000 }, async () => {
     const tokenizer = await tokenizerFromFile('tokenizer.json', readShared(file), kernels);
-    const part = text.slice(0, 100_000);
+    const part = text.slice(0, 10_000);
     expectSame(await tokenizer.encodeAsync(part), tokenizer.encode(part));
   });
 });
