@@ -60,6 +60,14 @@ async function addAll(sums: Sums, reader: Reader, texts: Exclude<JudgedTexts, st
   }
 }
 
+/** Characters of a text that is encoded in turns. */
+const LONG = 1 << 16;
+
+function encodeText({ tokenizer }: Reader, text: string, { parseSpecial = false, signal }: PerplexityOptions): Int32Array | Promise<Int32Array> {
+  const settings = { addSpecial: false, parseSpecial };
+  return text.length > LONG ? tokenizer.encodeAsync(text, { ...settings, ...(signal && { signal }) }) : tokenizer.encode(text, settings);
+}
+
 class Sums {
   nll = 0;
   tokens = 0;
@@ -68,7 +76,7 @@ class Sums {
 
   async add(reader: Reader, text: string, options: PerplexityOptions): Promise<void> {
     const start = startIds(reader, options);
-    const ids = [...(await reader.tokenizer.encodeAsync(text, { addSpecial: false, parseSpecial: options.parseSpecial ?? false, ...(options.signal && { signal: options.signal }) }))];
+    const ids = [...(await encodeText(reader, text, options))];
     if (start.length + ids.length < 2) return;
     const most = reader.info.contextLength - start.length;
     const window = Math.max(2, Math.min(options.window ?? most, most));
