@@ -2,9 +2,8 @@ import { StonechatError } from '../errors.js';
 import { Automaton } from './automaton.js';
 import { parsePattern, PatternError, type Dialect, type Node } from './regex-parser.js';
 import { compileProgram } from './regex-program.js';
-import { scriptPattern, scriptSpans } from './regex-script.js';
+import { scriptPattern, scriptSpans, scriptSpansInTurns } from './regex-script.js';
 import type { Pattern } from './pattern.js';
-import { atOnce, type Turns } from './turns.js';
 
 /** Loaded on demand (see regex.ts): Unicode's tables and the automaton, for those tokenizers that have patterns of their own. */
 
@@ -46,13 +45,25 @@ function make(source: string, dialect: Dialect, known: boolean): Pattern {
 function scripted(source: string, tree: Node): Pattern {
   const pattern = scriptPattern(tree);
   let automaton: Automaton | undefined;
-  function* spansInTurns(text: string): Turns<readonly number[]> {
-    try {
-      return yield* scriptSpans(pattern, text);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      return yield* (automaton ??= new Automaton(compileProgram(tree))).spansInTurns(text);
-    }
-  }
-  return { source, spans: (text) => atOnce(spansInTurns(text)), spansInTurns };
+  const own = (error: unknown): Automaton => {
+    if (!(error instanceof RangeError)) throw error;
+    return (automaton ??= new Automaton(compileProgram(tree)));
+  };
+  return {
+    source,
+    spans(text) {
+      try {
+        return scriptSpans(pattern, text);
+      } catch (error) {
+        return own(error).spans(text);
+      }
+    },
+    *spansInTurns(text) {
+      try {
+        return yield* scriptSpansInTurns(pattern, text);
+      } catch (error) {
+        return yield* own(error).spansInTurns(text);
+      }
+    },
+  };
 }

@@ -43,10 +43,27 @@ function writeSet(set: CodeSet): string {
   return `[${out}]`;
 }
 
+const NONE: readonly number[] = [];
+
+/** As Automaton.spans. */
+export function scriptSpans(pattern: RegExp, text: string): readonly number[] {
+  pattern.lastIndex = 0;
+  let found = pattern.exec(text);
+  if (!found) return NONE;
+  const spans: number[] = [];
+  for (let last = -1; found; found = pattern.exec(text)) {
+    const end = found.index + found[0].length;
+    if (end > found.index || end !== last) spans.push(found.index, end);
+    if (end === found.index) pattern.lastIndex = end + ((text.codePointAt(end) ?? 0) > 0xffff ? 2 : 1);
+    last = end;
+  }
+  return spans;
+}
+
 const MATCHES = 1 << 14;
 
 /** As Automaton.spansInTurns. */
-export function* scriptSpans(pattern: RegExp, text: string): Turns<number[]> {
+export function* scriptSpansInTurns(pattern: RegExp, text: string): Turns<number[]> {
   const spans: number[] = [];
   let last = -1;
   pattern.lastIndex = 0;

@@ -34,7 +34,11 @@ export const WHOLE: Splitter = { steps: [], scanner: { number: SCAN.whole, flags
 
 /** Cuts at the matches of a pattern. `invert`: what lies between the matches is what is cut out. */
 export function cut(pattern: Pattern, behaviour: Behaviour = 'isolated', invert = false): Step {
-  const pieces = (piece: string, spans: readonly number[]) => JOIN[behaviour](partsOf(spans, piece, invert), piece).filter((text) => text);
+  const drops = behaviour === 'removed' && invert;
+  const pieces = (piece: string, spans: readonly number[]) => {
+    if (!spans.length) return piece && !drops ? [piece] : [];
+    return behaviour === 'isolated' ? isolate(spans, piece) : JOIN[behaviour](partsOf(spans, piece, invert), piece).filter((text) => text);
+  };
   const step: Step = (piece) => pieces(piece, pattern.spans(piece));
   step.inTurns = function* (piece) {
     const spans = pattern.spansInTurns ? yield* pattern.spansInTurns(piece) : pattern.spans(piece);
@@ -42,6 +46,19 @@ export function cut(pattern: Pattern, behaviour: Behaviour = 'isolated', invert 
     return yield* inGroups(spans, piece, pieces);
   };
   return step;
+}
+
+/** The usual case: matches and what lies between them, all that is not empty. */
+function isolate(spans: readonly number[], piece: string): string[] {
+  const out: string[] = [];
+  let done = 0;
+  for (let i = 0; i < spans.length; i++) {
+    const end = spans[i]!;
+    if (end > done) out.push(piece.slice(done, end));
+    done = end;
+  }
+  if (done < piece.length) out.push(piece.slice(done));
+  return out;
 }
 
 const GROUP = 1 << 14;
