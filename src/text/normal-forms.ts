@@ -1,2 +1,0 @@
-/** placeholder */
-export const normalize = (text: string, form: string): string => text.normalize(form);
