@@ -22,6 +22,9 @@ export const visible = (text: string, kept = ''): string =>
   text.replace(/[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (sign) =>
     kept.includes(sign) ? sign : sign === '\n' ? '\\n' : `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
+/** A value in an error's words, whatever it is: not every object can be made a text. */
+export const plain = (value: unknown): string => (Object(value) === value ? typeof value : typeof value === 'string' ? JSON.stringify(value.slice(0, 60)) : String(value));
+
 /** What a StonechatError is made of. */
 export interface ErrorDetails {
   code: ErrorCode;
@@ -45,8 +48,9 @@ export class StonechatError extends Error {
   readonly remedy: string;
 
   constructor(details: ErrorDetails) {
-    const { code, cause } = details;
-    const [expected, found, remedy] = [details.expected, details.found, details.remedy].map((text) => visible(text)) as [string, string, string];
+    const { code = 'bad-option', cause, ...rest }: ErrorDetails = Object(details);
+    const say = (text: unknown) => visible(typeof text === 'string' ? text : plain(text));
+    const [expected, found, remedy] = [say(rest.expected), say(rest.found), say(rest.remedy)];
     super(`Expected ${expected}, found ${found}. ${remedy}`, cause === undefined ? undefined : { cause });
     this.name = 'StonechatError';
     this.code = code;

@@ -1,3 +1,4 @@
+import { StonechatError } from '../errors.js';
 import type { Figure } from './figure.js';
 import type { Line } from './kernels.js';
 import { variantName } from './proof.js';
@@ -29,23 +30,32 @@ const ratiosOf = ({ name, ratios }: Line): [string, Figure][] => ratios.map(({ o
 
 const allRatios = ({ lines }: Report): [string, Figure][] => lines.flatMap((line) => [...sharesOf(line), ...ratiosOf(line)]);
 
+/** Reads reports and baselines, which may come from a file. @throws StonechatError `bad-option` for what is none. */
+export function reading<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new StonechatError({ code: 'bad-option', expected: 'a report of bench(), or a baseline of it', found: String(cause), remedy: 'Pass what bench() gave, or the JSON of it.', cause });
+  }
+}
+
 /** What of a report is kept, to compare later ones with. */
-export const baselineOf = (report: Report): Baseline => ({
+export const baselineOf = (report: Report): Baseline => reading(() => ({
   schema: 1,
   machine: report.machine,
   ratios: Object.fromEntries(allRatios(report).map(([name, { median, low, high }]) => [name, [rounded(median), rounded(low), rounded(high)] as const])),
-});
+}));
 
 /** Ratios that moved so far that their quartiles lie apart. */
-export function changesSince({ ratios }: Baseline, report: Report): Change[] {
-  return allRatios(report).flatMap(([ratio, after]) => {
-    const old = ratios[ratio];
+export function changesSince(baseline: Baseline, report: Report): Change[] {
+  return reading(() => allRatios(report).flatMap(([ratio, after]) => {
+    const old = baseline.ratios[ratio];
     if (!old) return [];
     const before = { median: old[0], low: old[1], high: old[2] };
     const apart = after.low > before.high || after.high < before.low;
     return apart && Math.abs(after.median / before.median - 1) > LEAST_CHANGE ? [{ ratio, before, after }] : [];
-  });
+  }));
 }
 
 /** How many ratios of the baseline this run has measured too. */
-export const comparable = ({ ratios }: Baseline, report: Report): number => allRatios(report).filter(([name]) => name in ratios).length;
+export const comparable = (baseline: Baseline, report: Report): number => reading(() => allRatios(report).filter(([name]) => name in baseline.ratios).length);

@@ -8,5 +8,6 @@ function describe(): { runtime: string } {
   return { runtime: `${name.replace('/', ' ')}, ${globalThis.crossOriginIsolated ? 'cross-origin isolated' : 'not isolated'}` };
 }
 
-export * from './bench.js';
+export { baselineOf, changesSince, comparable, comparisonText, reportText } from './bench.js';
+export type { Baseline, Bench, BenchOptions, Change, OutsideKernel, Report } from './bench.js';
 export const { bench, openKernel } = createBench(browserHost(), describe);

@@ -9,7 +9,8 @@ function describe(): { cpu?: string; runtime: string } {
   return { ...(cpu && { cpu }), runtime: deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}` };
 }
 
-export * from './bench.js';
+export { baselineOf, changesSince, comparable, comparisonText, reportText } from './bench.js';
+export type { Baseline, Bench, BenchOptions, Change, OutsideKernel, Report } from './bench.js';
 const bound = createBench(nodeHost(), describe);
 
 /** Proves that all builds agree, then measures. Blocks its thread: in a page, call it in a worker. */

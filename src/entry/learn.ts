@@ -1,11 +1,13 @@
 // Learning what comes before a network, bound to a host: tokenizers, and n-gram models that generate.
 import type { MetadataValue } from '../files/types.js';
+import { checkRules, flag, isText, oneOf, type Rule, whole } from '../generate/rules.js';
 import type { Host, HostSettings } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
-import { ggufTokenizer, huggingFaceFiles } from '../text/byte-level.js';
+import { ggufTokenizer, huggingFaceFiles, SPLIT_PATTERNS } from '../text/byte-level.js';
 import { learnBpe, type LearnBpeOptions, type LearnedBpe, type Texts } from '../train/learn-bpe.js';
-import { generateNgrams, type NgramGenerateOptions, type NgramModel } from '../train/ngram/index.js';
+import { checkNgramCall, generateNgrams, type NgramGenerateOptions, type NgramModel } from '../train/ngram/index.js';
 import { textKernels } from '../train/vocabulary.js';
+import { HOST_RULES, type Rules } from './rules.js';
 import { trainHostOf } from './train.js';
 
 export type { LearnBpeOptions, LearnedBpe, NgramGenerateOptions, Texts };
@@ -32,13 +34,31 @@ export interface Learner {
   generateNgrams(model: NgramModel, prompt: ArrayLike<number>, options?: NgramGenerateOptions & Kernels): Promise<number[]>;
 }
 
+const { kernels, trainKernels } = HOST_RULES;
+const KERNEL_RULES = { kernels, trainKernels };
+const special: Rule = { expected: 'one of the special tokens', accepts: isText, otherwise: 'the first, and the last, of them' };
+const RULES: Rules<LearnBpeOptions & Kernels> = {
+  vocabularySize: whole(1, 1 << 22, 'no vocabulary'),
+  specialTokens: { expected: 'a list of texts', accepts: (value) => Array.isArray(value) && value.every(isText), otherwise: '["<|endoftext|>"]' },
+  bos: special,
+  eos: special,
+  addBos: flag(true),
+  pattern: oneOf(...SPLIT_PATTERNS),
+  leastCount: whole(1, Number.MAX_SAFE_INTEGER, 2),
+  ...KERNEL_RULES,
+};
+
 export function createLearner(host: Host): Learner {
   return {
-    async learnTokenizer(texts, { kernels, trainKernels, ...options }) {
+    async learnTokenizer(texts, given) {
+      checkRules('learnTokenizer()', given, RULES);
+      const { kernels, trainKernels, ...options } = given;
       const learned = await learnBpe(texts, options, await textKernels(trainHostOf(host, { kernels, trainKernels })));
       return { ...learned, files: huggingFaceFiles(learned.vocabulary), metadata: ggufTokenizer(learned.vocabulary) };
     },
-    async generateNgrams(model, prompt, { kernels, trainKernels, ...options } = {}) {
+    async generateNgrams(model, prompt, given = {}) {
+      checkNgramCall(model, prompt, given, KERNEL_RULES);
+      const { kernels, trainKernels, ...options } = given;
       const { build, module, secondModule } = await textKernels(trainHostOf(host, { kernels, trainKernels }));
       return generateNgrams(model, instantiateTrainKernels(module, secondModule, build), prompt, options);
     },

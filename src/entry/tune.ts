@@ -4,7 +4,7 @@ import { collect, writeGguf } from '../files/gguf-writer.js';
 import { type ModelInput, openModel } from '../files/index.js';
 import type { DType, ModelFile } from '../files/types.js';
 import type { LoraSource } from '../generate/types.js';
-import { abortSignal, callback, checkRules, flag, isText, number, oneOf, type Rule, whole } from '../generate/rules.js';
+import { abortSignal, callback, checkRules, flag, isText, number, oneOf, refuse, type Rule, whole } from '../generate/rules.js';
 import type { Host } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
 import { finetune, type FinetuneOptions as LoopOptions, type TuningResult } from '../train/finetune.js';
@@ -118,6 +118,7 @@ export function createTuner(host: Host): Tuner {
     },
     async merge(model, options) {
       checkRules('merge()', options, MERGE_RULES);
+      if (!options.lora) refuse('lora to be a list of { source, scale }', 'none', 'Write lora: [{ source }].');
       await checkPlaces(host, [options.output], [model, ...options.lora.map(({ source: from }) => from as ModelInput)]);
       return merge(host, model, options);
     },

@@ -1,4 +1,4 @@
-import { type ErrorCode, StonechatError } from '../errors.js';
+import { type ErrorCode, plain, StonechatError } from '../errors.js';
 
 const DAMAGED = 'The file is damaged or was not written correctly; download or convert it again.';
 
@@ -31,7 +31,12 @@ export const quote = (text: string, most?: number): string => JSON.stringify(tid
 /** A value from JSON, safe to show. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
-  return typeof value === 'string' ? quote(value) : tidy(JSON.stringify(value));
+  if (typeof value === 'string') return quote(value);
+  try {
+    return tidy(JSON.stringify(value) ?? plain(value));
+  } catch {
+    return plain(value); // has a bigint, or itself, in it
+  }
 }
 
 /** @throws StonechatError `out-of-memory` where the host refuses. */

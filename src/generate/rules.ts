@@ -44,8 +44,8 @@ export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return 'a function';
-  if (Array.isArray(value)) return `[${value.slice(0, 4).map(show).join(', ')}${value.length > 4 ? ', …' : ''}]`;
-  if (value instanceof Map) return `a Map of ${show(Object.fromEntries(value))}`;
+  if (Array.isArray(value)) return `[${value.slice(0, 4).map((inner) => (Array.isArray(inner) ? '[…]' : show(inner))).join(', ')}${value.length > 4 ? ', …' : ''}]`;
+  if (value instanceof Map) return `a Map of ${show(Object.fromEntries([...value].map(([key, inner]) => [Object(key) === key ? '…' : key, inner])))}`;
   if (typeof value !== 'object' || value === null) return Object.is(value, -0) ? '-0' : String(value);
   const entries = Object.entries(value).slice(0, 4);
   return `{${entries.map(([key, inner]) => `${key}: ${typeof inner === 'object' ? '…' : show(inner)}`).join(', ')}}`;

@@ -1,4 +1,4 @@
-import { StonechatError } from '../errors.js';
+import { plain, StonechatError } from '../errors.js';
 
 /** The largest number that logits can be. */
 export const MOST = (2 - 2 ** -23) * 2 ** 127;
@@ -10,5 +10,9 @@ export const clamped = (logit: number): number => (logit > MOST ? MOST : logit <
 export function checkRange(sampler: string, value: unknown, least: number, most: number): void {
   if (typeof value === 'number' && value >= least && value <= most) return;
   const range = most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`;
-  throw new StonechatError({ code: 'bad-option', expected: `${sampler} to be given a number ${range}`, found: String(value), remedy: 'See docs/generation.md for the samplers.' });
+  refuse(`${sampler} to be given a number ${range}`, value);
+}
+
+export function refuse(expected: string, found: unknown): never {
+  throw new StonechatError({ code: 'bad-option', expected, found: plain(found), remedy: 'See docs/generation.md for the samplers.' });
 }

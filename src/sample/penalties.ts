@@ -15,7 +15,8 @@ export interface Penalties {
 }
 
 /** Makes the latest ids, of prompt and answer, less likely to come again. */
-export function penalties({ repetition, presence, frequency, window }: Penalties): Sampler {
+export function penalties(given: Penalties): Sampler {
+  const { repetition, presence, frequency, window }: Penalties = Object(given);
   checkRange('penalties (repetition)', repetition, Number.MIN_VALUE, Number.MAX_VALUE);
   checkRange('penalties (presence)', presence, -Number.MAX_VALUE, Number.MAX_VALUE);
   checkRange('penalties (frequency)', frequency, -Number.MAX_VALUE, Number.MAX_VALUE);

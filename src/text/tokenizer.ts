@@ -1,4 +1,4 @@
-import { StonechatError } from '../errors.js';
+import { plain, StonechatError } from '../errors.js';
 import { bytesToLetters } from './alphabet.js';
 import { MergeEngine, type KernelSource } from './engine.js';
 import { GreedyEncoder } from './greedy.js';
@@ -69,8 +69,9 @@ class SpecTokenizer implements Tokenizer {
     this.model = spec.model.model === 'merge' && (!spec.rules || spec.rules.inKernels) ? mergeModel(spec, spec.model, kernels) : scriptModel(spec);
   }
 
-  encode(text: string, { addSpecial = true, parseSpecial = false, marks = '' }: MarkedOptions = {}): Int32Array {
-    if (typeof text !== 'string') throw notText(text);
+  encode(text: string, options?: MarkedOptions): Int32Array {
+    const { addSpecial = true, parseSpecial = false, marks = '' } = settings(options);
+    checkText(text);
     if (marks && parseSpecial) return withMarks(text, marks, () => this.encode(text, { addSpecial, parseSpecial }));
     const ids = new Ids((text.length >> 2) + 8);
     if (addSpecial) ids.append(this.spec.before);
@@ -93,8 +94,11 @@ class SpecTokenizer implements Tokenizer {
     }
   }
 
-  async encodeAsync(text: string, { signal, onProgress, ...options }: EncodeAsyncOptions = {}): Promise<Int32Array> {
-    if (typeof text !== 'string') throw notText(text);
+  async encodeAsync(text: string, given?: EncodeAsyncOptions): Promise<Int32Array> {
+    const { signal, onProgress, ...options } = settings(given);
+    checkText(text);
+    if (signal !== undefined && !('aborted' in Object(signal))) refuse('signal to be an AbortSignal', plain(signal), 'Leave it out for none.');
+    if (onProgress !== undefined && typeof onProgress !== 'function') refuse('onProgress to be a function', plain(onProgress), 'Leave it out for none.');
     return inTurns(this.encodeInTurns(text, options), text.length, { ...(signal && { signal }), ...(onProgress && { onProgress }) });
   }
 
@@ -137,8 +141,9 @@ class SpecTokenizer implements Tokenizer {
     }
   }
 
-  pieces(text: string, { parseSpecial = false }: Pick<EncodeOptions, 'parseSpecial'> = {}): string[] {
-    if (typeof text !== 'string') throw notText(text);
+  pieces(text: string, options?: Pick<EncodeOptions, 'parseSpecial'>): string[] {
+    const { parseSpecial = false } = settings(options);
+    checkText(text);
     const out: string[] = [];
     if (this.spec.rules) {
       return this.spec.rules.fragments(text, parseSpecial).flatMap((fragment) => (typeof fragment === 'number' ? this.token(fragment) : fragment));
@@ -162,7 +167,9 @@ class SpecTokenizer implements Tokenizer {
     }
   }
 
-  decode(ids: Iterable<number>, { special = false }: { special?: boolean } = {}): string {
+  decode(ids: Iterable<number>, options?: { special?: boolean }): string {
+    const { special = false } = settings(options);
+    checkIterable(ids);
     if (this.spec.rules) return this.spec.rules.decode(this.checked(ids), special);
     let bytes = new Uint8Array(256);
     let used = 0;
@@ -209,11 +216,14 @@ class SpecTokenizer implements Tokenizer {
   }
 
   isSpecial(id: number): boolean {
+    if (typeof id !== 'number') this.check(id);
     const type = this.spec.types[id];
     return this.added.get(id) ?? (type === TOKEN.control || type === TOKEN.unknown);
   }
 
-  stream({ special = false, previous = [] }: { special?: boolean; previous?: Iterable<number> } = {}): TextStream {
+  stream(options?: { special?: boolean; previous?: Iterable<number> }): TextStream {
+    const { special = false, previous = [] } = settings(options);
+    checkIterable(previous);
     if (this.spec.rules) return this.streamByRules(this.spec.rules.stream(special, this.checked(previous)));
     let atStart = this.spec.dropLeadingSpace;
     for (const id of previous) if (atStart && this.visible(id, special) && this.view(id).length) atStart = false;
@@ -263,12 +273,7 @@ class SpecTokenizer implements Tokenizer {
 
   private check(id: number): void {
     if (Number.isInteger(id) && id >= 0 && id < this.size) return;
-    throw new StonechatError({
-      code: 'bad-option',
-      expected: `a token id from 0 to ${this.size - 1}`,
-      found: String(id),
-      remedy: 'Use ids of this model\'s own tokenizer.',
-    });
+    refuse(`a token id from 0 to ${this.size - 1}`, plain(id), 'Use ids of this model\'s own tokenizer.');
   }
 
   private find(text: string, parseSpecial: boolean, normalized: boolean): Fragment[] {
@@ -392,10 +397,20 @@ function grown(bytes: Uint8Array<ArrayBuffer>, least: number): Uint8Array<ArrayB
   return longer;
 }
 
-const notText = (found: unknown) =>
-  new StonechatError({
-    code: 'bad-option',
-    expected: 'text to encode as a string',
-    found: typeof found,
-    remedy: 'Pass a string; ids need no encoding.',
-  });
+function refuse(expected: string, found: string, remedy: string): never {
+  throw new StonechatError({ code: 'bad-option', expected, found, remedy });
+}
+
+function checkText(text: unknown): void {
+  if (typeof text !== 'string') refuse('text to encode as a string', typeof text, 'Pass a string; ids need no encoding.');
+}
+
+function checkIterable(ids: unknown): void {
+  if (!(Symbol.iterator in Object(ids))) refuse('token ids, one by one', plain(ids), 'Pass a list of ids, also where there is one only.');
+}
+
+/** @throws StonechatError `bad-option` for what is no object. */
+function settings<T extends object>(options: T | undefined): Partial<T> {
+  if (options === undefined || (typeof options === 'object' && options)) return options ?? {};
+  return refuse('an object of options', plain(options), 'Write { name: value }.');
+}

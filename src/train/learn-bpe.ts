@@ -51,6 +51,8 @@ export async function learnBpe(texts: Texts, options: LearnBpeOptions, kernels: 
   const { vocabularySize, specialTokens, roles, pattern, leastCount } = check(options);
   const learner = new PairLearner(kernels, scannerOf(pattern));
   const finder = new TokenFinder(specialTokens.map((content, id) => ({ id, content, special: true, lstrip: false, rstrip: false, singleWord: false, normalized: false })));
+  const isIterable = Symbol.iterator in Object(texts) || Symbol.asyncIterator in Object(texts);
+  if (!isIterable) throw badOption('a text, or texts one by one', show(texts), 'Decode files to text first.');
   for await (const text of typeof texts === 'string' ? [texts] : texts) countWords(learner, finder, text);
   if (!learner.distinctWords) throw badOption('text to learn from', 'none', 'Pass the text of the corpus, or check the file that it was read from.');
   const { merges, counts, formed } = mergePairs(learner, vocabularySize - specialTokens.length, leastCount);

@@ -1,4 +1,5 @@
 import { badOption, show } from '../../files/refuse.js';
+import { LONGEST } from './model.js';
 
 /**
  * The n-grams of one length, in lexicographic order: level n of a trie whose level n - 1 points into it.
@@ -23,8 +24,8 @@ export interface NgramCounts {
   readonly levels: readonly CountedLevel[];
 }
 
-const LONGEST = 16;
 const MOST_TOKENS = 2 ** 31;
+const MOST_IDS = 1 << 24;
 
 /** A stream of sequences: ids + 1, a zero behind each, `order` zeros at the end. */
 interface Stream {
@@ -40,7 +41,8 @@ interface Stream {
  */
 export function countNgrams(sequences: Iterable<ArrayLike<number>>, order: number, vocabulary: number): NgramCounts {
   if (!Number.isInteger(order) || order < 1 || order > LONGEST) throw badOption(`an order of 1 to ${LONGEST}`, show(order), 'Use 3 to 5: longer n-grams hardly ever return.');
-  if (!Number.isInteger(vocabulary) || vocabulary < 1) throw badOption('the size of the vocabulary', show(vocabulary));
+  if (!Number.isInteger(vocabulary) || vocabulary < 1 || vocabulary > MOST_IDS) throw badOption('the size of the vocabulary', show(vocabulary));
+  if (!(Symbol.iterator in Object(sequences))) throw badOption('lists of token ids', show(sequences), 'Pass one list for each document.');
   const stream = join([...sequences], order, vocabulary);
   const levels = buildLevels(stream, sortPlaces(stream, order, vocabulary), order);
   countContinuations(stream, levels);
@@ -48,6 +50,8 @@ export function countNgrams(sequences: Iterable<ArrayLike<number>>, order: numbe
 }
 
 function join(sequences: readonly ArrayLike<number>[], order: number, vocabulary: number): Stream {
+  const wrong = sequences.findIndex((sequence) => !Number.isSafeInteger(Object(sequence).length));
+  if (wrong >= 0) throw badOption('lists of token ids', show(sequences[wrong]), 'Pass one list for each document.');
   const tokens = sequences.reduce((sum, { length }) => sum + length, 0);
   if (!sequences.some(({ length }) => length > 1)) {
     throw badOption('sequences of at least two tokens', `${sequences.length} sequences of ${tokens} tokens together`, 'Give more text: the first token of a sequence is not predicted.');
@@ -60,7 +64,7 @@ function join(sequences: readonly ArrayLike<number>[], order: number, vocabulary
     starts.push(at);
     for (let i = 0; i < sequence.length; i++) {
       const id = sequence[i]!;
-      if (!(id >= 0 && id < vocabulary)) throw badOption(`token ids from 0 to ${vocabulary - 1}`, show(id), 'Encode the text with the tokenizer whose size is given.');
+      if (!(typeof id === 'number' && id >= 0 && id < vocabulary)) throw badOption(`token ids from 0 to ${vocabulary - 1}`, show(id), 'Encode the text with the tokenizer whose size is given.');
       ids[at++] = id + 1;
     }
     at++;

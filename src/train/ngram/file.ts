@@ -1,7 +1,7 @@
 import { badFile, badOption, show, truncated } from '../../files/refuse.js';
 import { Json } from '../../text/json.js';
 import { checksum } from '../checksum.js';
-import { type NgramContent, NgramModel, type NgramLevel } from './model.js';
+import { checkModel, LONGEST, type NgramContent, NgramModel, type NgramLevel } from './model.js';
 
 /**
  * An n-gram model as a file, little-endian:
@@ -14,13 +14,14 @@ import { type NgramContent, NgramModel, type NgramLevel } from './model.js';
  */
 export const NGRAM_MAGIC = 'SCNGRAM1';
 const PREFIX = NGRAM_MAGIC.length + 4;
-const LONGEST = 16;
 
 const padded = (bytes: number, to: number) => Math.ceil(bytes / to) * to;
 const wordBytes = (vocabulary: number) => (vocabulary <= 65536 ? 2 : 4);
 
 /** The file in pieces. @see readNgrams */
-export function* writeNgrams({ content, sizes }: NgramModel): Generator<Uint8Array<ArrayBuffer>> {
+export function* writeNgrams(model: NgramModel): Generator<Uint8Array<ArrayBuffer>> {
+  checkModel(model);
+  const { content, sizes } = model;
   const { order, vocabulary, discounts, backoff, levels, tokenizer } = content;
   const arrays = levels.flatMap(({ words, probabilities, backoffs, children }) => [words, probabilities, backoffs, children].map(paddedBytes));
   const rest = tokenizer ? [...arrays, tokenizer.slice()] : arrays;
@@ -57,6 +58,7 @@ function paddedBytes(array: Uint16Array | Uint32Array | Float32Array): Uint8Arra
 
 /** Reads a model that `writeNgrams` has written, from bytes in any form: a Buffer of a file, a view at any offset. @throws StonechatError `bad-option`, `bad-file`, `truncated`. */
 export function readNgrams(input: ArrayBufferView | ArrayBufferLike, name = 'the n-gram file'): NgramModel {
+  if (typeof name !== 'string') throw badOption('the name of the file as a text', show(name));
   const bytes = bytesOf(input);
   if (bytes.length < PREFIX || String.fromCharCode(...bytes.subarray(0, NGRAM_MAGIC.length)) !== NGRAM_MAGIC) throw badFile(`an n-gram model (${NGRAM_MAGIC}) in ${name}`, 'another kind of file', 'Pass a file that stonechat wrote as an n-gram model.');
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(NGRAM_MAGIC.length, true);

@@ -1,4 +1,4 @@
 export { readNgrams, writeNgrams } from './file.js';
-export { generateNgrams, type NgramGenerateOptions } from './generate.js';
+export { checkNgramCall, generateNgrams, type NgramGenerateOptions } from './generate.js';
 export { NgramModel } from './model.js';
 export { learnNgrams, type NgramOptions } from './smooth.js';

@@ -1,4 +1,4 @@
-import { badOption, show } from '../../files/refuse.js';
+import { allocate, badOption, show } from '../../files/refuse.js';
 
 /** The n-grams of one length: see CountedLevel. Probabilities are whole: interpolated with those of all shorter ones. */
 export interface NgramLevel {
@@ -32,9 +32,10 @@ export class NgramModel {
   private readonly roots: Int32Array;
 
   constructor(readonly content: NgramContent) {
+    checkContent(content);
     this.order = content.order;
     this.vocabulary = content.vocabulary;
-    this.roots = new Int32Array(content.vocabulary).fill(NOWHERE);
+    this.roots = new Int32Array(allocate(content.vocabulary * 4, 'an n-gram model').buffer).fill(NOWHERE);
     content.levels[0]!.words.forEach((word, node) => (this.roots[word] = node));
   }
 
@@ -51,6 +52,7 @@ export class NgramModel {
   /** p(token | context): the longest part of the context that has been seen decides. */
   probability(context: ArrayLike<number>, token: number): number {
     this.check(token);
+    checkList(context);
     let kept = 1;
     for (let length = Math.min(context.length, this.order - 1); length > 0; length--) {
       const node = this.find(context, context.length - length, length);
@@ -65,6 +67,8 @@ export class NgramModel {
 
   /** The probabilities of all tokens behind a context, into `out` (one for each token). */
   distribution(context: ArrayLike<number>, out: Float64Array = new Float64Array(this.vocabulary)): Float64Array {
+    checkList(context);
+    if (!(out instanceof Float64Array && out.length === this.vocabulary)) throw badOption(`a Float64Array of ${this.vocabulary} places`, show(out));
     const { levels, backoff } = this.content;
     out.fill(backoff / this.vocabulary);
     levels[0]!.words.forEach((word, node) => (out[word] = levels[0]!.probabilities[node]!));
@@ -81,6 +85,7 @@ export class NgramModel {
 
   /** Sum of -ln p over all tokens of a sequence but the first, and how many these are. */
   score(ids: ArrayLike<number>): { nats: number; tokens: number } {
+    checkList(ids);
     let nats = 0;
     const window = Array.from({ length: this.order - 1 }, () => 0);
     for (let at = 1; at < ids.length; at++) {
@@ -94,6 +99,7 @@ export class NgramModel {
 
   /** The node of context[from, from + length), or NOWHERE. */
   private find(context: ArrayLike<number>, from: number, length: number): number {
+    for (let i = from; i < from + length; i++) if (typeof context[i] !== 'number') throw badOption('token ids', show(context[i]));
     let node = this.roots[context[from]!] ?? NOWHERE;
     for (let i = 1; i < length && node !== NOWHERE; i++) node = this.child(i - 1, node, context[from + i]!);
     return node;
@@ -117,4 +123,43 @@ export class NgramModel {
     if (Number.isInteger(token) && token >= 0 && token < this.vocabulary) return;
     throw badOption(`a token id from 0 to ${this.vocabulary - 1}`, show(token), 'Use ids of the tokenizer that the model was learnt with.');
   }
+}
+
+/** The longest n-grams that are counted. */
+export const LONGEST = 16;
+const MOST_IDS = 2 ** 31;
+
+/** @throws StonechatError `bad-option` for what is no model. */
+export function checkModel(model: unknown): asserts model is NgramModel {
+  if (!(model instanceof NgramModel)) throw badOption('an n-gram model', show(model), 'Pass what learnNgrams() or readNgrams() gave.');
+}
+
+function checkList(ids: unknown): void {
+  if (!Array.isArray(ids) && !ArrayBuffer.isView(ids)) throw badOption('a list of token ids', show(ids));
+}
+
+const isWhole = (value: unknown, least: number, most: number): boolean => Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+const isWords = (value: unknown): value is Uint16Array | Uint32Array => value instanceof Uint16Array || value instanceof Uint32Array;
+
+/** Arrays of one length, children one more, in all levels but the last. */
+function isLevel(level: unknown, last: boolean): boolean {
+  const { words, probabilities, backoffs, children }: Partial<NgramLevel> = Object(level);
+  if (!isWords(words) || !(probabilities instanceof Float32Array) || !(backoffs instanceof Float32Array) || !isWords(children)) return false;
+  return probabilities.length === words.length && (last || (backoffs.length === words.length && children.length === words.length + 1));
+}
+
+const isNumbers = (value: unknown): boolean => Array.isArray(value) && value.every((number) => typeof number === 'number');
+
+/** @throws StonechatError `bad-option` */
+function checkContent(content: NgramContent): void {
+  const { order, vocabulary, discounts, backoff, levels, tokenizer }: Partial<NgramContent> = Object(content);
+  const wrong = Object.entries({
+    order: isWhole(order, 1, LONGEST),
+    vocabulary: isWhole(vocabulary, 1, MOST_IDS),
+    discounts: Array.isArray(discounts) && discounts.every(isNumbers),
+    backoff: typeof backoff === 'number',
+    levels: Array.isArray(levels) && levels.length === order && levels.every((level, n) => isLevel(level, n === levels.length - 1)),
+    tokenizer: tokenizer === undefined || tokenizer instanceof Uint8Array,
+  }).find(([, right]) => !right);
+  if (wrong) throw badOption('the content of an n-gram model', `a wrong ${wrong[0]}`, 'Make models by learnNgrams() or readNgrams().');
 }

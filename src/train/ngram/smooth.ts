@@ -1,4 +1,5 @@
 import { countNgrams, type CountedLevel, type NgramCounts } from './count.js';
+import { badOption, show } from '../../files/refuse.js';
 import { NgramModel } from './model.js';
 
 /** Options of `learnNgrams`. */
@@ -18,7 +19,9 @@ const USUAL_DISCOUNTS = [0.5, 1, 1.5] as const;
  * c being continuation counts below the highest order. `sequences`: token ids of one document each.
  * @throws StonechatError `bad-option`.
  */
-export function learnNgrams(sequences: Iterable<ArrayLike<number>>, { order = 5, vocabularySize }: NgramOptions): NgramModel {
+export function learnNgrams(sequences: Iterable<ArrayLike<number>>, options: NgramOptions): NgramModel {
+  if (typeof options !== 'object' || options === null) throw badOption('an object of options', show(options), 'Write { vocabularySize: tokenizer.size }.');
+  const { order = 5, vocabularySize } = options;
   return smooth(countNgrams(sequences, order, vocabularySize));
 }
 
