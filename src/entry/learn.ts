@@ -1,11 +1,12 @@
 // Learning what comes before a network, bound to a host: tokenizers, and n-gram models that generate.
 import type { MetadataValue } from '../files/types.js';
-import { checkRules, flag, isText, oneOf, type Rule, whole } from '../generate/rules.js';
+import { among } from '../generate/options.js';
+import { checkRules, flag, isText, oneOf, refuse, type Rule, show, whole } from '../generate/rules.js';
 import type { Host, HostSettings } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
 import { ggufTokenizer, huggingFaceFiles, SPLIT_PATTERNS } from '../text/byte-level.js';
 import { learnBpe, type LearnBpeOptions, type LearnedBpe, type Texts } from '../train/learn-bpe.js';
-import { checkNgramCall, generateNgrams, type NgramGenerateOptions, type NgramModel } from '../train/ngram/index.js';
+import { checkModel, generateNgrams, type NgramGenerateOptions, type NgramModel, PLAIN } from '../train/ngram/index.js';
 import { textKernels } from '../train/vocabulary.js';
 import { HOST_RULES, type Rules } from './rules.js';
 import { trainHostOf } from './train.js';
@@ -48,6 +49,24 @@ const RULES: Rules<LearnBpeOptions & Kernels> = {
   ...KERNEL_RULES,
 };
 
+const SAMPLING = Object.keys(PLAIN) as (keyof typeof PLAIN)[];
+const MOST_NGRAM_TOKENS = 1 << 24;
+
+/** Arguments of `generateNgrams` as callers pass them. @throws StonechatError `bad-option` */
+function checkNgramCall(model: NgramModel, prompt: ArrayLike<number>, options: NgramGenerateOptions & Kernels): void {
+  checkModel(model);
+  const { stopIds, logitBias, ...rules } = among(model.vocabulary, ['seed', 'stopIds', ...SAMPLING]);
+  checkRules('generateNgrams()', options, {
+    ...rules,
+    maxTokens: whole(0, MOST_NGRAM_TOKENS, 100),
+    stopIds: { ...stopIds, accepts: (value) => typeof value === 'object' && Symbol.iterator in Object(value) && stopIds.accepts([...(value as Iterable<unknown>)]) },
+    logitBias: { ...logitBias, accepts: (value) => value instanceof Map && logitBias.accepts(value) },
+    ...KERNEL_RULES,
+  } satisfies Rules<NgramGenerateOptions & Kernels>);
+  const isList = Array.isArray(prompt) || ArrayBuffer.isView(prompt);
+  if (!isList || !stopIds.accepts(Array.from(prompt))) refuse(`a prompt as token ids from 0 to ${model.vocabulary - 1}`, show(prompt), 'Encode the text first.');
+}
+
 export function createLearner(host: Host): Learner {
   return {
     async learnTokenizer(texts, given) {
@@ -57,7 +76,7 @@ export function createLearner(host: Host): Learner {
       return { ...learned, files: huggingFaceFiles(learned.vocabulary), metadata: ggufTokenizer(learned.vocabulary) };
     },
     async generateNgrams(model, prompt, given = {}) {
-      checkNgramCall(model, prompt, given, KERNEL_RULES);
+      checkNgramCall(model, prompt, given);
       const { kernels, trainKernels, ...options } = given;
       const { build, module, secondModule } = await textKernels(trainHostOf(host, { kernels, trainKernels }));
       return generateNgrams(model, instantiateTrainKernels(module, secondModule, build), prompt, options);

@@ -55,8 +55,8 @@ export class Shelf {
   /** `resolve` makes an address that is relative to the page mean the same in a worker. */
   constructor(private readonly resolve: (location: string) => string) {}
 
-  pack(source: unknown): PackedSource {
-    if (Array.isArray(source)) return source.map((each) => this.pack(each));
+  pack(source: unknown, inList = false): PackedSource {
+    if (Array.isArray(source) && !inList) return source.map((each) => this.pack(each, true));
     if (typeof source === 'string') return { plain: this.resolve(source) };
     if (source instanceof URL) return { plain: source.href };
     if (source instanceof Uint8Array) return { plain: alone(source) };
