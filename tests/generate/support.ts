@@ -37,7 +37,7 @@ export function toyTokenizer(overrides: Partial<Tokenizer> = {}): Tokenizer {
     kind: 'toy', size: VOCABULARY, bos: BOS, eos: EOS, unk: undefined, stopIds: new Set([EOS, EOT]), chatTemplate: 'toy', specialTokens: {},
     encode, bytes, stream,
     pieces: (text) => [...text],
-    encodeAsync: async (text, options) => encode(text, options),
+    encodeAsync: async (text, options) => (overrides.encode ?? encode)(text, options),
     decode: (ids) => [...ids].map((id) => new TextDecoder().decode(bytes(id))).join(''),
     token: (id) => names[check(id) - 256] ?? new TextDecoder().decode(bytes(id)),
     id: () => undefined,
