@@ -3,6 +3,7 @@ import { StonechatError } from '../../src/errors.js';
 import { unescape } from '../../src/entry/cli/arguments.js';
 import { COMMANDS } from '../../src/entry/cli/commands.js';
 import { speakFlags } from '../../src/entry/cli/flags.js';
+import { harmless } from '../../src/entry/cli/terminal.js';
 import { checkWord } from '../../src/entry/cli/words.js';
 
 const names = COMMANDS.map(({ name }) => name);
@@ -47,4 +48,8 @@ describe('errors name flags', () => {
 
 test('escapes of texts that shells cannot write', () => {
   expect(unescape(String.raw`a\nb\tc\\n\x`)).toBe('a\nb\tc\\n\\x');
+});
+
+test('what steers a terminal is taken out of answers; lines, tabs and directions of writing stay', () => {
+  expect(harmless('a\u001b[31mb\u0007\tc\nשלום\u200f')).toBe('a\ufffd[31mb\ufffd\tc\nשלום\u200f');
 });

@@ -24,11 +24,14 @@ async function write(text: string): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain');
 }
 
-/** Writes to standard output, waiting while a pipe is full; lines are broken between words at a terminal. */
+/** What a model writes, without the control characters that terminals obey. */
+export const harmless = (text: string): string => text.replaceAll(/(?![\n\t])\p{Cc}/gu, '\ufffd');
+
+/** Writes to standard output, waiting while a pipe is full; at a terminal lines are broken between words, and nothing steers it. */
 export async function print(text: string): Promise<void> {
   if (text === '') return;
   midLine = !text.endsWith('\n');
-  await write(process.stdout.isTTY ? typist.push(text) : text);
+  await write(process.stdout.isTTY ? typist.push(harmless(text)) : text);
 }
 
 /** A line, or several that are laid out already. What steers a terminal is shown, not done; `coloured`: but for colours of our own. */

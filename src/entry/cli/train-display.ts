@@ -2,7 +2,7 @@ import type { StepEvent, TrainEvent } from '../train.js';
 import type { Arguments } from './arguments.js';
 import { barLine, bytes, count, duration, json, several } from './format.js';
 import { Notes } from './notes.js';
-import { widthOfTerminal } from './terminal.js';
+import { widthOfTerminal, harmless } from './terminal.js';
 
 const REDRAW_MS = 100;
 /** How much the latest step counts in the running means of loss and speed. */
@@ -75,9 +75,6 @@ export function stepLine({ step, steps }: Pick<StepEvent, 'step' | 'steps'>, los
   return barLine(`step ${count(step)} of ${count(steps)}`, share, `${Math.floor(share * 100)} % loss ${loss.toFixed(3)}, ${speed}`, width);
 }
 
-/** Untrained models write control characters, which terminals obey. */
-const printable = (text: string): string => text.replaceAll(/(?!\n)\p{Cc}/gu, '\ufffd');
-
 function describe(event: Exclude<TrainEvent, StepEvent>): string | undefined {
   switch (event.kind) {
     case 'start': {
@@ -89,7 +86,7 @@ function describe(event: Exclude<TrainEvent, StepEvent>): string | undefined {
     case 'evaluation':
       return `step ${count(event.step)}: validation loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}, ${event.bitsPerByte.toFixed(4)} bits per byte${event.best ? '' : ' (not better)'}`;
     case 'sample':
-      return `step ${count(event.step)} writes: ${printable(event.text.trim())}`;
+      return `step ${count(event.step)} writes: ${harmless(event.text.trim())}`;
     default:
       return undefined;
   }

@@ -4,7 +4,7 @@ import type { EncodeOptions, Tokenizer } from '../../text/types.js';
 import type { Arguments } from './arguments.js';
 import { json, several, table } from './format.js';
 import { answerOptions, encodingOptions, loadModel, promptOf } from './loading.js';
-import { interruptible, print, printLine, ProgressBar } from './terminal.js';
+import { harmless, interruptible, printLine, ProgressBar } from './terminal.js';
 import { usage } from './usage.js';
 import { checkOutputs, saveText } from './writing.js';
 
@@ -32,7 +32,7 @@ export async function showTrust(args: Arguments): Promise<number> {
     const view = trust(tokens, { spans: args.number('spans') ?? 3 });
     if (page) await saveText(page, trustHtml(view, prompt));
     if (args.has('json')) await printLine(json({ prompt, ...view }));
-    else await printLine(await painted(prompt, view), true);
+    else await printLine(painted(prompt, view), true);
     return 0;
   });
 }
@@ -49,16 +49,16 @@ const DIM = '\u001b[2m', RED = '\u001b[31m', YELLOW = '\u001b[33m', UNDERLINE = 
 const DOUBTFUL = 0.05, UNSURE = 0.3;
 
 /** The text with colours by probability at a terminal, with marks [ ] around the least certain spans elsewhere; then the spans. */
-async function painted(prompt: string, { tokens, spans, meanProbability, meanEntropy }: Trust): Promise<string> {
+function painted(prompt: string, { tokens, spans, meanProbability, meanEntropy }: Trust): string {
   const colours = process.stdout.isTTY;
-  await print(colours ? `${DIM}${prompt}${PLAIN}` : prompt);
+  const before = colours ? `${DIM}${harmless(prompt)}${PLAIN}` : prompt;
   const words = tokens.map(({ text, probability, span }, i) => {
-    if (colours) return `${span ? UNDERLINE : ''}${probability < DOUBTFUL ? RED : probability < UNSURE ? YELLOW : ''}${text}${PLAIN}`;
+    if (colours) return `${span ? UNDERLINE : ''}${probability < DOUBTFUL ? RED : probability < UNSURE ? YELLOW : ''}${harmless(text)}${PLAIN}`;
     const opens = span && tokens[i - 1]?.span !== span, closes = span && tokens[i + 1]?.span !== span;
     const opened = opens ? text.replace(/^(\s*)/, '$1[') : text;
     return closes ? opened.replace(/(\s*)$/, ']$1') : opened;
   });
   const rows = spans.map(({ text, surprise }) => [`${(100 * Math.exp(-surprise)).toPrecision(2)} %`, text]);
   const summary = `${several(tokens.length, 'token')}, mean probability ${(100 * meanProbability).toFixed(1)} %, mean entropy ${meanEntropy.toFixed(2)} nats`;
-  return `${words.join('')}\n\n${summary}${rows.length ? `\nleast certain:\n${table(rows, [0])}` : ''}`;
+  return `${before}${words.join('')}\n\n${summary}${rows.length ? `\nleast certain:\n${table(rows, [0])}` : ''}`;
 }
