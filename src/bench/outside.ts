@@ -25,7 +25,7 @@ const L3_BYTES = 4 << 20;
 export async function openKernel(parts: BenchParts, kernel: string, build: Build, quick = false): Promise<OutsideKernel> {
   const cases = benchCases(parts.host, quick);
   const each = cases.find(({ name }) => name === kernel);
-  if (!each) throw new StonechatError({ code: 'bad-option', expected: `one of ${cases.map(({ name }) => name).join('; ')}`, found: kernel, remedy: 'Name it as the table does.' });
+  if (!each) throw new StonechatError({ code: 'bad-option', expected: `one of ${cases.map(({ name }) => name).join('; ')}`, found: JSON.stringify(kernel), remedy: 'Name it as the table does.' });
   const on = await openWorkbench(parts.host, build, false, parts.compileProbes);
   const { forms } = findLimits(on, QUICK_PACE, L3_BYTES);
   const space = new Space(on);

@@ -62,7 +62,7 @@ export function createBench(host: Host, describe: BenchParts['describe']): Bench
       return runBench(parts, options);
     },
     async openKernel(kernel, build, small) {
-      if (!isText(kernel)) refuse('the name of a kernel', show(kernel), 'Name it as the table does.');
+      if (typeof kernel !== 'string') refuse('the name of a kernel', show(kernel), 'Name it as the table does.');
       checkRules('openKernel()', { build, quick: small }, { build: oneOf(...BUILDS), quick });
       return openKernel(parts, kernel, build, small);
     },

@@ -14,6 +14,7 @@ export interface MarkedOptions extends EncodeOptions {
   marks?: string;
 }
 
+/** Of `encodeAsync`: as for `encode`, and what long work needs. */
 export interface EncodeAsyncOptions extends EncodeOptions {
   signal?: AbortSignal;
   /** Characters (UTF-16 units) encoded, and of how many. */
