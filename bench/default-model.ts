@@ -11,7 +11,7 @@ import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { load, type Model } from 'stonechat';
 import { perplexity } from '../src/judge/index.js';
-import { splitDocuments } from '../src/train/corpus.js';
+import { splitDocuments } from '../src/train/data/corpus.js';
 import { learnNgrams } from '../src/train/ngram/index.js';
 
 const { values, positionals } = parseArgs({

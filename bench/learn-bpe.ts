@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { Bench } from 'tinybench';
 import { BYTE_LETTERS } from '../src/text/alphabet.js';
 import { familyPatterns } from '../src/text/patterns.js';
-import { learnBpe } from '../src/train/learn-bpe.js';
+import { learnBpe } from '../src/train/tokenizer/learn-bpe.js';
 
 const { values: args } = parseArgs({ options: { tokens: { type: 'string', default: '4096' }, rounds: { type: 'string', default: '5' }, textbook: { type: 'boolean' } } });
 const tokens = Number(args.tokens);

@@ -11,10 +11,10 @@ import { openModel } from '../src/files/index.js';
 import type { Build } from '../src/host/host.js';
 import { compileTrainKernels } from '../src/host/compile-train.js';
 import { nodeHost } from '../src/host/node.js';
-import { TrainEngine } from '../src/train/engine.js';
-import { isPairTensor, LORA_DEFAULTS, withFreshPairs } from '../src/train/lora.js';
-import { updateAt } from '../src/train/optimizer.js';
-import { Random } from '../src/train/random.js';
+import { TrainEngine } from '../src/train/loop/engine.js';
+import { isPairTensor, LORA_DEFAULTS, withFreshPairs } from '../src/train/tuning/lora.js';
+import { updateAt } from '../src/train/loop/optimizer.js';
+import { Random } from '../src/train/data/random.js';
 
 const { positionals, values: args } = parseArgs({
   allowPositionals: true,

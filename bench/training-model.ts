@@ -2,10 +2,10 @@
 import { compileTrainKernels } from '../src/host/compile-train.js';
 import { nodeHost } from '../src/host/node.js';
 import type { Build } from '../src/host/host.js';
-import type { Batch } from '../src/train/batches.js';
-import { beginningOf } from '../src/train/beginning.js';
-import type { ModelConfig } from '../src/train/config.js';
-import { TrainEngine } from '../src/train/engine.js';
+import type { Batch } from '../src/train/data/batches.js';
+import { beginningOf } from '../src/train/pretraining/initial-weights.js';
+import type { ModelConfig } from '../src/train/pretraining/config.js';
+import { TrainEngine } from '../src/train/loop/engine.js';
 
 export const GPT: ModelConfig = {
   architecture: 'gpt2', embedding: 256, layers: 6, heads: 8, kvHeads: 8, feedForward: 1024, context: 256, vocabulary: 4096, tied: false, positions: 'learned', ropeBase: 10000, window: 1, padding: 0,

@@ -13,7 +13,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import type { TrainEngine } from '../src/train/engine.js';
+import type { TrainEngine } from '../src/train/loop/engine.js';
 import { findRates, type Rate } from './training-products.js';
 import { GPT, gptEngine, learnOnce, randomBatch, SEQUENCES } from './training-model.js';
 

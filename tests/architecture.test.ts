@@ -11,6 +11,8 @@ const FLOORS = [
   'errors.ts', 'host/host.ts', 'kernels/', 'files/', 'text/', 'graph/', 'models/', 'plan/', 'run/',
   'sample/', 'generate/', 'remote/', 'judge/', 'train/', 'bench/', 'host/', 'entry/',
 ] as const;
+/** The rooms of src/train, in their order. */
+const TRAINING = ['data', 'loop', 'tokenizer', 'convert', 'ngram', 'pretraining', 'tuning', 'report'];
 const HOST_WORDS = [/['"]node:/, /\bprocess\./, /\bnavigator\b/, /\bDeno\b/, /\bBun\b/];
 
 const walk = (folder: string): string[] =>
@@ -66,6 +68,14 @@ describe('src/', () => {
     const rooms = (path: string) => relative('src', path).split('/')[0];
     const links = [...graph].flatMap(([from, targets]) => targets.map((to) => [rooms(from), rooms(to)].sort().join('-')));
     expect(links).not.toContain('generate-train');
+  });
+
+  it('has rooms of training that import only from those before them', () => {
+    const room = (path: string) => TRAINING.indexOf(relative('src/train', path).split('/')[0]!);
+    const files = [...graph].filter(([path]) => path.startsWith('src/train/'));
+    expect(files.filter(([path]) => room(path) < 0).map(([path]) => path)).toEqual([]);
+    const against = files.flatMap(([from, targets]) => targets.filter((to) => room(to) > room(from)).map((to) => `${from} -> ${to}`));
+    expect(against).toEqual([]);
   });
 
   it('names no runtime outside host/ and entry/', () => {

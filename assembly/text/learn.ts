@@ -8,7 +8,7 @@ import { pairSlot, sameBytes } from './vocabulary';
  * neighbouring symbols becomes a symbol, again and again. All occurrences of a pair are listed, so a merge touches only
  * those, and every count stays what counting everything anew would give.
  *
- * src/train/bpe/learner.ts lays out the memory and fills this struct: words of 32 bits, in this order (the first is 64).
+ * src/train/tokenizer/pair-learner.ts lays out the memory and fills this struct: words of 32 bits, in this order (the first is 64).
  *
  * The bytes of all distinct words lie one after the other with a free byte before and behind each; `positions` of them
  * in all. A symbol is the place of its first byte: ids[place] is its id (NONE on free bytes and inside symbols),

@@ -5,9 +5,9 @@ import { checkRules, flag, isText, oneOf, refuse, type Rule, show, whole } from 
 import type { Host, HostSettings } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
 import { ggufTokenizer, huggingFaceFiles, SPLIT_PATTERNS } from '../text/byte-level.js';
-import { learnBpe, type LearnBpeOptions, type LearnedBpe, type Texts } from '../train/learn-bpe.js';
+import { learnBpe, type LearnBpeOptions, type LearnedBpe, type Texts } from '../train/tokenizer/learn-bpe.js';
 import { checkModel, generateNgrams, type NgramGenerateOptions, type NgramModel, PLAIN } from '../train/ngram/index.js';
-import { textKernels } from '../train/vocabulary.js';
+import { textKernels } from '../train/tokenizer/vocabulary.js';
 import { HOST_RULES, type Rules } from './rules.js';
 import { trainHostOf } from './train.js';
 

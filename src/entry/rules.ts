@@ -2,8 +2,8 @@
 import { abortSignal, callback, isText, oneOf, type Rule, whole } from '../generate/rules.js';
 import type { HostSettings } from '../host/host.js';
 import { BUILDS } from '../kernels/instance.js';
-import type { OptimizerOptions } from '../train/optimizer.js';
-import type { TrainOptions } from '../train/train.js';
+import type { OptimizerOptions } from '../train/loop/optimizer.js';
+import type { TrainOptions } from '../train/pretraining/train.js';
 import { MOST_THREADS } from './load.js';
 
 /** What a page or an edge function may bring itself. */

@@ -3,25 +3,25 @@ import { checkRules, flag, isText, number, oneOf, type Rule, whole } from '../ge
 import { compileTrainKernels } from '../host/compile-train.js';
 import { compileCode } from '../host/compile.js';
 import type { Build, Host, HostSettings } from '../host/host.js';
-import { compare, type CompareOptions as ComparisonOptions, type Comparison } from '../train/compare.js';
-import { type ModelConfig, TRAINED_ARCHITECTURES } from '../train/config.js';
-import type { Corpus } from '../train/corpus.js';
-import type { TrainHost } from '../train/engine.js';
-import type { TrainResult } from '../train/result.js';
-import { train, type TrainOptions as LoopOptions } from '../train/train.js';
+import { compare, type CompareOptions as ComparisonOptions, type Comparison } from '../train/pretraining/compare.js';
+import { type ModelConfig, TRAINED_ARCHITECTURES } from '../train/pretraining/config.js';
+import type { Corpus } from '../train/data/corpus.js';
+import type { TrainHost } from '../train/loop/engine.js';
+import type { TrainResult } from '../train/pretraining/result.js';
+import { train, type TrainOptions as LoopOptions } from '../train/pretraining/train.js';
 import { chooseBuild } from './load.js';
 import { checkRun } from './outputs.js';
 import { type HostOptions, LEARNING_RULES, object, positive, type Rules, share, source } from './rules.js';
 
 export { StonechatError, type ErrorCode, type ErrorDetails } from '../errors.js';
-export type { ComparedModel, CompareEvent, Comparison } from '../train/compare.js';
-export type { ModelConfig } from '../train/config.js';
-export type { Corpus } from '../train/corpus.js';
-export type { Evaluation } from '../train/evaluation.js';
-export type { History, LoopEvent, StepEvent } from '../train/loop.js';
-export type { TrainResult } from '../train/result.js';
-export type { LearningSettings } from '../train/settings.js';
-export type { StartEvent, TrainEvent } from '../train/train.js';
+export type { ComparedModel, CompareEvent, Comparison } from '../train/pretraining/compare.js';
+export type { ModelConfig } from '../train/pretraining/config.js';
+export type { Corpus } from '../train/data/corpus.js';
+export type { Evaluation } from '../train/loop/evaluation.js';
+export type { History, LoopEvent, StepEvent } from '../train/loop/loop.js';
+export type { TrainResult } from '../train/pretraining/result.js';
+export type { LearningSettings } from '../train/pretraining/settings.js';
+export type { StartEvent, TrainEvent } from '../train/pretraining/train.js';
 
 /** Options of `train`. */
 export interface TrainOptions extends LoopOptions, HostOptions {}

@@ -7,20 +7,20 @@ import type { LoraSource } from '../generate/types.js';
 import { abortSignal, callback, checkRules, flag, isText, number, oneOf, refuse, type Rule, whole } from '../generate/rules.js';
 import type { Host } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
-import { finetune, type FinetuneOptions as LoopOptions, type TuningResult } from '../train/finetune.js';
-import { mergeAdapters } from '../train/merge.js';
-import { type Fallback, QUANTISATIONS, type Quantisation } from '../train/quantize.js';
-import type { TuningExamples } from '../train/tuning-lessons.js';
+import { finetune, type FinetuneOptions as LoopOptions, type TuningResult } from '../train/tuning/finetune.js';
+import { mergeAdapters } from '../train/convert/merge.js';
+import { type Fallback, QUANTISATIONS, type Quantisation } from '../train/convert/quantize.js';
+import type { TuningExamples } from '../train/tuning/dataset.js';
 import { chooseBuild } from './load.js';
 import { checkPlaces, checkRun } from './outputs.js';
 import { HOST_RULES, type HostOptions, LEARNING_RULES, object, path, positive, type Rules, share } from './rules.js';
 import { trainHostOf, trainThreads } from './train.js';
 import { untilAborted } from './write.js';
 
-export type { PreferenceExample, TuningExample, TuningMessage } from '../train/examples.js';
-export type { TuningEvent, TuningResult, TuningStart } from '../train/finetune.js';
-export type { TuningExamples } from '../train/tuning-lessons.js';
-export type { TuningOptions, TuningSettings } from '../train/tuning.js';
+export type { PreferenceExample, TuningExample, TuningMessage } from '../train/data/examples.js';
+export type { TuningEvent, TuningResult, TuningStart } from '../train/tuning/finetune.js';
+export type { TuningExamples } from '../train/tuning/dataset.js';
+export type { TuningOptions, TuningSettings } from '../train/tuning/settings.js';
 
 /** Options of `finetune`. */
 export interface FinetuneOptions extends LoopOptions, HostOptions {}

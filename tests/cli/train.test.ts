@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Random } from '../../src/train/random.js';
+import { Random } from '../../src/train/data/random.js';
 import { birdCorpus } from '../train/corpora.js';
 import { isBuilt, lines, run } from './support.js';
 

@@ -6,7 +6,7 @@ import { fromGgufOrder, inGgufOrder } from '../../src/files/head-order.js';
 import type { ModelFile, TensorInfo } from '../../src/files/types.js';
 import { nodeHost } from '../../src/host/node.js';
 import type { Runner } from '../../src/run/types.js';
-import type { WrittenType } from '../../src/train/quantize.js';
+import type { WrittenType } from '../../src/train/convert/quantize.js';
 import { random, randomFloats } from '../kernels/support.js';
 import type { TinyShape } from '../models/tiny.js';
 import { referenceLogits } from '../reference/transformer.js';

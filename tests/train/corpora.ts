@@ -1,4 +1,4 @@
-import { Random } from '../../src/train/random.js';
+import { Random } from '../../src/train/data/random.js';
 
 const BIRDS = ['robin', 'wren', 'owl', 'stonechat', 'blackbird', 'heron'];
 const PLACES = ['on the wall', 'in the old tree', 'by the river', 'under the roof', 'near the sea'];

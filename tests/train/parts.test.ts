@@ -1,13 +1,13 @@
 // The parts of training that need no kernels: documents, batches, splits, settings, rates, pictures.
 import { describe, expect, it } from 'vitest';
-import { batchesOf, BatchStream, type Batch, type Documents, pairCount } from '../../src/train/batches.js';
-import { autoConfig, checkConfig } from '../../src/train/config.js';
-import { cutLong, fingerprint, readCorpus, splitDocuments, splitValidation, streamDocuments } from '../../src/train/corpus.js';
-import type { History } from '../../src/train/loop.js';
-import { rateAt } from '../../src/train/optimizer.js';
-import { Random } from '../../src/train/random.js';
-import { lossSvg } from '../../src/train/report.js';
-import { settle } from '../../src/train/settings.js';
+import { batchesOf, BatchStream, type Batch, type Documents, pairCount } from '../../src/train/data/batches.js';
+import { autoConfig, checkConfig } from '../../src/train/pretraining/config.js';
+import { cutLong, fingerprint, readCorpus, splitDocuments, splitValidation, streamDocuments } from '../../src/train/data/corpus.js';
+import type { History } from '../../src/train/loop/loop.js';
+import { rateAt } from '../../src/train/loop/optimizer.js';
+import { Random } from '../../src/train/data/random.js';
+import { lossSvg } from '../../src/train/report/report.js';
+import { settle } from '../../src/train/pretraining/settings.js';
 
 const documentsOf = (...texts: number[][]): Documents => {
   let end = 0;

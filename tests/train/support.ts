@@ -1,5 +1,5 @@
 import { compileTrainKernels } from '../../src/host/compile-train.js';
 import { nodeHost } from '../../src/host/node.js';
-import type { TrainHost } from '../../src/train/engine.js';
+import type { TrainHost } from '../../src/train/loop/engine.js';
 
 export const trainHost: TrainHost = { host: nodeHost(), compileTraining: compileTrainKernels };

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { comparisonSvg } from '../../train/compare-picture.js';
+import { comparisonSvg } from '../../train/report/compare-picture.js';
 import { createTrainer, type ComparedModel, type CompareEvent, type CompareOptions, type Comparison } from '../train.js';
 import type { Arguments } from './arguments.js';
 import { count, duration, json, several } from './format.js';

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { LAYOUTS } from '../../files/dtypes.js';
-import type { Quantisation } from '../../train/quantize.js';
+import type { Quantisation } from '../../train/convert/quantize.js';
 import { type ConvertOptions, type ConvertResult, createWriter, type Fallback } from '../write.js';
 import type { Arguments } from './arguments.js';
 import { bytes, json, several, table } from './format.js';

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
-import type { TuningExample } from '../../train/examples.js';
-import { placed } from '../../train/tuning-lessons.js';
-import type { TuningEvent, TuningResult, TuningStart } from '../../train/finetune.js';
+import type { TuningExample } from '../../train/data/examples.js';
+import { placed } from '../../train/tuning/dataset.js';
+import type { TuningEvent, TuningResult, TuningStart } from '../../train/tuning/finetune.js';
 import { createTuner, type FinetuneOptions } from '../tune.js';
 import type { Arguments } from './arguments.js';
 import { bytes, count, duration, json, several } from './format.js';

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import type { Quantisation } from '../../train/quantize.js';
+import type { Quantisation } from '../../train/convert/quantize.js';
 import { createTuner } from '../tune.js';
 import type { Arguments } from './arguments.js';
 import { fallbackLines, warn } from './convert.js';

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { StonechatError } from '../../errors.js';
 import { Utf8Reader } from '../../files/utf8.js';
 import { unreadable } from '../../host/node-files.js';
-import { END_OF_TEXT, streamDocuments } from '../../train/corpus.js';
+import { END_OF_TEXT, streamDocuments } from '../../train/data/corpus.js';
 import { parseJson } from './json.js';
 
 /** Longest string that every engine can have. */

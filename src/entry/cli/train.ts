@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { StonechatError } from '../../errors.js';
-import { lossSvg, reportHtml } from '../../train/report.js';
-import type { TrainResult } from '../../train/result.js';
+import { lossSvg, reportHtml } from '../../train/report/report.js';
+import type { TrainResult } from '../../train/pretraining/result.js';
 import { createTrainer, type ModelConfig, type TrainOptions } from '../train.js';
 import type { Arguments } from './arguments.js';
 import { bytes, count, duration, json, several } from './format.js';

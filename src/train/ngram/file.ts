@@ -1,6 +1,6 @@
 import { badFile, badOption, show, truncated } from '../../files/refuse.js';
 import { Json } from '../../text/json.js';
-import { checksum } from '../checksum.js';
+import { checksum } from '../loop/checksum.js';
 import { checkModel, LONGEST, type NgramContent, NgramModel, type NgramLevel } from './model.js';
 
 /**

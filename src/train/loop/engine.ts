@@ -1,0 +1,289 @@
+import { StonechatError } from '../../errors.js';
+import type { ModelFile } from '../../files/types.js';
+import type { Graph } from '../../graph/graph.js';
+import type { Build, Host } from '../../host/host.js';
+import { Arena } from '../../kernels/arena.js';
+import { instantiateTrainKernels, MAX_PAGES, newMemory, PAGE_BYTES, type TrainKernels } from '../../kernels/instance.js';
+import { controlBytes, type Pool, singleThread, startPool } from '../../kernels/pool.js';
+import { SLOT } from '../../kernels/steps.js';
+import { buildGraph } from '../../models/index.js';
+import { layOutParameters, type ParameterLayout, placeParameters } from '../../plan/parameters.js';
+import { keyBlocks, makePlan, type PlacedWeight } from '../../plan/plan.js';
+import { makeTrainPlan, type ParameterRegions, type Phase, SETTINGS_WORDS, type TrainPlan, type TrainPlanOptions, writeAngles } from '../../plan/train-plan.js';
+import { writeFrequencies } from '../../run/load.js';
+import { PlanRunner } from '../../run/run.js';
+import { loadWeights, placeWeights } from '../../run/weights.js';
+import { writeWindows } from '../../run/windows.js';
+import type { Batch } from '../data/batches.js';
+
+/** A host that can also compile the training kernels. */
+export interface TrainHost {
+  readonly host: Host;
+  compileTraining(build: Build, shared: boolean): Promise<WebAssembly.Module>;
+}
+
+export interface EngineOptions {
+  readonly build: Build;
+  readonly threads: number;
+  /** Sequences of a micro-batch and tokens of each. */
+  readonly sequences: number;
+  readonly length: number;
+  readonly dropout: number;
+  /** Products of f32 weights round once per multiply-add where build and machine can. */
+  readonly fusedMultiplyAdd?: boolean;
+  /** Gradients are taken by `forward` and `backward`, each row's with a factor of its own. */
+  readonly weighted?: boolean;
+  /** Which weights learn; the others stay as they are. Default: all. */
+  readonly trained?: (name: string) => boolean;
+}
+
+/** Bytes of linear memory, before anything is loaded. */
+export interface TrainNeed {
+  /** Weights, their gradients and both moments. */
+  readonly parameters: number;
+  /** Activations, their gradients, scratch. */
+  readonly activations: number;
+  /** For samples between the steps. */
+  readonly generation: number;
+  readonly total: number;
+}
+
+/** What AdamW needs to know of one step. */
+export interface UpdateSettings {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** 1 - beta^t. */
+  readonly correction1: number;
+  readonly correction2: number;
+  /** Multiplies the gradients as they were gathered. */
+  readonly gradientScale: number;
+}
+
+/** Module data, alignment. */
+const OVERHEAD_BYTES = 1 << 20;
+const HEAP_BYTES = MAX_PAGES * PAGE_BYTES;
+const SAMPLE_BATCH = 64;
+
+interface Layout {
+  readonly graph: Graph;
+  readonly parameters: ParameterLayout;
+  readonly frozen: Graph;
+  readonly need: TrainNeed;
+}
+
+const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+const rounded = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
+function layOut(file: ModelFile, exports: TrainKernels['exports'], options: EngineOptions): Layout {
+  const graph = buildGraph(file);
+  const trained = options.trained ?? (() => true);
+  const parameters = layOutParameters(graph.weights, file.tensors, trained);
+  const frozen = { ...graph, weights: graph.weights.filter(({ name }) => !parameters.offsets.has(name)) };
+  let frozenBytes = 0;
+  const placed = placeWeights(file, frozen, exports, (bytes) => (frozenBytes += rounded(bytes)) && 0);
+  const weights = new Map([...placed, ...placeParameters(parameters, 0)]);
+  const regions = { weights: 0, gradients: 0, first: 0, second: 0 };
+  const plan = makeTrainPlan(graph, { ...options, exports, weights, layout: parameters, regions, base: 0 });
+  const sampling = makePlan(graph, samplePlan(exports, weights, 0));
+  const sizes = {
+    parameters: frozenBytes + 4 * parameters.count * 4,
+    activations: plan.bytes + OVERHEAD_BYTES,
+    generation: sampling.bytes + sampling.kvBlockBytes * keyBlocks(sampleContext(graph, options)) * graph.layers + sampling.logitsStride * 4,
+  };
+  return { graph, parameters, frozen, need: { ...sizes, total: sizes.parameters + sizes.activations + sizes.generation } };
+}
+
+const sampleContext = (graph: Graph, { length }: EngineOptions): number => (graph.rope ? length : Math.min(length, graph.trainedContext));
+
+const samplePlan = (exports: TrainKernels['exports'], weights: ReadonlyMap<string, PlacedWeight>, base: number) =>
+  ({ exports, weights, batch: SAMPLE_BATCH, kvCache: 'f32', activations: 'f32', threads: 1, base }) as const;
+
+/** Linear memory that training would take; nothing is read but the header. */
+export async function estimateTraining(from: TrainHost, file: ModelFile, options: EngineOptions): Promise<TrainNeed> {
+  const [module, trainModule] = await Promise.all([from.host.compile(options.build, false), from.compileTraining(options.build, false)]);
+  return layOut(file, instantiateTrainKernels(module, trainModule, options.build).exports, options).need;
+}
+
+function checkFits({ need }: Layout, { sequences, length }: EngineOptions): void {
+  if (need.total <= HEAP_BYTES) return;
+  throw new StonechatError({
+    code: 'out-of-memory',
+    expected: `training that fits in ${mib(HEAP_BYTES)} of WebAssembly memory`,
+    found: `${mib(need.total)}: weights, gradients and moments ${mib(need.parameters)}, activations ${mib(need.activations)} for ${sequences} sequences of ${length} tokens at a time`,
+    remedy:
+      need.parameters + need.activations / sequences < HEAP_BYTES
+        ? `Take fewer sequences at a time (microBatch below ${sequences}); gradients then add up over several.`
+        : 'Train a smaller model, or with a shorter context.',
+  });
+}
+
+const sumOf = (losses: Float32Array): number => losses.reduce((sum, loss) => sum + loss, 0);
+
+/** Weights in linear memory and the kernel calls that teach them: one optimizer step at a time. */
+export class TrainEngine {
+  private constructor(
+    readonly graph: Graph,
+    readonly kernels: TrainKernels,
+    readonly arena: Arena,
+    readonly plan: TrainPlan,
+    readonly layout: ParameterLayout,
+    readonly regions: ParameterRegions,
+    readonly weights: ReadonlyMap<string, PlacedWeight>,
+    readonly need: TrainNeed,
+    readonly options: EngineOptions,
+    private readonly pool: Pool,
+  ) {}
+
+  /** Reads a model into a fresh linear memory and starts the threads. @throws StonechatError `out-of-memory` before anything is read. */
+  static async open(from: TrainHost, file: ModelFile, options: EngineOptions & { signal?: AbortSignal | undefined }): Promise<TrainEngine> {
+    const { build, threads } = options;
+    const shared = threads > 1;
+    const [module, trainModule] = await Promise.all([from.host.compile(build, shared), from.compileTraining(build, shared)]);
+    const kernels = instantiateTrainKernels(module, trainModule, build, newMemory(1, shared));
+    const layout = layOut(file, kernels.exports, options);
+    checkFits(layout, options);
+    const { graph, parameters, need } = layout;
+    const arena = new Arena(kernels.memory);
+    arena.reserve(need.total, 'training');
+    const region = () => arena.allocate(parameters.count * 4, 'weights and moments');
+    const regions = { weights: region(), gradients: region(), first: region(), second: region() };
+    const frozen = placeWeights(file, layout.frozen, kernels.exports, (bytes) => arena.allocate(bytes, 'frozen weights'));
+    const weights = new Map([...frozen, ...placeParameters(parameters, regions.weights)]);
+    const control = arena.allocate(controlBytes(threads), 'threads');
+    const settings: Omit<TrainPlanOptions, 'base'> = { ...options, exports: kernels.exports, weights, layout: parameters, regions };
+    const base = arena.allocate(makeTrainPlan(graph, { ...settings, base: 0 }).bytes, 'activations');
+    const plan = makeTrainPlan(graph, { ...settings, base });
+    await loadWeights(file, weights, graph, kernels, arena, options);
+    writeFrequencies(graph, kernels, plan.frequencies, weights);
+    writeAngles(graph, kernels.exports, plan, options.length);
+    const pool = shared ? await startPool(from.host, kernels, plan.steps, threads, control) : singleThread(kernels, plan.steps);
+    return new TrainEngine(graph, kernels, arena, plan, parameters, regions, weights, need, options, pool);
+  }
+
+  get threads(): number {
+    return this.pool.threads;
+  }
+
+  /** Forgets the gradients. */
+  clear(): void {
+    this.walk(this.plan.phases.clear);
+  }
+
+  /** Sum of a micro-batch's losses, in order. */
+  evaluate(batch: Batch): number {
+    return sumOf(this.losses(batch));
+  }
+
+  /** Losses of a micro-batch's rows, in place. */
+  losses(batch: Batch): Float32Array<ArrayBuffer> {
+    this.write(batch);
+    this.walk(this.plan.phases.evaluate);
+    return this.rowLosses();
+  }
+
+  /** As `evaluate`, and adds the gradients of (sum of losses) / rows to what was gathered. `seed` is that of dropout. */
+  learn(batch: Batch, seed: number): number {
+    this.write(batch);
+    this.walk(this.plan.phases.learn, seed);
+    return sumOf(this.rowLosses());
+  }
+
+  /** As `losses`, with dropout: the first half of `learn`, for those who weigh the rows by them. */
+  forward(batch: Batch, seed: number): Float32Array<ArrayBuffer> {
+    this.write(batch);
+    this.walk(this.plan.phases.evaluate, seed);
+    return this.rowLosses();
+  }
+
+  /** The second half, after `forward` with the same seed: adds the gradients of (sum of factor × loss) / rows. */
+  backward(factors: Float32Array, seed: number): void {
+    new Float32Array(this.memory, this.plan.factors, factors.length).set(factors);
+    this.walk({ first: this.plan.phases.evaluate.end, end: this.plan.phases.learn.end }, seed);
+  }
+
+  /** Euclidean norm of the gradients as gathered. */
+  norm(): number {
+    this.walk(this.plan.phases.norm);
+    const partials = new Float64Array(this.memory, this.plan.partials, this.plan.partialCount);
+    return Math.sqrt(partials.reduce((sum, part) => sum + part, 0));
+  }
+
+  /** One step of AdamW with the gathered gradients; vectors (norms, biases) do not decay. */
+  update(settings: UpdateSettings): void {
+    const { learningRate, beta1, beta2, epsilon, weightDecay, correction1, correction2, gradientScale } = settings;
+    const words = new Float32Array(this.memory, this.plan.settings, 2 * SETTINGS_WORDS);
+    words.set([learningRate, beta1, beta2, epsilon, weightDecay, correction1, correction2, gradientScale]);
+    words.set([learningRate, beta1, beta2, epsilon, 0, correction1, correction2, gradientScale], SETTINGS_WORDS);
+    this.walk(this.plan.phases.update);
+  }
+
+  /** A region of the parameters, in place. */
+  region(name: keyof ParameterRegions): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.memory as ArrayBuffer, this.regions[name], this.layout.count);
+  }
+
+  /** Rows of a trained weight as files have them, from a region of the parameters. */
+  tensor(name: string, from: keyof ParameterRegions = 'weights'): Float32Array<ArrayBuffer> {
+    const { offset, matrix, rows, columns } = this.layout.offsets.get(name)!;
+    const packed = this.region(from).subarray(offset);
+    if (!matrix) return packed.slice(0, columns);
+    return unpack(packed, rows, columns);
+  }
+
+  /** Generates with the weights as they are now, on one thread, from the same memory. */
+  runner(): PlanRunner {
+    const { graph, kernels, arena, weights, options } = this;
+    const { bytes } = makePlan(graph, samplePlan(kernels.exports, weights, 0));
+    const settings = samplePlan(kernels.exports, weights, arena.allocate(bytes, 'samples'));
+    const plan = makePlan(graph, settings);
+    const contextLength = sampleContext(graph, options);
+    writeFrequencies(graph, kernels, plan.frequencies, weights);
+    const pool = singleThread(kernels, plan.steps);
+    return new PlanRunner({ graph, kernels, arena, plan, pool, contextLength, maxBatch: SAMPLE_BATCH });
+  }
+
+  dispose(): void {
+    this.pool.stop();
+  }
+
+  private get memory(): ArrayBufferLike {
+    return this.kernels.memory.buffer;
+  }
+
+  private walk({ first, end }: Phase, seed?: number): void {
+    const { slots } = this.pool;
+    slots[SLOT.stepFirst] = first;
+    slots[SLOT.stepCount] = end;
+    slots[SLOT.seed] = seed ?? 0;
+    slots[SLOT.dropout] = seed === undefined ? 0 : 1;
+    this.pool.run();
+  }
+
+  private write(batch: Batch): void {
+    const { ids, positions, starts, targets } = this.plan;
+    const at = { ids, positions, starts, targets };
+    for (const key of ['ids', 'positions', 'starts', 'targets'] as const) {
+      new Int32Array(this.memory, at[key], batch[key].length).set(batch[key]);
+    }
+    const { window } = this.graph;
+    if (window) writeWindows(new Int32Array(this.memory, this.plan.windows, batch.ids.length * window.width), batch.ids, 0, (row) => batch.starts[row]!, window);
+  }
+
+  private rowLosses(): Float32Array<ArrayBuffer> {
+    const { sequences, length } = this.options;
+    return new Float32Array(this.memory as ArrayBuffer, this.plan.losses, sequences * length);
+  }
+}
+
+/** Row-major from groups of 8 rows, column by column. */
+function unpack(packed: Float32Array, rows: number, columns: number): Float32Array<ArrayBuffer> {
+  const plain = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    const from = (row >> 3) * columns * 8 + (row & 7);
+    for (let column = 0; column < columns; column++) plain[row * columns + column] = packed[from + column * 8]!;
+  }
+  return plain;
+}

@@ -1,0 +1,233 @@
+import { StonechatError } from '../../errors.js';
+import { collect, type GgufContent, writeGguf } from '../../files/gguf-writer.js';
+import { type ModelInput, openModel } from '../../files/index.js';
+import { badOption } from '../../files/refuse.js';
+import type { ModelFile } from '../../files/types.js';
+import { tokenizerFromModel } from '../../text/index.js';
+import type { Tokenizer } from '../../text/types.js';
+import { type Checkpoint, checkCursor, checkpointContent, differences, readCheckpoint, restore, type RunFacts } from '../loop/checkpoint.js';
+import { readRows } from '../convert/computed.js';
+import { TrainEngine, type TrainHost, type TrainNeed } from '../loop/engine.js';
+import { bytesById, evaluateBatches, type Evaluation } from '../loop/evaluation.js';
+import { ExerciseStream, pagesOf } from '../data/packing.js';
+import type { Exercise } from '../data/tokenized.js';
+import { type History, type LoopEvent, type LoopParts, type LoopState, newState, runLoop } from '../loop/loop.js';
+import { type ExercisePair, logProbabilities, PairStream, type PreferenceEvaluation, PreferenceLearner } from './preference.js';
+import type { ReadyOptions as TrainingOptions } from '../pretraining/train.js';
+import { loopSettings } from '../pretraining/settings.js';
+import { beginningFrom, tunedContent, tuningMetadata } from './tuned.js';
+import type { TuningOptions, TuningSettings } from './settings.js';
+import { fingerprintOf, prepareTuning, type TuningExamples, type TuningLessons } from './dataset.js';
+import { textKernels } from '../tokenizer/vocabulary.js';
+
+/** What has no part in the result. */
+type Running = Pick<TrainingOptions, 'threads' | 'build' | 'output' | 'checkpoint' | 'checkpointEvery' | 'resume' | 'signal'>;
+
+export interface FinetuneOptions extends TuningOptions, Partial<Running> {
+  /** Examples to validate with, in place of a share of the others. */
+  readonly validation?: TuningExamples | undefined;
+  readonly onEvent?: ((event: TuningEvent) => void) | undefined;
+}
+
+export type ReadyOptions = FinetuneOptions & Pick<Running, 'threads' | 'build'>;
+
+/** Before the first step. */
+export interface TuningStart {
+  readonly kind: 'start';
+  readonly settings: TuningSettings;
+  /** Weights that learn. */
+  readonly parameters: number;
+  /** Examples (long texts: parts of them) to learn from and to validate with; left out as too long; cut. */
+  readonly examples: number;
+  readonly validationExamples: number;
+  readonly skipped: number;
+  readonly cut: number;
+  /** Tokens with a loss. */
+  readonly trainingTokens: number;
+  readonly memory: TrainNeed;
+  readonly threads: number;
+  readonly build: string;
+  readonly resumed: number;
+  /** What one should know of the examples, such as special tokens that are spelt in texts. */
+  readonly warnings: readonly string[];
+}
+
+/** What `finetune` tells. */
+export type TuningEvent = LoopEvent | TuningStart;
+
+/** What `finetune` made. */
+export interface TuningResult {
+  readonly settings: TuningSettings;
+  readonly parameters: number;
+  readonly history: History;
+  /** The step whose weights these are. */
+  readonly step: number;
+  /** On the examples kept back: by the model as it was, and as it is now. With `dpo` also accuracy and margin. */
+  readonly before: (Evaluation & Partial<PreferenceEvaluation>) | undefined;
+  readonly after: (Evaluation & Partial<PreferenceEvaluation>) | undefined;
+  /** Examples longer than `longest` tokens that were left out, or cut. */
+  readonly skipped: number;
+  readonly cut: number;
+  readonly longest: number;
+  readonly content: GgufContent;
+  /** The tuned model, or with `lora` the adapter, as a GGUF file. */
+  bytes(): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/**
+ * Teaches a model by examples. Model, examples, options and seed decide every bit; threads, build and interruptions none.
+ * @throws StonechatError `bad-option`, `out-of-memory` before anything is learnt; `diverged`, `aborted` after a checkpoint.
+ */
+export async function finetune(from: TrainHost, model: ModelInput, examples: TuningExamples, options: ReadyOptions): Promise<TuningResult> {
+  const open = (source: ModelInput) => openModel(source, { open: from.host.open, list: from.host.list });
+  const base = await open(model);
+  const checkpoint = options.resume === undefined ? undefined : await open(options.resume).then(readCheckpoint);
+  try {
+    const tokenizer = await tokenizerFromModel(base, await textKernels(from));
+    const lessons = await prepareTuning(base, tokenizer, examples, options.validation, options);
+    const { settings } = lessons;
+    const { file, trained } = beginningFrom(base, settings, options);
+    const { build, threads, signal } = options;
+    const sequences = settings.beta === undefined ? settings.microBatch : 2 * settings.microBatch;
+    const weighted = settings.beta !== undefined;
+    const engine = await TrainEngine.open(from, file, { build, threads, signal, sequences, length: settings.context, dropout: settings.dropout, trained, weighted });
+    try {
+      return await new Run(from, base, tokenizer, lessons, engine, options).go(checkpoint);
+    } finally {
+      engine.dispose();
+    }
+  } finally {
+    await Promise.all([base.close(), checkpoint?.file.close()]);
+  }
+}
+
+/** How lessons are learnt and judged: answers, or preferences. */
+type Teaching = Pick<LoopParts, 'engine' | 'batches' | 'evaluate'>;
+
+/** One call of `finetune`: what its steps share. */
+class Run {
+  private readonly bytes: Int32Array;
+
+  constructor(
+    private readonly from: TrainHost,
+    private readonly base: ModelFile,
+    tokenizer: Tokenizer,
+    private readonly lessons: TuningLessons,
+    private readonly engine: TrainEngine,
+    private readonly options: ReadyOptions,
+  ) {
+    this.bytes = bytesById(tokenizer);
+  }
+
+  async go(checkpoint: Checkpoint | undefined): Promise<TuningResult> {
+    const { engine, options, lessons } = this;
+    const { settings } = lessons;
+    const facts = await this.facts();
+    if (checkpoint) checkSame(checkpoint, facts);
+    if (checkpoint) checkCursor(checkpoint, lessons.training.length);
+    const cursor = checkpoint?.state.cursor ?? { epoch: 0, document: 0, pair: 0 };
+    const teaching = settings.beta === undefined ? this.answers(cursor) : await this.preferences(cursor, settings.beta);
+    const state = checkpoint ? { ...(await restore(checkpoint, engine)), cursor } : newState(cursor);
+    this.announce(state.step);
+    const { onEvent, signal } = options;
+    const save = options.checkpoint === undefined ? undefined : (now: LoopState) => this.save(now, facts);
+    const parts: LoopParts = { ...teaching, save, onEvent, signal, yield: this.pause };
+    try {
+      await runLoop(parts, loopSettings(settings, options.checkpointEvery ?? settings.evaluateEvery), state);
+    } catch (error) {
+      throw error instanceof StonechatError && error.code === 'diverged' ? await this.rescue(state, teaching, error) : error;
+    }
+    return this.finish(state, teaching);
+  }
+
+  private readonly pause = () => this.from.host.yield();
+
+  private answers(cursor: LoopState['cursor']): Teaching {
+    const { engine, lessons, bytes } = this;
+    const [training, validation] = [lessons.training, lessons.validation] as [Exercise[], Exercise[]];
+    const evaluate = () => evaluateBatches(engine, pagesOf(validation, engine.options), bytes, this.pause);
+    return { engine, batches: new ExerciseStream(training, engine.options, lessons.settings.seed, cursor), evaluate: validation.length > 0 ? evaluate : undefined };
+  }
+
+  /** Asks the model for its log-probabilities before it learns: they stay the reference, also of a run that is gone on with. */
+  private async preferences(cursor: LoopState['cursor'], beta: number): Promise<Teaching> {
+    const { engine, lessons, bytes } = this;
+    const [training, validation] = [lessons.training, lessons.validation] as [ExercisePair[], ExercisePair[]];
+    const reference = await logProbabilities(engine, training, this.pause);
+    const kept = await logProbabilities(engine, validation, this.pause);
+    const learner = new PreferenceLearner(engine, reference, beta, engine.kernels.exports);
+    const evaluate = () => learner.evaluate(validation, kept, bytes, this.pause);
+    return { engine: learner, batches: new PairStream(training, engine.options, lessons.settings.seed, cursor), evaluate: validation.length > 0 ? evaluate : undefined };
+  }
+
+  private announce(resumed: number): void {
+    const { engine, lessons, options } = this;
+    const { settings, training, validation, skipped, cut } = lessons;
+    const learnt = (lesson: Exercise | ExercisePair): number => ('chosen' in lesson ? learnt(lesson.chosen) + learnt(lesson.rejected) : lesson.learnt.reduce((a, b) => a + b, 0));
+    options.onEvent?.({
+      kind: 'start', settings, skipped, cut, resumed, parameters: this.parameters, examples: training.length, validationExamples: validation.length,
+      trainingTokens: training.reduce((sum, lesson) => sum + learnt(lesson), 0), memory: engine.need, threads: engine.threads, build: options.build, warnings: lessons.warnings,
+    });
+  }
+
+  private get parameters(): number {
+    return [...this.engine.layout.offsets.values()].reduce((sum, { rows, columns }) => sum + rows * columns, 0);
+  }
+
+  private async facts(): Promise<RunFacts> {
+    const { settings, training, validation, template } = this.lessons;
+    return { kind: 'fine-tuning', settings: { ...settings }, base: await fingerprintOfModel(this.base), template: template ?? null, examples: fingerprintOf(training), validation: fingerprintOf(validation) };
+  }
+
+  private async save(state: LoopState, facts: RunFacts): Promise<void> {
+    const { checkpoint } = this.options;
+    const chunks = writeGguf(checkpointContent(this.engine, state, facts, new Map()));
+    if (typeof checkpoint === 'string') await this.from.host.save(checkpoint, chunks);
+    else await checkpoint?.(await collect(chunks), state.step);
+  }
+
+  private async finish(state: LoopState, { evaluate }: Teaching): Promise<TuningResult> {
+    const { engine, lessons, options } = this;
+    const { settings, skipped, cut, longest, template } = lessons;
+    const best = settings.keep === 'best' ? state.best : undefined;
+    if (best) engine.region('weights').set(best.weights);
+    const step = best?.step ?? state.step;
+    const after = await evaluate?.();
+    const content = await tunedContent(this.base, engine, settings, options, tuningMetadata(template, settings, step));
+    if (options.output !== undefined) await this.from.host.save(options.output, writeGguf(content));
+    const { history } = state;
+    return { settings, parameters: this.parameters, history, step, before: history.validation[0], after, skipped, cut, longest, content, bytes: () => collect(writeGguf(content)) };
+  }
+
+  /** Nothing is lost where it diverges: the best weights so far are written. */
+  private async rescue(state: LoopState, teaching: Teaching, error: StonechatError): Promise<StonechatError> {
+    const { output } = this.options;
+    if (!state.best || output === undefined) return error;
+    await this.finish(state, teaching);
+    const { code, expected, found, remedy } = error;
+    return new StonechatError({ code, expected, found, remedy: `${remedy} The best weights so far, of step ${state.best.step}, are in ${output}.`, cause: error });
+  }
+}
+
+const MEANINGS: Readonly<Record<string, string>> = { base: 'model', examples: 'examples', validation: 'validation examples', template: 'chat template' };
+
+function checkSame({ facts, file }: Checkpoint, now: RunFacts): void {
+  const [first] = differences(facts, now);
+  if (!first) return;
+  const [name, then, later] = first;
+  const meaning = MEANINGS[name];
+  const expected = meaning ? `the ${meaning}` : `the ${name.replace(/^settings\./, '')} ${JSON.stringify(then)}`;
+  throw badOption(`${expected} of the run that ${file.name} belongs to`, meaning ? 'other ones' : JSON.stringify(later), 'Give what that run was begun with, or begin anew.');
+}
+
+/** FNV-1a over names, shapes, types and the first row of every tensor. */
+async function fingerprintOfModel(file: ModelFile): Promise<number> {
+  let hash = 0x811c9dc5;
+  const take = (word: number) => (hash = Math.imul(hash ^ word, 0x01000193));
+  for (const tensor of file.tensors.values()) {
+    for (const character of `${tensor.name} ${tensor.type} ${tensor.shape.join(' ')}`) take(character.charCodeAt(0));
+    const row = await readRows(file, tensor, 0, 1);
+    for (const word of new Uint32Array(row.buffer, row.byteOffset, row.length)) take(word);
+  }
+  return hash >>> 0;
+}

@@ -1,0 +1,189 @@
+import type { Batch, Cursor } from '../data/batches.js';
+import type { SameMath } from '../loop/math.js';
+import type { TrainEngine, UpdateSettings } from '../loop/engine.js';
+import type { Evaluation } from '../loop/evaluation.js';
+import { type BatchShape, Page } from '../data/packing.js';
+import type { Exercise } from '../data/tokenized.js';
+import { mix, permutation } from '../data/random.js';
+
+/** Two answers to one prompt. */
+export interface ExercisePair {
+  readonly chosen: Exercise;
+  readonly rejected: Exercise;
+}
+
+/** Pairs in a micro-batch, each in two neighbouring sequences, the chosen one first. `count` is that of pairs. */
+export interface PairBatch extends Batch {
+  readonly pairs: readonly number[];
+}
+
+function fill(all: readonly ExercisePair[], pairs: readonly number[], shape: BatchShape): PairBatch {
+  const page = new Page(shape);
+  pairs.forEach((pair, i) => {
+    page.put(2 * i * shape.length, all[pair]!.chosen);
+    page.put((2 * i + 1) * shape.length, all[pair]!.rejected);
+  });
+  const { ids, positions, starts, targets } = page;
+  return { ids, positions, starts, targets, pairs, count: pairs.length };
+}
+
+/** An endless stream of pairs, in an order shuffled anew for every epoch. */
+export class PairStream {
+  private order: Int32Array;
+
+  constructor(
+    private readonly pairs: readonly ExercisePair[],
+    private readonly shape: BatchShape,
+    private readonly seed: number,
+    readonly cursor: Cursor = { epoch: 0, document: 0, pair: 0 },
+  ) {
+    this.order = this.shuffled();
+  }
+
+  next(): PairBatch {
+    return fill(this.pairs, Array.from({ length: this.shape.sequences / 2 }, () => this.draw()), this.shape);
+  }
+
+  private draw(): number {
+    const { cursor, order } = this;
+    const pair = order[cursor.document]!;
+    if (++cursor.document < order.length) return pair;
+    cursor.document = 0;
+    cursor.epoch++;
+    this.order = this.shuffled();
+    return pair;
+  }
+
+  private shuffled(): Int32Array {
+    return permutation(this.pairs.length, mix(this.seed, this.cursor.epoch));
+  }
+}
+
+export function* pairPages(pairs: readonly ExercisePair[], shape: BatchShape): Generator<PairBatch> {
+  const step = shape.sequences / 2;
+  for (let at = 0; at < pairs.length; at += step) {
+    yield fill(pairs, Array.from({ length: Math.min(step, pairs.length - at) }, (_, i) => at + i), shape);
+  }
+}
+
+/** Log-probabilities of both answers of each pair, [chosen, rejected, chosen, …]. */
+export type LogProbabilities = Float64Array;
+
+/** Sum of the rows of one sequence, in order. */
+function sumOf(losses: Float32Array, sequence: number, length: number): number {
+  let sum = 0;
+  for (let row = sequence * length; row < (sequence + 1) * length; row++) sum += losses[row]!;
+  return sum;
+}
+
+/** As the engine's weights are now: asked of the model before it learns, it is the reference. */
+export async function logProbabilities(engine: TrainEngine, pairs: readonly ExercisePair[], pause: () => Promise<void>): Promise<LogProbabilities> {
+  const found = new Float64Array(2 * pairs.length);
+  for (const batch of pairPages(pairs, engine.options)) {
+    const losses = engine.losses(batch);
+    batch.pairs.forEach((pair, i) => [0, 1].forEach((which) => (found[2 * pair + which] = -sumOf(losses, 2 * i + which, engine.options.length))));
+    await pause();
+  }
+  return found;
+}
+
+/** How much more the chosen answer gained on the reference than the rejected one, times beta, and its loss. */
+interface Preference {
+  readonly margin: number;
+  readonly loss: number;
+  /** 1 - σ(margin): what is left to learn. */
+  readonly doubt: number;
+}
+
+/**
+ * Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290, equation 7): the loss of a pair is
+ * -log σ(β (log π(chosen) / π₀(chosen) - log π(rejected) / π₀(rejected))), π₀ the model before it learnt.
+ */
+export class PreferenceLearner {
+  constructor(
+    private readonly engine: TrainEngine,
+    private readonly reference: LogProbabilities,
+    private readonly beta: number,
+    private readonly math: SameMath,
+  ) {}
+
+  get options() {
+    return this.engine.options;
+  }
+
+  /** Sum of the pairs' losses; their gradients, divided by the rows of the batch, are added to what was gathered. */
+  learn(batch: Batch, seed: number): number {
+    const { length } = this.options;
+    const { pairs } = batch as PairBatch;
+    const losses = this.engine.forward(batch, seed);
+    const found = pairs.map((pair, i) => this.judge(pair, losses, i));
+    const factors = new Float32Array(batch.ids.length);
+    found.forEach(({ doubt }, i) => {
+      factors.fill(this.beta * doubt, 2 * i * length, (2 * i + 1) * length);
+      factors.fill(-this.beta * doubt, (2 * i + 1) * length, (2 * i + 2) * length);
+    });
+    this.engine.backward(factors, seed);
+    return found.reduce((sum, { loss }) => sum + loss, 0);
+  }
+
+  /** Beside the loss: how often the chosen answer is preferred, and by how much. Perplexity is that of the chosen answers. */
+  async evaluate(pairs: readonly ExercisePair[], reference: LogProbabilities, bytes: Int32Array, pause: () => Promise<void>): Promise<PreferenceEvaluation> {
+    const own = new PreferenceLearner(this.engine, reference, this.beta, this.math);
+    const sums = { loss: 0, margin: 0, preferred: 0, nats: 0, tokens: 0, bytes: 0 };
+    for (const batch of pairPages(pairs, this.options)) {
+      const losses = this.engine.losses(batch);
+      batch.pairs.forEach((pair, i) => own.add(sums, own.judge(pair, losses, i), batch, losses, i, bytes));
+      await pause();
+    }
+    const count = pairs.length;
+    return {
+      loss: sums.loss / count, accuracy: sums.preferred / count, margin: sums.margin / count,
+      perplexity: Math.exp(sums.nats / sums.tokens), bitsPerByte: sums.nats / Math.LN2 / sums.bytes, tokens: sums.tokens,
+    };
+  }
+
+  clear(): void {
+    this.engine.clear();
+  }
+
+  norm(): number {
+    return this.engine.norm();
+  }
+
+  update(settings: UpdateSettings): void {
+    this.engine.update(settings);
+  }
+
+  region(name: 'weights'): Float32Array<ArrayBuffer> {
+    return this.engine.region(name);
+  }
+
+  private judge(pair: number, losses: Float32Array, place: number): Preference {
+    const { length } = this.options;
+    const gain = (which: 0 | 1) => -sumOf(losses, 2 * place + which, length) - this.reference[2 * pair + which]!;
+    const margin = this.beta * (gain(0) - gain(1));
+    const { exp_f64, log_f64 } = this.math;
+    const small = exp_f64(-Math.abs(margin));
+    return { margin, loss: Math.max(-margin, 0) + log_f64(1 + small), doubt: (margin > 0 ? small : 1) / (1 + small) };
+  }
+
+  private add(sums: Record<'loss' | 'margin' | 'preferred' | 'nats' | 'tokens' | 'bytes', number>, { loss, margin }: Preference, { targets }: Batch, losses: Float32Array, place: number, bytes: Int32Array): void {
+    const { length } = this.options;
+    sums.loss += loss;
+    sums.margin += margin;
+    sums.preferred += margin > 0 ? 1 : 0;
+    sums.nats += sumOf(losses, 2 * place, length);
+    for (const target of targets.subarray(2 * place * length, (2 * place + 1) * length)) {
+      if (target < 0) continue;
+      sums.tokens++;
+      sums.bytes += bytes[target]!;
+    }
+  }
+}
+
+export interface PreferenceEvaluation extends Evaluation {
+  /** Share of the pairs whose chosen answer gained more than the rejected one. */
+  readonly accuracy: number;
+  /** Mean of β (log-ratio of the chosen - log-ratio of the rejected). */
+  readonly margin: number;
+}
