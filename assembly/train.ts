@@ -16,7 +16,7 @@ export { rope_rows_f32 } from './kernels/rope';
 export { attention_sequence_scratch_bytes, attention_sequence_f32 } from './kernels/attention_sequence';
 export { attention_sequence_f32_grad } from './kernels/attention_sequence_grad';
 export { adamw_f32, sum_squares_f32 } from './kernels/adamw';
-export { add_scaled_f32, zero_f32 } from './kernels/elements';
+export { zero_f32 } from './kernels/elements';
 export { dropout_f32 } from './kernels/dropout';
 export { scale_f32, scale_rows_f32 } from './kernels/scale';
 export { encode_f16, encode_bf16, encode_q8_0, encode_q4_0, encode_q4_1, encode_q5_0, encode_q5_1, encode_q4_K, encode_q5_K, encode_q6_K } from './weights/encode';

@@ -37,14 +37,14 @@ function calls(build: string, [m, n, k]: readonly [number, number, number]): { n
     return at;
   };
   const [x, w, y, dx, dw] = [take(m * k), take(n * k), take(m * n), take(m * k), take(n * k)];
-  const scratch = take(Math.max(exports.matmul_scratch_bytes(k), exports.matmul_grad_scratch_bytes(m, n, k)) / 4);
+  const scratch = take(Math.max(exports.matmul_scratch_bytes(k), exports.matmul_grad_scratch_bytes(k)) / 4);
   const [forward, gradX, gradW] = fused
     ? [exports.matmul_f32_f32_fused, exports.matmul_f32_f32_grad_x_fused, exports.matmul_f32_grad_w_fused]
     : [exports.matmul_f32_f32, exports.matmul_f32_f32_grad_x, exports.matmul_f32_grad_w];
   return [
-    { name: 'forward', run: () => forward(y, x, w, scratch, m, n, k, n, k, 0, n / 8) },
+    { name: 'forward', run: () => forward(y, x, w, scratch, m, k, n, k, 0, n / 8) },
     { name: 'gradient of x', run: () => gradX(dx, y, w, scratch, m, n, k, k, n, 0, 0, exports.matmul_grad_x_items(k)) },
-    { name: 'gradient of w', run: () => gradW(dw, y, x, scratch, m, n, k, n, k, 0, n / 8) },
+    { name: 'gradient of w', run: () => gradW(dw, y, x, scratch, m, k, n, k, 0, n / 8) },
   ];
 }
 

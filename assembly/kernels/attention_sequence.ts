@@ -18,7 +18,7 @@ import { EIGHT, FOUR, PANEL_ROW, at, packPanelsAcross, padded, runEnd, storeTurn
 import { gradientScratchBytes } from './attention_sequence_grad';
 
 /** Bytes of scratch for one thread, forward or gradient. */
-export function attention_sequence_scratch_bytes(length: i32, headDim: i32, group: i32): usize {
+export function attention_sequence_scratch_bytes(length: i32, headDim: i32): usize {
   return max(offsetof<Forward>() + scoresOffset(length, headDim) + <usize>padded(length, FOUR) * PANEL_ROW, gradientScratchBytes(length, headDim));
 }
 

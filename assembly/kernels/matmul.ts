@@ -151,40 +151,40 @@ function multiplyTwoGroups<W>(y: usize, x: usize, columns: usize, k: i32): void 
 }
 
 /** matmul_f32_*: f32 activations; the exact mode of quantised weights. */
-export function matmul_f32_f32(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_f32(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Float32>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
 }
 /** As matmul_f32_f32, with Fused of tile.ts: for training, where the user prefers speed to the same bits everywhere. */
-export function matmul_f32_f32_fused(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_f32_fused(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   multiplyBlocks<Float32, Fused>(y, x, w, scratch, m, k, <usize>yStride << 2, <usize>xStride << 2, firstGroup, endGroup);
 }
-export function matmul_f32_f16(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_f16(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Half>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
 }
-export function matmul_f32_bf16(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_bf16(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<BFloat16>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
 }
-export function matmul_f32_q8_0(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_q8_0(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q8_0>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
 }
-export function matmul_f32_q4_0(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_q4_0(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q4_0>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
 }
-export function matmul_f32_q4_1(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_q4_1(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q4_1>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
 }
-export function matmul_f32_q5_0(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_q5_0(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q5_0>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
 }
-export function matmul_f32_q5_1(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_q5_1(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q5_1>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
 }
-export function matmul_f32_q4_K(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_q4_K(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q4_K>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
 }
-export function matmul_f32_q5_K(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_q5_K(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q5_K>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
 }
-export function matmul_f32_q6_K(y: usize, x: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_q6_K(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q6_K>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
 }

@@ -2,7 +2,7 @@
  * Gradients of y = x w^T (matmul.ts): dx[m][k] = dy[m][n] w[n][k] for every weight type, dw[n][k] += dy^T x for f32.
  *
  * w and dw are packed (types.ts); dy, x, dx are f32 rows, strides in elements, a multiple of 8. dy's columns from n to the next
- * multiple of 8 are 0. dx is stored in whole eights of columns. Scratch is matmul_grad_scratch_bytes(m, n, k).
+ * multiple of 8 are 0. dx is stored in whole eights of columns. Scratch is matmul_grad_scratch_bytes(k).
  *
  * Order of summation (contract, the same bits in every build and for every split of the range), each operation rounded to f32:
  *   dx: sum = accumulate ? dx : 0; for rows of w ascending:  sum = sum + dy[row] * w[row]
@@ -26,7 +26,7 @@ const PANELS: i32 = 8;
 const PANEL_ROWS: usize = 256;
 
 /** Bytes of scratch for one thread. */
-export function matmul_grad_scratch_bytes(m: i32, n: i32, k: i32): usize {
+export function matmul_grad_scratch_bytes(k: i32): usize {
   return GEMM_BYTES + <usize>max(PANELS, min(CHUNK, k + GROUP - 1) / GROUP) * PANEL_BYTES;
 }
 
@@ -94,7 +94,7 @@ function packGroup(panel: usize, floats: usize, columns: i32): void {
   storeTransposed(panel, 32, v128.load(floats), v128.load(floats, 32), v128.load(floats, 64), v128.load(floats, 96));
 }
 
-export function matmul_f32_grad_w(dw: usize, dy: usize, x: usize, scratch: usize, m: i32, n: i32, k: i32, dyStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_grad_w(dw: usize, dy: usize, x: usize, scratch: usize, m: i32, k: i32, dyStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   gradW<Separate>(dw, dy, x, scratch, m, k, <usize>dyStride << 2, <usize>xStride << 2, firstGroup, endGroup);
 }
 
@@ -162,6 +162,6 @@ export function matmul_f32_q6_K_grad_x(dx: usize, dy: usize, w: usize, scratch: 
 export function matmul_f32_f32_grad_x_fused(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
   gradX<Float32, Fused>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
 }
-export function matmul_f32_grad_w_fused(dw: usize, dy: usize, x: usize, scratch: usize, m: i32, n: i32, k: i32, dyStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_f32_grad_w_fused(dw: usize, dy: usize, x: usize, scratch: usize, m: i32, k: i32, dyStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   gradW<Fused>(dw, dy, x, scratch, m, k, <usize>dyStride << 2, <usize>xStride << 2, firstGroup, endGroup);
 }

@@ -151,27 +151,27 @@ function multiplyOneByValue<W>(y: usize, x: usize, group: usize, k: i32): void {
 }
 
 /** matmul_q8_*: activations quantised to int8. */
-export function matmul_q8_q8_0(y: usize, xq: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_q8_q8_0(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q8_0>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
 }
-export function matmul_q8_q4_0(y: usize, xq: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_q8_q4_0(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q4_0>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
 }
-export function matmul_q8_q4_1(y: usize, xq: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_q8_q4_1(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q4_1>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
 }
-export function matmul_q8_q5_0(y: usize, xq: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_q8_q5_0(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q5_0>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
 }
-export function matmul_q8_q5_1(y: usize, xq: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_q8_q5_1(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q5_1>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
 }
-export function matmul_q8_q4_K(y: usize, xq: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_q8_q4_K(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q4_K>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
 }
-export function matmul_q8_q5_K(y: usize, xq: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_q8_q5_K(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q5_K>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
 }
-export function matmul_q8_q6_K(y: usize, xq: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
+export function matmul_q8_q6_K(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
   matmul<Q6_K>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
 }

@@ -34,10 +34,10 @@ function productStep(space: Space, { type, m, n, k }: Product, y: Region, w: Reg
   const x = space.place(floats(m * k, 2));
   const own = scratch(space, space.exports.matmul_scratch_bytes(k) >>> 0, threads);
   const stride = groupsOf(n) * GROUP_ROWS;
-  if (isFloat(type)) return stepOf(`matmul_f32_${type}`, [y.address, x.address, w.address, own, m, n, k, stride, k], groupsOf(n));
+  if (isFloat(type)) return stepOf(`matmul_f32_${type}`, [y.address, x.address, w.address, own, m, k, stride, k], groupsOf(n));
   const xq = space.allocate((space.exports.q8_row_bytes(k) >>> 0) * m);
   space.exports.quantize_q8(xq.address, x.address, k, k, m, type === 'q8_0' ? 1 : 0, 0, m);
-  return stepOf(`matmul_q8_${type}`, [y.address, xq.address, w.address, own, m, n, k, stride], groupsOf(n));
+  return stepOf(`matmul_q8_${type}`, [y.address, xq.address, w.address, own, m, k, stride], groupsOf(n));
 }
 
 function prepare(space: Space, product: Product, threads: number, distinct: number) {

@@ -90,7 +90,7 @@ function readBack(space: Space, xq: number, k: number): string {
   exports.repack_q4_0(unit.address, raw.address, k, k);
   const y = space.allocate(k * 4);
   const own = space.allocate(exports.matmul_scratch_bytes(k) >>> 0);
-  exports.matmul_q8_q4_0(y.address, xq, unit.address, own.address, 1, k, k, k, 0, k / 8);
+  exports.matmul_q8_q4_0(y.address, xq, unit.address, own.address, 1, k, k, 0, k / 8);
   return space.hash(y);
 }
 

@@ -10,8 +10,8 @@ const BOUNDS: Readonly<Record<string, (...sizes: number[]) => number>> = {
   q8_row_bytes: (columns) => (columns! + 512) * 4,
   matmul_scratch_bytes: (columns) => columns! * 40 + (1 << 24),
   attention_scratch_bytes: (headDim, group) => (headDim! + 256) * (group! + 64) * 256 + (1 << 20),
-  matmul_grad_scratch_bytes: (rows, n, k) => (rows! + n! + k! + 64) * 1024 + (1 << 24),
-  attention_sequence_scratch_bytes: (length, headDim, group) => (length! + 64) * (headDim! + 64) * 32 * (group! + 1) + (1 << 20),
+  matmul_grad_scratch_bytes: (columns) => (columns! + 64) * 1024 + (1 << 24),
+  attention_sequence_scratch_bytes: (length, headDim) => (length! + 64) * (headDim! + 64) * 64 + (1 << 20),
 };
 
 const MOST = 2 ** 32;

@@ -338,10 +338,10 @@ class Planner {
     const groups = constant(groupsOf(n));
     if (FLOAT_TYPES.has(type) || this.options.activations === 'f32') {
       const x = this.at(input);
-      return this.push(`matmul_f32_${type}` as KernelName, [y.address, x.address, address, this.scratch, rows, n, k, y.stride, x.stride], groups, touch);
+      return this.push(`matmul_f32_${type}` as KernelName, [y.address, x.address, address, this.scratch, rows, k, y.stride, x.stride], groups, touch);
     }
     const { address: xq, copy } = this.quantise(input);
-    this.push(`matmul_q8_${type}` as KernelName, [y.address, xq, address, this.scratch, rows, n, k, y.stride], groups, { ...touch, reads: [copy] });
+    this.push(`matmul_q8_${type}` as KernelName, [y.address, xq, address, this.scratch, rows, k, y.stride], groups, { ...touch, reads: [copy] });
   }
 
   /** The int8 copy of a value, made once for all the matrices it is multiplied with. */

@@ -100,7 +100,7 @@ export class TrainBackward extends Operands {
     const gradient = this.trained.get(weight);
     if (gradient !== undefined) {
       const kept = this.forward.place(x);
-      this.call(this.product('matmul_f32_grad_w', 'f32'), [gradient, dy.at, kept.at, scratch, m, n, k, dy.stride, kept.stride], Math.ceil(n / 8));
+      this.call(this.product('matmul_f32_grad_w', 'f32'), [gradient, dy.at, kept.at, scratch, m, k, dy.stride, kept.stride], Math.ceil(n / 8));
     }
     if (!this.needs(x)) return;
     const { place: dx, accumulate } = this.gradients.target(x);

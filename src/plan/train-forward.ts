@@ -182,6 +182,6 @@ export class TrainForward extends Operands {
   private emitLinear(name: string, y: Place, x: Place): void {
     const { sizes, addresses } = this.setting;
     const { address, type, rows: n, columns: k } = this.weight(name);
-    this.call(this.product(`matmul_f32_${type}`, type), [y.at, x.at, address, addresses.scratch, constant(sizes.rows), n, k, y.stride, x.stride], Math.ceil(n / 8));
+    this.call(this.product(`matmul_f32_${type}`, type), [y.at, x.at, address, addresses.scratch, constant(sizes.rows), k, y.stride, x.stride], Math.ceil(n / 8));
   }
 }

@@ -97,7 +97,7 @@ class Fixed {
 function placeInputs(fixed: Fixed, graph: Graph, options: TrainPlanOptions, rows: number) {
   const perRow = () => fixed.take(rows * 4);
   const half = (graph.rope?.dims ?? 0) / 2;
-  const perThread = Math.ceil(scratchBytes(graph, options, rows) / ALIGN) * ALIGN;
+  const perThread = Math.ceil(scratchBytes(graph, options) / ALIGN) * ALIGN;
   return {
     ids: perRow(),
     positions: perRow(),
@@ -115,12 +115,12 @@ function placeInputs(fixed: Fixed, graph: Graph, options: TrainPlanOptions, rows
 }
 
 /** What one thread needs while it computes one step. */
-function scratchBytes(graph: Graph, { exports, length, weights }: TrainPlanOptions, rows: number): number {
+function scratchBytes(graph: Graph, { exports, length, weights }: TrainPlanOptions): number {
   const sizes = graph.nodes.map(({ operation }: Node) => {
-    if (operation.op === 'attention') return kernelBytes(exports, 'attention_sequence_scratch_bytes', length, operation.headDim, operation.heads / operation.kvHeads);
+    if (operation.op === 'attention') return kernelBytes(exports, 'attention_sequence_scratch_bytes', length, operation.headDim);
     if (operation.op !== 'linear') return 0;
-    const { rows: n, columns: k } = weights.get(operation.weight)!;
-    return Math.max(kernelBytes(exports, 'matmul_scratch_bytes', k), kernelBytes(exports, 'matmul_grad_scratch_bytes', rows, n, k));
+    const { columns: k } = weights.get(operation.weight)!;
+    return Math.max(kernelBytes(exports, 'matmul_scratch_bytes', k), kernelBytes(exports, 'matmul_grad_scratch_bytes', k));
   });
   return Math.max(ALIGN, ...sizes);
 }

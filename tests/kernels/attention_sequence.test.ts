@@ -37,7 +37,7 @@ function gather(spaced: Float32Array, width: number, gap: number): Float32Array 
 function run(bench: TrainBench, { q, k, v, dout, starts, length, heads, kvHeads, headDim, scale }: Batch, split = 0): Results {
   const { exports, allocate, bytes, floats, place } = bench;
   const width = heads * headDim, kvWidth = kvHeads * headDim, rows = starts.length, items = (rows / length) * kvHeads;
-  const scratchBytes = exports.attention_sequence_scratch_bytes(length, headDim, heads / kvHeads), scratch = allocate(scratchBytes + 16);
+  const scratchBytes = exports.attention_sequence_scratch_bytes(length, headDim), scratch = allocate(scratchBytes + 16);
   bytes(scratch, scratchBytes + 16).fill(0xff);
   const input = (values: Float32Array, of: number, gap: number) => place(spread(values, of, gap), 4);
   const output = (of: number, gap: number) => {

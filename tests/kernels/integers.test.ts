@@ -58,9 +58,9 @@ describe.each(buildsHere())('scales in integers, %s build', (build) => {
       const scratch = bench.allocate(exports.matmul_scratch_bytes(k)), xq = bench.allocate(exports.q8_row_bytes(k) * m);
       const rows = () => Array.from({ length: m }, (_, token) => [...bench.floats(y + token * stride * 4, n)]).flat();
       exports.quantize_q8(xq, from, k, k, m, type === 'q8_0' ? 1 : 0, 0, m);
-      exports[`matmul_q8_${type}`](y, xq, packed.address, scratch, m, n, k, stride, 0, GROUPS.length);
+      exports[`matmul_q8_${type}`](y, xq, packed.address, scratch, m, k, stride, 0, GROUPS.length);
       expect(rows()).toEqual([...matmulQ8InOrder(type, x, raw, m, n, k)]);
-      exports[`matmul_f32_${type}`](y, from, packed.address, scratch, m, n, k, stride, k, 0, GROUPS.length);
+      exports[`matmul_f32_${type}`](y, from, packed.address, scratch, m, k, stride, k, 0, GROUPS.length);
       expect(rows()).toEqual([...matmulInOrder(x, values, m, n, k)]);
     });
   });

@@ -18,16 +18,16 @@ function run(build: Parameters<typeof benchOf>[0], [m, n, k]: readonly [number, 
   const { exports, allocate, place, floats } = benchOf(build);
   const width = Math.ceil(k / 8) * 8, rows = new Float32Array(m * width);
   for (let row = 0; row < m; row++) rows.set(x!.subarray(row * k, row * k + k), row * width);
-  const packed = allocate(exports.packed_bytes_f32(n, k)), scratch = allocate(Math.max(exports.matmul_scratch_bytes(k), exports.matmul_grad_scratch_bytes(m, n, k)));
+  const packed = allocate(exports.packed_bytes_f32(n, k)), scratch = allocate(Math.max(exports.matmul_scratch_bytes(k), exports.matmul_grad_scratch_bytes(k)));
   exports.repack_f32(packed, place(w!), n, k);
   const [input, gradient, y, dx, dw] = [place(rows), place(dy!), place(new Float32Array(m * n)), place(new Float32Array(m * width)), place(new Float32Array(n * k))];
   const [forward, gradX, gradW] = fused
     ? [exports.matmul_f32_f32_fused, exports.matmul_f32_f32_grad_x_fused, exports.matmul_f32_grad_w_fused]
     : [exports.matmul_f32_f32, exports.matmul_f32_f32_grad_x, exports.matmul_f32_grad_w];
   const items = exports.matmul_grad_x_items(k);
-  for (const [first, end] of [[n >> 4, n / 8], [0, n >> 4]] as const) if (end > first) forward(y, input, packed, scratch, m, n, k, n, width, first, end);
+  for (const [first, end] of [[n >> 4, n / 8], [0, n >> 4]] as const) if (end > first) forward(y, input, packed, scratch, m, k, n, width, first, end);
   for (const [first, end] of [[items >> 1, items], [0, items >> 1]] as const) if (end > first) gradX(dx, gradient, packed, scratch, m, n, k, width, n, 0, first, end);
-  gradW(dw, gradient, input, scratch, m, n, k, n, width, 0, n / 8);
+  gradW(dw, gradient, input, scratch, m, k, n, width, 0, n / 8);
   return {
     y: floats(y, m * n).slice(),
     dx: Float32Array.from({ length: m * k }, (_, at) => floats(dx, m * width)[Math.floor(at / k) * width + (at % k)]!),

@@ -55,7 +55,7 @@ function gradX(bench: TrainBench, { type, m, n, k, dy, raw, dx, cuts = [] }: Gra
   const { exports } = bench, dyStride = padded(n) + 8, dxStride = padded(k) + 8;
   const w = place(bench, type, raw, n, k);
   const from = placeRows(bench, dy, n, dyStride, 0), to = placeRows(bench, dx ?? new Float32Array(m * k).fill(NaN), k, dxStride, NaN);
-  const scratch = bench.allocate(exports.matmul_grad_scratch_bytes(m, n, k));
+  const scratch = bench.allocate(exports.matmul_grad_scratch_bytes(k));
   inParts(exports.matmul_grad_x_items(k), cuts, (first, end) => {
     exports[`matmul_f32_${type}_grad_x`](to, from, w, scratch, m, n, k, dxStride, dyStride, dx ? 1 : 0, first, end);
   });
@@ -70,11 +70,11 @@ function gradW(bench: TrainBench, { m, n, k }: Shape, dw: Float32Array, dy: Floa
   const packed = bench.place(new Float32Array(groups * 8 * k), 4);
   dw.forEach((value, at) => (bench.floats(packed, groups * 8 * k)[index(at)] = value));
   const from = placeRows(bench, dy, n, dyStride, 0), activations = placeRows(bench, x, k, xStride, 0);
-  const scratch = bench.allocate(exports.matmul_grad_scratch_bytes(m, n, k));
+  const scratch = bench.allocate(exports.matmul_grad_scratch_bytes(k));
   batches.slice(1).forEach((last, i) => {
     const token = batches[i]!;
     inParts(groups, cuts, (first, end) => {
-      exports.matmul_f32_grad_w(packed, from + token * dyStride * 4, activations + token * xStride * 4, scratch, last - token, n, k, dyStride, xStride, first, end);
+      exports.matmul_f32_grad_w(packed, from + token * dyStride * 4, activations + token * xStride * 4, scratch, last - token, k, dyStride, xStride, first, end);
     });
   });
   const all = bench.floats(packed, groups * 8 * k);

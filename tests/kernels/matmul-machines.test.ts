@@ -46,7 +46,7 @@ describe('a machine whose relaxed dot reads codes as', () => {
         const xq = bench.allocate(exports.q8_row_bytes(k) * m), scratch = bench.allocate(exports.matmul_scratch_bytes(k));
         exports[`repack_${type}`](packed, bench.place(raw), n, k);
         exports.quantize_q8(xq, bench.place(x), k, k, m, 1, 0, m);
-        exports[`matmul_q8_${type}`](y, xq, packed, scratch, m, n, k, n, 0, n / 8);
+        exports[`matmul_q8_${type}`](y, xq, packed, scratch, m, k, n, 0, n / 8);
         expect(bits(bench.floats(y, m * n).slice()), type).toEqual(bits(matmulQ8InOrder(type, x, raw, m, n, k)));
       }
     }

@@ -28,8 +28,8 @@ function run(bench: Bench, type: DType, activations: 'f32' | 'q8', x: Float32Arr
   const xq = bench.allocate(exports.q8_row_bytes(k) * m + 4) + 4;
   if (activations === 'q8') for (let row = 0; row < m; row++) exports.quantize_q8(xq, from, k, xStride, m, type === 'q8_0' ? 1 : 0, row, row + 1);
   for (const [first, end] of [[split, groups], [0, split]] as const) {
-    if (activations === 'q8') exports[`matmul_q8_${type as Quantised}`](y, xq, packed, scratch, m, n, k, yStride, first, end);
-    else exports[`matmul_f32_${type}`](y, from, packed, scratch, m, n, k, yStride, xStride, first, end);
+    if (activations === 'q8') exports[`matmul_q8_${type as Quantised}`](y, xq, packed, scratch, m, k, yStride, first, end);
+    else exports[`matmul_f32_${type}`](y, from, packed, scratch, m, k, yStride, xStride, first, end);
   }
   return Float32Array.from({ length: m * n }, (_, at) => bench.floats(y, m * yStride)[Math.floor(at / n) * yStride + (at % n)]!);
 }
@@ -152,7 +152,7 @@ describe.each(buildsHere())('matmul, %s build', (build) => {
     exports.repack_q8_0(packed, bench.place(raw), n, k);
     exports.quantize_q8(xq, bench.place(x), k, k, shape.m, 2, 0, shape.m);
     for (const [first, m] of [[2, 1], [1, 5], [0, 4], [6, 1]] as const) {
-      exports.matmul_q8_q8_0(y, xq + first * exports.q8_row_bytes(k), packed, scratch, m, n, k, n, 0, n / 8);
+      exports.matmul_q8_q8_0(y, xq + first * exports.q8_row_bytes(k), packed, scratch, m, k, n, 0, n / 8);
       expect(bits(bench.floats(y, m * n).slice())).toEqual(bits(whole.slice(first * n, (first + m) * n)));
     }
   });

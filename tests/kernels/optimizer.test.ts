@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ADAMW_TOLERANCE, adamw, type AdamwSettings, SUM_SQUARES_TOLERANCE, sumSquares } from '../reference/adamw.js';
 import { DROPOUT_TOLERANCE, dropout } from '../reference/dropout.js';
-import { ADD_SCALED_TOLERANCE, addScaled } from '../reference/elements.js';
+import { zeros } from '../reference/elements.js';
 import { benchOf, LENGTHS } from './rows.js';
 import { buildsHere, expectWithin, firstDifference, random, randomFloats, type TrainBench } from './support.js';
 
@@ -60,23 +60,13 @@ describe('sum_squares_f32', () => {
 });
 
 describe('elements of whole tensors', () => {
-  it.each(COUNTS)('add_scaled_f32 of %i elements', (count) => {
-    const [y, x, scale] = [randomFloats(count, random(1)), randomFloats(count, random(2)), f32(-0.3)];
-    const result = sameEverywhere(blocks(count), (bench, ranges) => {
-      const at = bench.place(Float32Array.of(...y, 7), 4), xAt = bench.place(Float32Array.of(...x, 7), 4);
-      for (const [first, end] of ranges) bench.exports.add_scaled_f32(at, xAt, scale, count, first, end);
-      return bench.floats(at, count + 1).slice();
-    });
-    expectWithin(result, [...addScaled(y, x, scale), 7], ADD_SCALED_TOLERANCE);
-  });
-
   it.each(COUNTS)('zero_f32 of %i elements, and no more', (count) => {
     const result = sameEverywhere(blocks(count), (bench, ranges) => {
       const at = bench.place(new Float32Array(count + 1).fill(7), 4);
-      for (const [first, end] of ranges) bench.exports.zero_f32(at, count, first, end);
+      for (const [first, end] of ranges) if (end > first) bench.exports.zero_f32(at, count, first, end);
       return bench.floats(at, count + 1).slice();
     });
-    expect(firstDifference(result, new Float32Array(count + 1).fill(7, count))).toBe(-1);
+    expect(firstDifference(result, Float32Array.of(...zeros(count), 7))).toBe(-1);
   });
 });
 

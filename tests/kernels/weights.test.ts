@@ -82,7 +82,7 @@ describe.each(buildsHere())('packed weights, %s', (build) => {
     const y = bench.allocate(n * 5 * 4), x = bench.place(Float32Array.of(1, 1, 1, 1, 1));
     const scratch = bench.allocate(bench.exports.matmul_scratch_bytes(1));
     for (const m of [1, 5]) {
-      bench.exports.matmul_f32_f16(y, x, address, scratch, m, n, 1, n, 1, 0, n / 8);
+      bench.exports.matmul_f32_f16(y, x, address, scratch, m, 1, n, 1, 0, n / 8);
       const positive = expected.map((value) => value + 0); // 0 + -0 = 0
       for (let row = 0; row < m; row++) expect(firstDifference(bench.floats(y + row * n * 4, n).slice(), positive)).toBe(-1);
     }
