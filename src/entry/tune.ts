@@ -83,6 +83,7 @@ const RULES: Rules<FinetuneOptions> = {
   warmup: whole(0, 1e9, 'a twentieth of the steps, 100 at most'),
   weightDecay: number(0, 1e3, 0.01),
   dropout: share(0),
+  fusedMultiplyAdd: flag(false),
   validationShare: share(0.1),
   validation: object('a list of examples'),
   evaluateEvery: whole(1, 1e9, 'about 20 evaluations in all'),

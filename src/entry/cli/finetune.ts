@@ -46,6 +46,7 @@ async function tuningOptions(args: Arguments): Promise<FinetuneOptions> {
     parseSpecial: args.has('parse-special') || undefined,
     name: args.text('name'),
     build: args.text('build') as FinetuneOptions['build'],
+    fusedMultiplyAdd: args.has('fused-multiply-add') || undefined,
   };
 }
 

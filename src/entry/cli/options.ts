@@ -202,7 +202,7 @@ export const TUNING: readonly OptionSpec[] = [
   CONTENTS,
   PARSE_SPECIAL,
   option('name', 'TEXT', 'Name of the tuned model.'),
-  ...among(['build', 'checkpoint', 'resume', 'restart']),
+  ...among(['build', 'checkpoint', 'fused-multiply-add', 'resume', 'restart']),
 ];
 
 export const MERGING: readonly OptionSpec[] = [

@@ -75,7 +75,7 @@ export interface TuningResult {
 }
 
 /**
- * Teaches a model by examples. Model, examples, options and seed decide every bit; threads, build and interruptions none.
+ * Teaches a model by examples. Model, examples, options and seed decide every bit; threads, build (but for `fusedMultiplyAdd`) and interruptions none.
  * @throws StonechatError `bad-option`, `out-of-memory` before anything is learnt; `diverged`, `aborted` after a checkpoint.
  */
 export async function finetune(from: TrainHost, model: ModelInput, examples: TuningExamples, options: ReadyOptions): Promise<TuningResult> {
@@ -88,9 +88,10 @@ export async function finetune(from: TrainHost, model: ModelInput, examples: Tun
     const { settings } = lessons;
     const { file, trained } = beginningFrom(base, settings, options);
     const { build, threads, signal } = options;
+    const { context: length, dropout, fusedMultiplyAdd = false } = settings;
     const sequences = settings.beta === undefined ? settings.microBatch : 2 * settings.microBatch;
     const weighted = settings.beta !== undefined;
-    const engine = await TrainEngine.open(from, file, { build, threads, signal, sequences, length: settings.context, dropout: settings.dropout, trained, weighted });
+    const engine = await TrainEngine.open(from, file, { build, threads, signal, sequences, length, dropout, fusedMultiplyAdd, trained, weighted });
     try {
       return await new Run(from, base, tokenizer, lessons, engine, options).go(checkpoint);
     } finally {

@@ -128,6 +128,19 @@ describe('a run', () => {
     await expect(finetune(await inWritten('f16'), EXAMPLES, { ...options, resume: state! })).rejects.toThrow(/the model of the run/);
   });
 
+  it('rounds once per multiply-add where it is asked to, on the build that can', async () => {
+    const fused = { ...options, fusedMultiplyAdd: true, build: 'simd' } as const;
+    let state: Uint8Array<ArrayBuffer> | undefined;
+    const events: TuningEvent[] = [];
+    const checkpoint = (bytes: Uint8Array<ArrayBuffer>) => void (state = bytes);
+    const onEvent = (event: TuningEvent) => void events.push(event);
+    const made = await finetune(await base(), EXAMPLES, { ...fused, checkpoint, onEvent });
+    expect(events[0]).toMatchObject({ kind: 'start', settings: { fusedMultiplyAdd: true } });
+    expect(await made.bytes()).toEqual(await (await finetune(await base(), EXAMPLES, options)).bytes());
+    const other = finetune(await base(), EXAMPLES, { ...options, resume: state! });
+    await expect(other).rejects.toThrow(/the fusedMultiplyAdd true of the run/);
+  });
+
   it('says what it is about to do', async () => {
     const events: TuningEvent[] = [];
     await finetune(await base(), [...EXAMPLES, { prompt: 'x', completion: ' y'.repeat(200) }], { ...options, epochs: 1, onEvent: (event) => events.push(event) });
