@@ -3,14 +3,17 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { build } from 'esbuild';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { SETS, targets } from './build-wasm.mjs';
 
 const HOSTS = ['node', 'browser', 'edge'];
 /** `load-*` stand alone, so that an application which loads in a worker leaves the engine out of its page. */
 const ENTRIES = [...HOSTS, 'cli', 'judge', ...['load', 'train', 'bench'].flatMap((part) => HOSTS.map((host) => `${part}-${host}`))];
+/** What `in-worker-browser` shares with the entries: one class of errors, one Jinja. */
+const SHARED = { errors: 'src/errors.ts', jinja: 'src/text/jinja/index.ts' };
 export const jsOutputs = () => [
   ...ENTRIES.map((name) => `dist/${name}.js`),
-  ...['static', 'stonechat.browser', 'default-model', 'worker/program', 'worker/model-program'].map((name) => `dist/${name}.js`),
+  ...['static', 'stonechat.browser', 'in-worker-browser', 'default-model', ...Object.keys(SHARED), 'worker/program', 'worker/model-program'].map((name) => `dist/${name}.js`),
   ...SETS.map(({ name }) => `dist/${name}/inline.js`),
   'dist/THIRD-PARTY-NOTICES.txt',
 ];
@@ -36,7 +39,7 @@ export async function buildJs() {
 
 async function writeEntries() {
   const written = new Set();
-  for (const build of [buildEntries(), buildPage()]) for (const file of Object.keys((await build).metafile.outputs)) written.add(file);
+  for (const build of [buildEntries(), buildInWorker(), buildPage()]) for (const file of Object.keys((await build).metafile.outputs)) written.add(file);
   const old = (folder, pattern) => (existsSync(folder) ? readdirSync(folder) : []).filter((name) => pattern.test(name)).map((name) => `${folder}/${name}`);
   for (const file of [...old('dist/chunks', /./), ...old('dist', /\.js\.map$|^page-/)]) if (!written.has(file) && file !== 'dist/static.js.map') rmSync(file);
 }
@@ -44,10 +47,20 @@ async function writeEntries() {
 const buildEntries = () =>
   build({
     ...mapped,
-    entryPoints: ENTRIES.map((name) => `src/entry/${name}.ts`),
+    entryPoints: { ...Object.fromEntries(ENTRIES.map((name) => [name, `src/entry/${name}.ts`])), ...SHARED },
     chunkNames: 'chunks/[hash]',
     splitting: true,
     external: [...KERNELS, '#worker/*', '#default-model', 'node:*'],
+    plugins: [instead(/\/in-worker-browser\.js$/, () => beside('in-worker-browser'))],
+    metafile: true,
+  });
+
+const buildInWorker = () =>
+  build({
+    ...mapped,
+    entryPoints: ['src/entry/in-worker-browser.ts'],
+    external: [...KERNELS, '#worker/*'],
+    plugins: [instead(/\/errors\.js$/, () => beside('errors')), instead(/\/jinja\/index\.js$/, () => beside('jinja'))],
     metafile: true,
   });
 
@@ -55,12 +68,12 @@ const buildEntries = () =>
 const buildPage = () =>
   build({
     ...mapped,
-    entryPoints: { 'stonechat.browser': 'src/entry/page.ts' },
+    entryPoints: { 'stonechat.browser': 'src/entry/browser.ts' },
     chunkNames: 'page-[hash]', // where relative imports mean the same
     sourcesContent: false, // the maps of the entries above have it
     splitting: true,
     conditions: ['browser'],
-    plugins: [instead(/^#(kernels|worker\/.*)$/, (name) => ({ path: `./${name.slice(1).replace(/^kernels$/, 'kernels/inline')}.js`, external: true }))],
+    plugins: [instead(/^#(kernels|worker\/.*)$/, (name) => beside(name.slice(1).replace(/^kernels$/, 'kernels/inline')))],
     metafile: true,
   });
 
@@ -69,6 +82,9 @@ const MODULE = { js: 'export {};' };
 
 /** No splitting: what others fetch when it is asked for is part of the one file. */
 const writeStatic = () => build({ ...mapped, banner: MODULE, entryPoints: ['src/entry/static.ts'], conditions: ['browser'], plugins: [noKernels, workerAsText] });
+
+/** Another file of dist. */
+const beside = (name) => ({ path: `./${name}.js`, external: true });
 
 /** Resolves the imports that match in a way of its own. */
 const instead = (filter, resolve) => ({ name: String(filter), setup: ({ onResolve }) => onResolve({ filter }, ({ path }) => resolve(path)) });
@@ -112,6 +128,7 @@ async function writeWorker(kind) {
     entryPoints: [model ? `src/entry/model-worker-${kind === 'model-node' ? 'node' : 'web'}.ts` : `src/entry/worker-${kind}.ts`],
     format: 'iife',
     ...(model && kind !== 'model-node' && { format: 'esm', banner: MODULE }),
+    ...(!kind.endsWith('node') && { lineLimit: 0 }), // browsers print no lines of a source: each end of one is only downloaded
     write: false,
     plugins: model ? [noKernels, builtins, workerAsText, jinjaOfCaller, ...(kind === 'model-web' ? [withoutRest] : [])] : [],
   });
@@ -131,13 +148,20 @@ for(let i=0;i<bytes.length;i++)bytes[i]=binary.charCodeAt(i);
 return bytes}
 `;
 
+/** Bytes that were gzipped: base64 of what is not yet compressed would compress badly on the way. Bun had no DecompressionStream for long. */
+const UNZIP = `async function unzip(bytes){
+if(!globalThis.DecompressionStream)return Bun.gunzipSync(bytes);
+const stream=new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+return new Uint8Array(await new Response(stream).arrayBuffer())}
+`;
+
 /** Kernels imported when they are asked for. */
 function inlineKernels() {
   const load = targets().map((target) => `"${target}":()=>import("./${target}.js")`);
   return `const load={${load}};
 export const builds=${JSON.stringify(BUILDS)};
-export async function kernelCode(build,shared){return decode((await load[shared?build+"-shared":build]()).default)}
-${DECODE}`;
+export async function kernelCode(build,shared){return unzip(decode((await load[shared?build+"-shared":build]()).default))}
+${DECODE}${UNZIP}`;
 }
 
 /** The model that comes with the package, a module of its own: nothing else imports it but the command line, when no model is named. */
@@ -156,7 +180,7 @@ function importedKernels({ folder }, builds, suffix) {
 
 function writeKernels(set) {
   for (const target of targets()) {
-    const text = readFileSync(join(set.folder, `${target}.wasm`)).toString('base64');
+    const text = gzipSync(readFileSync(join(set.folder, `${target}.wasm`)), { level: 9 }).toString('base64');
     writeFileSync(`dist/${set.name}/${target}.js`, `export default "${text}";\n`);
   }
   writeFileSync(`dist/${set.name}/inline.js`, inlineKernels());

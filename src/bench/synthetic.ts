@@ -1,4 +1,5 @@
-import { collect, tensorOf, type WrittenTensor, writeGguf } from '../files/gguf-writer.js';
+import { collect } from '../files/chunks.js';
+import { tensorOf, type WrittenTensor, writeGguf } from '../files/gguf-writer.js';
 import type { DType, MetadataValue } from '../files/types.js';
 import { weightBytes } from './random.js';
 import { vocabularyMetadata } from './vocabulary.js';

@@ -1,16 +1,19 @@
-import type { Source } from '../generate/types.js';
-import { webModelWorkers } from '../host/model-worker-web.js';
-import { startModel } from '../remote/model.js';
-import type { WorkerLoadOptions, WorkerModel } from '../remote/types.js';
+// What is asked for is fetched: the engine of the page, or that of a worker.
+import type { Stonechat } from './load.js';
 
 export * from './public.js';
-export { estimate, load, loadTokenizer } from './load-browser.js';
+export { loadInWorker } from './in-worker-browser.js';
+
+const engine = () => import('./load-browser.js');
 
 /**
- * Loads a model into a worker of its own, which comes with the package: the page, or the thread, stays free. The model is
- * used like that of `load`; its tokenizer answers by promises; `dispose` ends the worker.
- * @throws StonechatError as `load`, `unavailable` where there are no workers, `worker-failed` where the worker dies.
+ * Loads a model into memory, ready to generate.
+ * @throws StonechatError `bad-option`, `not-found`, `bad-file`, `truncated`, `unsupported`, `network`, `out-of-memory`, `aborted`.
  */
-export async function loadInWorker(source: Source, options?: WorkerLoadOptions): Promise<WorkerModel> {
-  return startModel(webModelWorkers, source, options);
-}
+export const load: Stonechat['load'] = async (source, options) => (await engine()).load(source, options);
+
+/** The memory that `load` would take, read from the file's header alone. */
+export const estimate: Stonechat['estimate'] = async (source, options) => (await engine()).estimate(source, options);
+
+/** Only the tokenizer of a model, or of a tokenizer file. */
+export const loadTokenizer: Stonechat['loadTokenizer'] = async (source, options) => (await engine()).loadTokenizer(source, options);

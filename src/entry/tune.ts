@@ -1,6 +1,7 @@
 // Fine-tuning and merging, bound to a host: what every entry of `stonechat/train` exports beside train().
 import { openAdapter, type ScaledAdapter } from '../files/adapter.js';
-import { collect, writeGguf } from '../files/gguf-writer.js';
+import { collect } from '../files/chunks.js';
+import { writeGguf } from '../files/gguf-writer.js';
 import { type ModelInput, openModel } from '../files/index.js';
 import type { DType, ModelFile } from '../files/types.js';
 import type { LoraSource } from '../generate/types.js';

@@ -1,5 +1,6 @@
 // Writing models in another format or type, bound to a host: what every entry of `stonechat/train` exports beside train().
-import { collect, ggufBytes, writeGguf } from '../files/gguf-writer.js';
+import { collect } from '../files/chunks.js';
+import { ggufBytes, writeGguf } from '../files/gguf-writer.js';
 import { type ModelInput, openModel } from '../files/index.js';
 import { inside } from '../files/place.js';
 import { aborted } from '../files/refuse.js';

@@ -193,19 +193,6 @@ export function ggufBytes(content: GgufContent): number {
   return content.tensors.reduce((sum, tensor) => sum + sizeOf(tensor) + padding(sizeOf(tensor)), writeHead(content).length);
 }
 
-/** All chunks as one piece of memory: for small files, and where there is no disk. */
-export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array[] = [];
-  for await (const chunk of chunks) parts.push(chunk);
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
 /** A tensor whose bytes are at hand. */
 export const tensorOf = (name: string, type: DType, shape: readonly number[], bytes: Uint8Array): WrittenTensor => ({
   name,

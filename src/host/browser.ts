@@ -3,42 +3,13 @@ import { StonechatError } from '../errors.js';
 import { openUrl } from '../files/url-source.js';
 import { supportedBuilds } from './builds.js';
 import { compileKernels, notCompiled } from './compile.js';
-import { type Build, type Host, type HostSettings, mergeSettings, type WorkerHandle } from './host.js';
+import { type Build, type Host, type HostSettings, mergeSettings } from './host.js';
 import { noFiles, noOutputs } from './no-files.js';
+import { addressOf, startWebWorker, type WebWorkerKind } from './web-worker.js';
 
-/** One address for all workers of the page; it lives as long as the page. */
+/** One address for all workers of the page. */
 let programUrl: string | undefined;
-const embeddedUrl = () => (programUrl ??= URL.createObjectURL(new Blob([program], { type: 'text/javascript' })));
-
-function createWorker(url: string | URL): Worker {
-  try {
-    return new Worker(url, { type: 'module', name: 'stonechat' });
-  } catch (cause) {
-    throw new StonechatError({
-      code: 'unavailable',
-      expected: 'to start a worker',
-      found: cause instanceof Error ? cause.message : String(cause),
-      remedy: "Allow `worker-src blob:` in the page's policy, serve stonechat/worker.js and name it as `workerUrl`, or use { threads: 1 }.",
-      cause,
-    });
-  }
-}
-
-/** A script that cannot be loaded gives an event without a message. */
-const NO_SCRIPT = 'its script did not load (the policy must allow `worker-src blob:`, or `workerUrl` name stonechat/worker.js on this server)';
-
-function startWorker(url: string | URL): WorkerHandle {
-  const worker = createWorker(url);
-  return {
-    post: (message) => worker.postMessage(message),
-    onMessage: (listener) => worker.addEventListener('message', (event) => listener(event.data)),
-    onFailure(listener) {
-      worker.addEventListener('error', (event) => listener(event.message || NO_SCRIPT));
-      worker.addEventListener('messageerror', () => listener('a message that could not be read'));
-    },
-    terminate: () => worker.terminate(),
-  };
-}
+const KIND: WebWorkerKind = { name: 'stonechat', script: 'stonechat/worker.js', option: 'workerUrl', otherwise: '{ threads: 1 }' };
 
 /** Lets the event loop turn. A timer would be held back to 4 ms when nested. */
 function turn(): Promise<void> {
@@ -98,7 +69,7 @@ export function browserHost(settings: HostSettings = {}): Host {
     canWait: isWorker(),
     processors: globalThis.navigator?.hardwareConcurrency ?? 1,
     compile: (build, shared) => compile(build, shared, settings),
-    startWorker: () => startWorker(settings.workerUrl ?? embeddedUrl()),
+    startWorker: () => startWebWorker(settings.workerUrl ?? (programUrl ??= addressOf(program)), KIND),
     open: async (location, options) => openUrl(absolute(location), options),
     list: async () => undefined,
     save: noFiles,

@@ -4,7 +4,8 @@ import { copyFileSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync,
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { collect, tensorOf, writeGguf } from '../../src/files/gguf-writer.js';
+import { collect } from '../../src/files/chunks.js';
+import { tensorOf, writeGguf } from '../../src/files/gguf-writer.js';
 import { ggufTokenizer } from '../../src/text/byte-level.js';
 import { tinyModel } from '../models/tiny.js';
 import { isBuilt, run } from './support.js';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { collect, writeGguf } from '../../src/files/gguf-writer.js';
+import { collect } from '../../src/files/chunks.js';
+import { writeGguf } from '../../src/files/gguf-writer.js';
 import { openModel } from '../../src/files/index.js';
 import { StringList } from '../../src/files/strings.js';
 

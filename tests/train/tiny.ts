@@ -1,5 +1,6 @@
 // Small models of any weight type, and losses of them in f64.
-import { collect, writeGguf } from '../../src/files/gguf-writer.js';
+import { collect } from '../../src/files/chunks.js';
+import { writeGguf } from '../../src/files/gguf-writer.js';
 import { toFloat32 } from '../../src/files/dtypes.js';
 import { openModel } from '../../src/files/index.js';
 import type { ModelFile } from '../../src/files/types.js';

@@ -1,3 +1,4 @@
+import { concat } from '../../files/chunks.js';
 import { LETTER_BYTES } from '../alphabet.js';
 import type { Json } from '../json.js';
 import { readFinder } from './matches.js';
@@ -91,16 +92,6 @@ export function letterBytes(token: string): Uint8Array {
     bytes[i] = byte;
   }
   return bytes;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 function metaspace(json: Json): Decoder {

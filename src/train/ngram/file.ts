@@ -1,3 +1,4 @@
+import { concat } from '../../files/chunks.js';
 import { badFile, badOption, show, truncated } from '../../files/refuse.js';
 import { Json } from '../../text/json.js';
 import { checksum } from '../loop/checksum.js';
@@ -42,13 +43,7 @@ type Head = Pick<NgramContent, 'order' | 'vocabulary' | 'discounts' | 'backoff'>
 const headOf = ({ order, vocabulary, sizes, discounts, backoff, tokenizer }: Head): string => JSON.stringify({ order, vocabulary, sizes, discounts, backoff, tokenizer });
 
 /** Of what the JSON says and of what follows it. */
-const checksumOf = (head: string, pieces: readonly Uint8Array[]): string => checksum(joined([...pieces, new TextEncoder().encode(head)]));
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  pieces.reduce((at, piece) => (all.set(piece, at), at + piece.length), 0);
-  return all;
-}
+const checksumOf = (head: string, pieces: readonly Uint8Array[]): string => checksum(concat([...pieces, new TextEncoder().encode(head)]));
 
 function paddedBytes(array: Uint16Array | Uint32Array | Float32Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(padded(array.byteLength, 4));

@@ -1,4 +1,5 @@
-import { collect, type GgufContent, writeGguf } from '../../files/gguf-writer.js';
+import { collect } from '../../files/chunks.js';
+import { type GgufContent, writeGguf } from '../../files/gguf-writer.js';
 import { tensorBytes } from '../../files/dtypes.js';
 import { aborted, badOption, show } from '../../files/refuse.js';
 import type { ModelFile } from '../../files/types.js';

@@ -1,5 +1,6 @@
 import { checkBytes } from '../../files/finite.js';
-import { collect, type GgufContent, tensorOf, writeGguf, type WrittenTensor } from '../../files/gguf-writer.js';
+import { collect } from '../../files/chunks.js';
+import { type GgufContent, tensorOf, writeGguf, type WrittenTensor } from '../../files/gguf-writer.js';
 import type { MetadataValue, ModelFile } from '../../files/types.js';
 import { metadataOf, type ModelConfig } from './config.js';
 import type { TrainEngine } from '../loop/engine.js';

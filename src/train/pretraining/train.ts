@@ -1,4 +1,5 @@
-import { collect, writeGguf } from '../../files/gguf-writer.js';
+import { collect } from '../../files/chunks.js';
+import { writeGguf } from '../../files/gguf-writer.js';
 import { StonechatError } from '../../errors.js';
 import { type ModelInput, openModel } from '../../files/index.js';
 import type { ModelFile } from '../../files/types.js';

@@ -1,5 +1,6 @@
 import { StonechatError } from '../../errors.js';
-import { collect, type GgufContent, writeGguf } from '../../files/gguf-writer.js';
+import { collect } from '../../files/chunks.js';
+import { type GgufContent, writeGguf } from '../../files/gguf-writer.js';
 import { type ModelInput, openModel } from '../../files/index.js';
 import { badOption } from '../../files/refuse.js';
 import type { ModelFile } from '../../files/types.js';

@@ -2,7 +2,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openAdapter, type ScaledAdapter } from '../../../src/files/adapter.js';
 import { adapterContent, type TrainedPair } from '../../../src/files/adapter-writer.js';
-import { collect, writeGguf } from '../../../src/files/gguf-writer.js';
+import { collect } from '../../../src/files/chunks.js';
+import { writeGguf } from '../../../src/files/gguf-writer.js';
 import { openModel } from '../../../src/files/index.js';
 import type { ModelFile } from '../../../src/files/types.js';
 import { instantiateTrainKernels, type TrainKernels } from '../../../src/kernels/instance.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { collect } from '../../../src/files/gguf-writer.js';
+import { collect } from '../../../src/files/chunks.js';
 import { instantiateKernels } from '../../../src/kernels/instance.js';
 import { generateNgrams, learnNgrams, NgramModel, readNgrams, writeNgrams } from '../../../src/train/ngram/index.js';
 import { plainNgrams } from '../../reference/ngram.js';

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { collect, writeGguf } from '../../../src/files/gguf-writer.js';
+import { collect } from '../../../src/files/chunks.js';
+import { writeGguf } from '../../../src/files/gguf-writer.js';
 import { openModel } from '../../../src/files/index.js';
 import type { Build } from '../../../src/kernels/instance.js';
 import { BYTE_LETTERS } from '../../../src/text/alphabet.js';

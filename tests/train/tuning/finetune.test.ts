@@ -1,6 +1,7 @@
 // finetune(): adapters and whole models learn what they are shown, as the shared loop lets them; what comes out is loaded again.
 import { describe, expect, it } from 'vitest';
-import { collect, tensorOf, writeGguf } from '../../../src/files/gguf-writer.js';
+import { collect } from '../../../src/files/chunks.js';
+import { tensorOf, writeGguf } from '../../../src/files/gguf-writer.js';
 import { openModel } from '../../../src/files/index.js';
 import { nodeHost } from '../../../src/host/node.js';
 import { createStonechat } from '../../../src/entry/load.js';
