@@ -12,7 +12,7 @@ export { rmsnorm_f32_grad, rmsnorm_f32_grad_w } from './kernels/rmsnorm';
 export { layernorm_f32_grad, layernorm_f32_grad_w } from './kernels/layernorm';
 export { bias_f32_grad } from './kernels/bias';
 export { silu_f32_grad, gelu_f32_grad, gelu_erf_f32_grad, tanh_f32_grad, silu_mul_f32_grad, gelu_mul_f32_grad } from './kernels/activation_grad';
-export { rope_rows_f32 } from './kernels/rope';
+export { scatter_rows_f32 } from './kernels/rows';
 export { attention_sequence_scratch_bytes, attention_sequence_f32 } from './kernels/attention_sequence';
 export { attention_sequence_f32_grad } from './kernels/attention_sequence_grad';
 export { adamw_f32, sum_squares_f32 } from './kernels/adamw';

@@ -5,6 +5,7 @@
  *   npx esbuild bench/lora.ts --bundle --platform=node --format=esm --packages=external --outfile=.cache/bench/lora.mjs
  *   flock /tmp/measure.lock node .cache/bench/lora.mjs MODEL.gguf [--length 256] [--threads 1,2] [--steps 5] [--build simd]
  */
+import { outputOf } from '../src/graph/graph.js';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { openModel } from '../src/files/index.js';
@@ -38,8 +39,9 @@ for (const threads of args.threads.split(',').map(Number)) {
   const file = withFreshPairs(base, LORA_DEFAULTS, 1);
   const engine = await TrainEngine.open({ host, compileTraining: compileTrainKernels }, file, { build, threads, sequences: 1, length, dropout: 0, trained: isPairTensor });
   const random = new Random(7);
+  const vocabulary = outputOf(engine.graph, 'logits').columns;
   const batch = {
-    ids: Int32Array.from({ length }, () => random.below(engine.graph.vocabulary)), targets: Int32Array.from({ length }, () => random.below(engine.graph.vocabulary)),
+    ids: Int32Array.from({ length }, () => random.below(vocabulary)), targets: Int32Array.from({ length }, () => random.below(vocabulary)),
     positions: Int32Array.from({ length }, (_, i) => i), starts: new Int32Array(length), count: length,
   };
   const seconds: number[] = [];

@@ -18,7 +18,7 @@ import { type Pool, singleThread } from '../src/kernels/pool.js';
 import { SLOT, type Step } from '../src/kernels/steps.js';
 import { loadRunner } from '../src/run/load.js';
 import type { PlanRunner } from '../src/run/run.js';
-import type { KvCache } from '../src/run/types.js';
+import { evaluate, type SequenceState } from '../src/run/types.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -33,7 +33,7 @@ const [context, rounds, batch] = [Number(values.context), Number(values.rounds),
 interface Subject {
   readonly name: string;
   readonly runner: PlanRunner;
-  readonly cache: KvCache;
+  readonly cache: SequenceState;
   readonly steps: readonly Step[];
   /** One step at a time over the same slots. */
   readonly pool: Pool;
@@ -43,7 +43,7 @@ async function open(name: string, host: Host, file: ModelFile): Promise<Subject>
   const { runner, plan } = await loadRunner(host, file, { build, threads: 1, contextLength: context + batch + 1, kvCache: values.kv as 'f32' | 'q8_0', activations: 'q8' });
   const own = (runner as unknown as { parts: { pool: Pool } }).parts.pool;
   const walker = singleThread(runner.kernels, plan.steps);
-  return { name, runner, cache: runner.newCache(), steps: plan.steps, pool: { ...walker, slots: own.slots, run: () => {
+  return { name, runner, cache: runner.newSequence(), steps: plan.steps, pool: { ...walker, slots: own.slots, run: () => {
     walker.slots.set(own.slots);
     walker.run();
   } } };
@@ -54,10 +54,10 @@ type Times = Float64Array;
 
 function measure(subject: Subject, tokens: number, times: Times, totals: number[]): void {
   const { runner, cache, pool, steps } = subject;
-  cache.length = context;
+  cache.keep(context);
   const ids = Int32Array.from({ length: tokens }, (_, i) => (i * 7919 + 300) % runner.vocabulary);
   const begin = process.hrtime.bigint();
-  runner.evaluate(cache, ids, { logits: tokens === 1 ? 'last' : 'none' });
+  evaluate(runner, cache, ids, { logits: tokens === 1 ? 'last' : 'none' });
   totals.push(Number(process.hrtime.bigint() - begin));
   const count = pool.slots[SLOT.stepCount]!;
   for (let i = 0; i < count; i++) {
@@ -118,7 +118,7 @@ for (const folder of folders) {
 }
 // Fill the caches: the context that attention walks.
 for (const { runner, cache } of subjects) {
-  for (let done = 0; done < context; done += batch) runner.evaluate(cache, Int32Array.from({ length: Math.min(batch, context - done) }, (_, i) => (done + i * 31) % runner.vocabulary), { logits: 'none' });
+  for (let done = 0; done < context; done += batch) evaluate(runner, cache, Int32Array.from({ length: Math.min(batch, context - done) }, (_, i) => (done + i * 31) % runner.vocabulary), { logits: 'none' });
 }
 for (const [what, tokens, count] of [['decode', 1, rounds], ['prefill', batch, Math.max(5, rounds >> 2)]] as const) {
   if (tokens === 0) continue;

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
  * themselves open files, so they stand just below the entries that bind them.
  */
 const FLOORS = [
-  'errors.ts', 'host/host.ts', 'kernels/', 'files/', 'text/', 'graph/', 'models/', 'plan/', 'run/',
+  'errors.ts', 'host/host.ts', 'kernels/', 'files/', 'text/', 'graph/', 'ops/', 'models/', 'plan/', 'run/',
   'sample/', 'generate/', 'remote/', 'judge/', 'train/', 'bench/', 'host/', 'entry/',
 ] as const;
 /** The rooms of src/train, in their order. */

@@ -12,11 +12,11 @@
 import * as floats from './attention_f32';
 import { Item, QUAD, TOKENS, finishRows, hideLater, itemAt, itemBytes, quadOf, startQuad, weighQuad } from './attention_item';
 import * as codes from './attention_q8';
-import { BLOCK, blockBytes, headBytes } from './kv';
+import { BLOCK, PAGE, blockBytes, headBytes, pageAt } from './kv';
 
-/** Work items of m tokens, numbered by KV head, then tokens: threads that share them get early and late tokens alike. */
-export function attention_items(m: i32, kvHeads: i32): i32 {
-  return kvHeads * ((m + TOKENS - 1) / TOKENS);
+/** Most rows of a tile: neighbours of one sequence that attention walks together. */
+export function attention_tile_rows(): i32 {
+  return TOKENS;
 }
 
 /** Scratch that one thread needs; it does not grow with the context. */
@@ -25,29 +25,31 @@ export function attention_scratch_bytes(headDim: i32, headsPerGroup: i32): usize
 }
 
 /**
- * Attention of m tokens, stored already at positions position … position + m - 1, over all tokens up to their own.
- * q and out have rows of heads x headDim elements (strides in elements); query head h uses KV head h / (heads / kvHeads).
+ * Attention of rows, whose keys and values are stored already, over all of their sequence up to their own. `tiles` holds count pairs
+ * of i32, first row and rows (1 to TOKENS) at positions one after another; positions (i32) and page tables (u32) are those of each row.
+ * `state` is the state's offset in a page. q and out have rows of heads x headDim elements (strides in elements); query head h uses
+ * KV head h / (heads / kvHeads). Work items are count x kvHeads, numbered by KV head: threads that share them get early and late rows alike.
  */
-export function attention_f32_f32(out: usize, q: usize, kv: usize, scratch: usize, m: i32, position: i32, heads: i32, kvHeads: i32, headDim: i32, context: i32, scale: f32, outStride: i32, qStride: i32, first: i32, end: i32): void {
-  attendItems(out, q, kv, scratch, m, position, heads, kvHeads, headDim, context, scale, outStride, qStride, first, end, false);
+export function attention_f32_f32(out: usize, q: usize, state: usize, positions: usize, pages: usize, tiles: usize, scratch: usize, count: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, outStride: i32, qStride: i32, first: i32, end: i32): void {
+  attendItems(out, q, state, positions, pages, tiles, scratch, count, heads / kvHeads, headDim, scale, outStride, qStride, first, end, false);
 }
 
 /** As attention_f32_f32, over a q8_0 cache. */
-export function attention_f32_q8_0(out: usize, q: usize, kv: usize, scratch: usize, m: i32, position: i32, heads: i32, kvHeads: i32, headDim: i32, context: i32, scale: f32, outStride: i32, qStride: i32, first: i32, end: i32): void {
-  attendItems(out, q, kv, scratch, m, position, heads, kvHeads, headDim, context, scale, outStride, qStride, first, end, true);
+export function attention_f32_q8_0(out: usize, q: usize, state: usize, positions: usize, pages: usize, tiles: usize, scratch: usize, count: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, outStride: i32, qStride: i32, first: i32, end: i32): void {
+  attendItems(out, q, state, positions, pages, tiles, scratch, count, heads / kvHeads, headDim, scale, outStride, qStride, first, end, true);
 }
 
-function attendItems(out: usize, q: usize, kv: usize, scratch: usize, m: i32, position: i32, heads: i32, kvHeads: i32, headDim: i32, context: i32, scale: f32, outStride: i32, qStride: i32, first: i32, end: i32, quantised: bool): void {
-  const item = itemAt(scratch, headDim, heads / kvHeads, scale, quantised), blocks = attention_items(m, 1);
+function attendItems(out: usize, q: usize, state: usize, positions: usize, pages: usize, tiles: usize, scratch: usize, count: i32, group: i32, headDim: i32, scale: f32, outStride: i32, qStride: i32, first: i32, end: i32, quantised: bool): void {
+  const item = itemAt(scratch, headDim, group, scale, quantised);
   for (let index = first; index < end; ++index) {
-    const kvHead = index / blocks, token = (index % blocks) * TOKENS, tokens = min(TOKENS, m - token);
-    const column = <usize>(kvHead * item.group * headDim);
-    item.rows = tokens * item.group;
-    item.start = position + token;
-    item.last = item.start + tokens - 1;
-    startRows(item, q + ((<usize>token * <usize>qStride + column) << 2), qStride);
-    attend(item, kv + <usize>kvHead * headBytes(context, headDim, quantised));
-    finishRows(item, out + ((<usize>token * <usize>outStride + column) << 2), outStride);
+    const kvHead = index / count, tile = tiles + (<usize>(index % count) << 3), row = <usize>load<i32>(tile), rows = load<i32>(tile, 4);
+    const column = <usize>(kvHead * group * headDim);
+    item.rows = rows * group;
+    item.start = load<i32>(positions + (row << 2));
+    item.last = item.start + rows - 1;
+    startRows(item, q + ((row * <usize>qStride + column) << 2), qStride);
+    attend(item, load<usize>(pages + (row << 2)), state + <usize>kvHead * headBytes(PAGE, headDim, quantised));
+    finishRows(item, out + ((row * <usize>outStride + column) << 2), outStride);
   }
 }
 
@@ -60,8 +62,10 @@ function startRows(item: Item, q: usize, qStride: i32): void {
 }
 
 /** Walks the blocks up to the item's last token, quad by quad: all that is about one quad and one block stays in the first cache. */
-function attend(item: Item, block: usize): void {
+function attend(item: Item, table: usize, offset: usize): void {
+  let block: usize = 0;
   for (let at = 0; at <= item.last; at += BLOCK) {
+    if (at % PAGE == 0) block = pageAt(table, at) + offset;
     const keys = min(BLOCK, item.last + 1 - at);
     const whole = at + BLOCK <= item.start + 1;
     for (let row = 0; row < item.rows; row += QUAD) {

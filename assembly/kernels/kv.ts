@@ -2,8 +2,9 @@ import { SIMD } from '../lanes';
 import { codes, largestLane, rounder, storeScale } from './quantize';
 
 /*
- * The KV cache of one layer: a region per KV head, cut into blocks of BLOCK tokens at absolute positions. A block is made
- * of tiles with 8 columns that attention multiplies as they lie, front to back:
+ * A sequence keeps its keys and values in pages of PAGE tokens; a table of u32 holds their addresses. A page has the states of
+ * all layers one after another; a state begins at the same offset in every page and has a region per KV head, cut into blocks
+ * of BLOCK tokens at absolute positions. A block is made of tiles with 8 columns that attention multiplies as they lie, front to back:
  *
  * f32:   keys    [BLOCK/8 groups of tokens][headDim][8 tokens]         scores of 8 tokens come out in lanes
  *        values  [headDim/8 groups of dims, rounded up][BLOCK][8 dims]  dims past headDim are 0
@@ -13,6 +14,8 @@ import { codes, largestLane, rounder, storeScale } from './quantize';
  *        A scale serves up to 32 dims of one token; scale and codes follow the rule of quantize.ts.
  */
 export const BLOCK: i32 = 32;
+/** A multiple of BLOCK. */
+export const PAGE: i32 = 64;
 export const COLUMNS: i32 = 8;
 /** Dims that share a scale. */
 export const SCALE_DIMS: i32 = 32;
@@ -65,35 +68,46 @@ function runs(headDim: i32): i32 {
   return (headDim + SCALE_DIMS - 1) / SCALE_DIMS;
 }
 
+/** Tokens of a page. */
+export function kv_page_tokens(): i32 {
+  return PAGE;
+}
+
 /**
- * Stores tokens first … end of a run: rows of k and v, kvHeads consecutive heads of headDim elements each, as positions
- * position + first …. Strides in elements.
+ * Stores rows first … end of k and v, kvHeads consecutive heads of headDim elements each (strides in elements): row i at
+ * positions[i] (i32) of the sequence whose page table is at pages[i] (u32). `state` is the state's offset in a page.
  */
-export function kv_store_f32(kv: usize, k: usize, v: usize, context: i32, kvHeads: i32, headDim: i32, position: i32, kStride: i32, vStride: i32, first: i32, end: i32): void {
-  for (let token = first; token < end; ++token) {
+export function kv_store_f32(state: usize, k: usize, v: usize, positions: usize, pages: usize, kvHeads: i32, headDim: i32, kStride: i32, vStride: i32, first: i32, end: i32): void {
+  for (let row = first; row < end; ++row) {
+    const position = load<i32>(positions + (<usize>row << 2)), page = pageAt(load<usize>(pages + (<usize>row << 2)), position) + state;
     for (let head = 0; head < kvHeads; ++head) {
-      const block = blockAt(kv, context, headDim, position + token, head, false);
-      const slot = (position + token) % BLOCK;
-      storeFloats(block, slot, rowOf(k, token, kStride, head, headDim), rowOf(v, token, vStride, head, headDim), headDim);
+      storeFloats(blockAt(page, headDim, position, head, false), position % BLOCK, rowOf(k, row, kStride, head, headDim), rowOf(v, row, vStride, head, headDim), headDim);
     }
   }
 }
 
 /** As kv_store_f32, with codes of 8 bits. */
-export function kv_store_q8_0(kv: usize, k: usize, v: usize, context: i32, kvHeads: i32, headDim: i32, position: i32, kStride: i32, vStride: i32, first: i32, end: i32): void {
-  for (let token = first; token < end; ++token) {
+export function kv_store_q8_0(state: usize, k: usize, v: usize, positions: usize, pages: usize, kvHeads: i32, headDim: i32, kStride: i32, vStride: i32, first: i32, end: i32): void {
+  for (let row = first; row < end; ++row) {
+    const position = load<i32>(positions + (<usize>row << 2)), page = pageAt(load<usize>(pages + (<usize>row << 2)), position) + state;
     for (let head = 0; head < kvHeads; ++head) {
-      const block = blockAt(kv, context, headDim, position + token, head, true);
-      const slot = (position + token) % BLOCK;
-      storeCodes(block, slot, rowOf(k, token, kStride, head, headDim), rowOf(v, token, vStride, head, headDim), headDim);
+      storeCodes(blockAt(page, headDim, position, head, true), position % BLOCK, rowOf(k, row, kStride, head, headDim), rowOf(v, row, vStride, head, headDim), headDim);
     }
   }
 }
 
+/** Address of the page that holds a position. */
 // @ts-ignore: decorator
 @inline
-function blockAt(kv: usize, context: i32, headDim: i32, position: i32, head: i32, quantised: bool): usize {
-  return kv + <usize>head * headBytes(context, headDim, quantised) + <usize>(position / BLOCK) * blockBytes(headDim, quantised);
+export function pageAt(table: usize, position: i32): usize {
+  return load<usize>(table + (<usize>(position / PAGE) << 2));
+}
+
+/** `page`: where the state begins in it. */
+// @ts-ignore: decorator
+@inline
+function blockAt(page: usize, headDim: i32, position: i32, head: i32, quantised: bool): usize {
+  return page + <usize>head * headBytes(PAGE, headDim, quantised) + <usize>(position % PAGE / BLOCK) * blockBytes(headDim, quantised);
 }
 
 // @ts-ignore: decorator

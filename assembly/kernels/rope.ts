@@ -58,13 +58,14 @@ function llama3Share(frequency: f64, low: f64, high: f64, context: f64): f64 {
 }
 
 /**
- * cos and sin of (position + i) frequency, times attentionFactor, for i in 0 … m: out is f32 [m][2 half], a row holding
- * half cosines, then half sines. Computed in f64 (frequencies: f64 [half]), rounded once.
+ * cos and sin of position frequency, times attentionFactor, for positions[i] (i32), i in 0 … m: out is f32 [m][2 half], a row
+ * holding half cosines, then half sines. Computed in f64 (frequencies: f64 [half]), rounded once.
  */
-export function rope_angles(out: usize, frequencies: usize, half: i32, position: i32, m: i32, attentionFactor: f64): void {
-  for (let i = 0; i < m; ++i) {
+export function rope_angles(out: usize, frequencies: usize, half: i32, positions: usize, m: i32, attentionFactor: f64): void {
+  for (let i = 0; i < m; ++i, positions += 4) {
+    const position = <f64>load<i32>(positions);
     for (let j = 0; j < half; ++j, out += 4) {
-      NativeMath.sincos(<f64>(position + i) * load<f64>(frequencies + (<usize>j << 3)));
+      NativeMath.sincos(position * load<f64>(frequencies + (<usize>j << 3)));
       store<f32>(out, <f32>(NativeMath.sincos_cos * attentionFactor));
       store<f32>(out + (<usize>half << 2), <f32>(NativeMath.sincos_sin * attentionFactor));
     }
@@ -74,22 +75,13 @@ export function rope_angles(out: usize, frequencies: usize, half: i32, position:
 
 /**
  * Rotates, in place, the first `dims` elements of each of `heads` consecutive heads of headDim in rows first … end of x.
- * Row i takes angles row i (see rope_angles, half = dims/2). style 0: pairs (2i, 2i+1); 1: pairs (i, i + dims/2), "neox".
+ * Row i takes angles row rows[i] (i32), or row i where `rows` is 0 (see rope_angles, half = dims/2). style 0: pairs (2i, 2i+1);
+ * 1: pairs (i, i + dims/2), "neox". `inverse` 1 rotates back, which is also the gradient: the transpose of a rotation.
  */
-export function rope_f32(x: usize, angles: usize, heads: i32, headDim: i32, dims: i32, style: i32, stride: i32, first: i32, end: i32): void {
+export function rope_f32(x: usize, angles: usize, rows: usize, heads: i32, headDim: i32, dims: i32, style: i32, inverse: i32, stride: i32, first: i32, end: i32): void {
   for (let row = <usize>first; row < <usize>end; ++row) {
-    rotateRow(x + ((row * <usize>stride) << 2), angles + ((row * <usize>dims) << 2), heads, headDim, dims / 2, style, 1);
-  }
-}
-
-/**
- * As rope_f32, but row r takes angles row positions[r] (i32). `inverse` rotates back, which is also the gradient: the
- * transpose of a rotation.
- */
-export function rope_rows_f32(x: usize, angles: usize, positions: usize, heads: i32, headDim: i32, dims: i32, style: i32, inverse: i32, stride: i32, first: i32, end: i32): void {
-  for (let row = <usize>first; row < <usize>end; ++row) {
-    const cos = angles + ((<usize>load<u32>(positions + (row << 2)) * <usize>dims) << 2);
-    rotateRow(x + ((row * <usize>stride) << 2), cos, heads, headDim, dims / 2, style, inverse ? -1 : 1);
+    const from = rows ? <usize>load<u32>(rows + (row << 2)) : row;
+    rotateRow(x + ((row * <usize>stride) << 2), angles + ((from * <usize>dims) << 2), heads, headDim, dims / 2, style, inverse ? -1 : 1);
   }
 }
 

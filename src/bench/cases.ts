@@ -54,7 +54,7 @@ type Trimmed<List> = List extends [...infer Head, number, number] ? { [I in keyo
 
 /** A slot of the plan that is 1 while the kernel is measured and 0 while a limit is. */
 export const GATE = SLOT.tokens;
-export const gated = (slot: typeof GATE | typeof SLOT.position, count: number): Argument => ({ base: 0, slot, scale: count, perThread: 0 });
+export const gated = (slot: typeof GATE | typeof SLOT.outputTokens, count: number): Argument => ({ base: 0, slot, scale: count, perThread: 0 });
 
 /** A kernel call whose last two arguments, the range of items, are shared among the threads. */
 export function stepOf<K extends keyof KernelExports>(kernel: K, list: Trimmed<Parameters<KernelExports[K]>>, items: number): Step {

@@ -1,3 +1,4 @@
+import { KEY_BLOCK, keyBlocks } from '../kernels/layout.js';
 import { type Case, type Group, type Prepared, scratch, type Sizes, stepOf } from './cases.js';
 import { floats, unitMatrix } from './random.js';
 import type { Region, Space } from './workbench.js';
@@ -60,9 +61,10 @@ function rope(rows: number): Case {
       const frequencies = space.allocate((HEAD_DIM / 2) * 8);
       const angles = space.allocate(rows * HEAD_DIM * 4);
       space.exports.rope_frequencies(frequencies.address, HEAD_DIM, 10_000, 0, 1, 0, 0, 0);
-      space.exports.rope_angles(angles.address, frequencies.address, HEAD_DIM / 2, 100, rows, 1);
+      const positions = space.place(Int32Array.from({ length: rows }, (_, row) => 100 + row));
+      space.exports.rope_angles(angles.address, frequencies.address, HEAD_DIM / 2, positions.address, rows, 1);
       return {
-        step: stepOf('rope_f32', [x.address, angles.address, HEADS, HEAD_DIM, HEAD_DIM, 0, width], rows),
+        step: stepOf('rope_f32', [x.address, angles.address, 0, HEADS, HEAD_DIM, HEAD_DIM, 0, 0, width], rows),
         restore: () => space.write(x, fresh),
         digest: () => space.hash(x),
       };
@@ -96,14 +98,25 @@ function readBack(space: Space, xq: number, k: number): string {
 
 type CacheType = 'f32' | 'q8_0';
 
-function fillCache(space: Space, type: CacheType, context: number): Region {
+/** The pages of one sequence, one after another, and what the kernels must know of the last m of its tokens. */
+function fillCache(space: Space, type: CacheType, context: number) {
   const { exports } = space;
-  const cache = space.allocate(exports[`kv_bytes_${type}`](context, KV_HEADS, HEAD_DIM) >>> 0);
+  const pageBytes = exports[`kv_bytes_${type}`](KEY_BLOCK, KV_HEADS, HEAD_DIM) >>> 0;
+  const cache = space.allocate(pageBytes * keyBlocks(context));
+  const table = space.place(Int32Array.from({ length: keyBlocks(context) }, (_, page) => cache.address + page * pageBytes));
   const width = KV_HEADS * HEAD_DIM;
   const keys = space.place(floats(context * width, 6));
   const values = space.place(floats(context * width, 7));
-  exports[`kv_store_${type}`](cache.address, keys.address, values.address, context, KV_HEADS, HEAD_DIM, 0, width, width, 0, context);
-  return cache;
+  const positions = space.place(Int32Array.from({ length: context }, (_, i) => i));
+  const pages = space.place(new Int32Array(context).fill(table.address));
+  exports[`kv_store_${type}`](0, keys.address, values.address, positions.address, pages.address, KV_HEADS, HEAD_DIM, width, width, 0, context);
+  return { cache, positions, pages };
+}
+
+function tilesOf(space: Space, rows: number): { address: number; count: number } {
+  const most = space.exports.attention_tile_rows(), count = Math.ceil(rows / most);
+  const pairs = Array.from({ length: count }, (_, i) => [i * most, Math.min(most, rows - i * most)]);
+  return { address: space.place(Int32Array.from(pairs.flat())).address, count };
 }
 
 /** The last m tokens of a context; one token counts as bytes of the cache, several as arithmetic. */
@@ -120,12 +133,14 @@ function attention(type: CacheType, context: number, m: number): Case {
     limit: decode ? { name: 'read', work: bytes } : { name: 'float', work: operations },
     prepare(space, threads) {
       const { exports } = space;
-      const cache = fillCache(space, type, context);
+      const { cache, positions, pages } = fillCache(space, type, context);
+      const tiles = tilesOf(space, m);
       const q = space.place(floats(m * width, 8));
       const y = space.allocate(m * width * 4);
       const own = scratch(space, exports.attention_scratch_bytes(HEAD_DIM, HEADS / KV_HEADS) >>> 0, threads);
-      const sizes = [m, context - m, HEADS, KV_HEADS, HEAD_DIM, context, HEAD_DIM ** -0.5, width, width] as const;
-      const step = stepOf(`attention_f32_${type}`, [y.address, q.address, cache.address, own, ...sizes], exports.attention_items(m, KV_HEADS));
+      const tables = [positions.address + 4 * (context - m), pages.address, tiles.address] as const;
+      const sizes = [tiles.count, HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM ** -0.5, width, width] as const;
+      const step = stepOf(`attention_f32_${type}`, [y.address, q.address, 0, ...tables, own, ...sizes], tiles.count * KV_HEADS);
       return { step, reads: cache, digest: () => space.hash(y) };
     },
   };

@@ -36,7 +36,7 @@ function limitStep(on: Workbench, { limit }: Case, { reads }: Prepared, out: Reg
   if (!limit) return undefined;
   const { exports } = on.kernels;
   const shared = (kernel: 'probe_float' | 'probe_integer' | 'probe_read', ...list: number[]): Step => ({
-    kernel, arguments: list.map((value): Argument => constant(value)), items: gated(SLOT.position, threads),
+    kernel, arguments: list.map((value): Argument => constant(value)), items: gated(SLOT.outputTokens, threads),
   });
   if (limit.name === 'float') return { step: shared('probe_float', out.address, ITERATIONS, forms.float), work: exports.probe_float_operations() * ITERATIONS * threads };
   if (limit.name === 'integer') {
@@ -48,7 +48,7 @@ function limitStep(on: Workbench, { limit }: Case, { reads }: Prepared, out: Reg
   return { step: shared('probe_read', out.address, address, part, passes), work: part * threads * passes };
 }
 
-/** Threads that walk these steps. Kernels and limits are let through by a slot each: GATE, and `position`. */
+/** Threads that walk these steps. Kernels and limits are let through by a slot each: GATE, and `outputTokens`. */
 export async function openSteps(on: Workbench, space: Space, steps: readonly Step[], threads: number): Promise<Pool> {
   if (threads === 1) return singleThread(on.kernels, steps);
   return startPool(on.host, on.kernels, steps, threads, space.allocate(controlBytes(threads)).address);
@@ -62,7 +62,7 @@ export async function openSubject(on: Workbench, space: Space, each: Case, prepa
   const pool = await openSteps(on, space, limit ? [step, limit.step] : [step], threads);
   const walk = (kernel: number, probe: number, count: number) => () => {
     pool.slots[GATE] = kernel;
-    pool.slots[SLOT.position] = probe;
+    pool.slots[SLOT.outputTokens] = probe;
     pool.slots[SLOT.stepCount] = count;
     pool.run();
   };

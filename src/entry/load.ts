@@ -131,22 +131,22 @@ function checkVocabulary(tokenizer: Tokenizer, vocabulary: number): void {
   });
 }
 
-function describeModel(file: ModelFile, { runner, graph, need }: LoadedRunner, { build, kvCache, contextLength }: RunnerOptions): ModelInfo {
-  const sizes = graph.weights.map(({ name }) => file.tensors.get(name)!.shape.reduce((a, b) => a * b, 1));
+function describeModel(file: ModelFile, { runner, network, need }: LoadedRunner, { build, kvCache, contextLength }: RunnerOptions): ModelInfo {
+  const sizes = network.graph.weights.map(({ name }) => file.tensors.get(name)!.shape.reduce((a, b) => a * b, 1));
   return {
     name: String(file.metadata.get('general.name') ?? file.name),
     format: file.format,
     architecture: String(file.metadata.get('general.architecture')),
     parameters: sizes.reduce((a, b) => a + b, 0),
     contextLength: runner.contextLength,
-    trainedContextLength: graph.trainedContext,
-    layers: graph.layers,
-    vocabulary: graph.vocabulary,
+    trainedContextLength: network.context.trained,
+    layers: network.layers,
+    vocabulary: runner.vocabulary,
     build,
     threads: runner.threads,
     kvCache,
     memoryBytes: need.total,
-    warnings: warningsOf(file, graph, contextLength),
+    warnings: warningsOf(file, network.context, contextLength),
   };
 }
 
@@ -154,7 +154,7 @@ async function loadFrom(host: Host, file: ModelFile, options: LoadOptions): Prom
   const settings = runnerOptions(host, file, options);
   const { tokenizer, ...loaded } = await loadBoth(host, file, options, settings);
   try {
-    checkVocabulary(tokenizer, loaded.graph.vocabulary);
+    checkVocabulary(tokenizer, loaded.runner.vocabulary);
     const { runner, arena } = loaded;
     const parts = { runner, arena, tokenizer, renderChat: chatRenderer(tokenizer, options), yield: () => host.yield() };
     return createModel(parts, describeModel(file, loaded, settings));

@@ -1,11 +1,11 @@
 import { StonechatError } from '../errors.js';
-import type { KvCache, Runner } from '../run/types.js';
+import { evaluate, type Runner, type SequenceState, type WantedRows } from '../run/types.js';
 import { IdList } from './ids.js';
 
 /** A KV cache that knows the ids whose keys and values it holds. Its memory is taken when first used, and grows with what it holds. */
 export class Sequence {
   private readonly held = new IdList();
-  private cache: KvCache | undefined;
+  private cache: SequenceState | undefined;
   /** The list that was compared last, as it was then, and how many of its ids are held: they need not be compared again. */
   private source: IdList | undefined;
   private version = 0;
@@ -17,7 +17,7 @@ export class Sequence {
   rewind(ids: IdList, most: number): number {
     const known = ids === this.source && ids.version === this.version ? this.same : 0;
     this.held.truncate(Math.min(this.held.commonPrefix(ids, known), most));
-    if (this.cache) this.cache.length = this.held.length;
+    this.cache?.keep(this.held.length);
     this.source = ids;
     this.version = ids.version;
     return (this.same = this.held.length);
@@ -30,11 +30,11 @@ export class Sequence {
   }
 
   /** Evaluates more ids, at most `runner.maxBatch`. Where that fails, the sequence is as before. */
-  append(ids: Int32Array, logits: 'none' | 'last' | 'all'): void {
+  append(ids: Int32Array, logits: WantedRows): void {
     const { length } = this.held;
     const cache = this.roomFor(length + ids.length);
-    cache.length = length;
-    this.runner.evaluate(cache, ids, { logits });
+    cache.keep(length);
+    evaluate(this.runner, cache, ids, { logits });
     this.held.append(ids);
   }
 
@@ -46,7 +46,7 @@ export class Sequence {
   }
 
   /** A cache with room for so many tokens; for twice as many as it had, if there is memory. */
-  private roomFor(tokens: number): KvCache {
+  private roomFor(tokens: number): SequenceState {
     const { cache } = this;
     if (cache && cache.capacity >= tokens) return cache;
     const easy = Math.max(tokens, 2 * (cache?.capacity ?? 0));
@@ -58,8 +58,8 @@ export class Sequence {
     }
   }
 
-  private take(tokens: number): KvCache {
+  private take(tokens: number): SequenceState {
     this.cache?.reserve(tokens);
-    return (this.cache ??= this.runner.newCache(tokens));
+    return (this.cache ??= this.runner.newSequence(tokens));
   }
 }

@@ -5,11 +5,7 @@ import type { Graph } from './graph.js';
  * `context` on average. What is linear in the width (norms, activations, rotation) is left out, as is usual.
  */
 export function flopsPerToken({ nodes }: Pick<Graph, 'nodes'>, context: number): number {
-  return nodes.reduce((sum, { operation, inputs, output }) => {
-    if (operation.op === 'linear') return sum + 2 * inputs[0]!.columns * output.columns;
-    if (operation.op === 'attention') return sum + 4 * operation.heads * operation.headDim * ((context + 1) / 2);
-    return sum;
-  }, 0);
+  return nodes.reduce((sum, node) => sum + (node.op.flops?.(node, (context + 1) / 2) ?? 0), 0);
 }
 
 /** Backward takes twice the operations of forward: a product for the inputs' gradients, one for the weights'. */

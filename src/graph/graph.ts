@@ -1,15 +1,4 @@
-/** Which tokens of a run a value has rows for: all of them, or only those whose logits are wanted (the head's). */
-export type Rows = 'all' | 'head';
-
-/** A matrix of f32, one row per token. A view shares the storage of `of`, starting at column `offset`. */
-export interface Value {
-  readonly id: number;
-  readonly columns: number;
-  readonly rows: Rows;
-  readonly view?: { readonly of: Value; readonly offset: number };
-  /** For inspection and tests: `blk.0.attn_norm`. */
-  readonly label: string;
-}
+import type { Node, Value } from './node.js';
 
 /** How a weight is kept: repacked for matrix multiplication and row look-up, or as one plain f32 vector. */
 export type WeightRole = 'matrix' | 'vector';
@@ -17,39 +6,6 @@ export type WeightRole = 'matrix' | 'vector';
 export interface WeightUse {
   readonly name: string;
   readonly role: WeightRole;
-}
-
-export type RopeStyle = 'interleaved' | 'neox';
-
-export type Activation = 'silu' | 'gelu' | 'gelu_erf' | 'tanh';
-
-/** One operation with its attributes; see the op table in ops.ts. */
-export type Operation =
-  | { op: 'embed'; ids: 'tokens' | 'positions'; table: string }
-  | { op: 'window'; table: string; width: number }
-  | { op: 'rmsnorm'; weight: string; epsilon: number; groups: number }
-  | { op: 'layernorm'; weight: string; bias: string | undefined; epsilon: number }
-  | { op: 'linear'; weight: string; logits: boolean }
-  | { op: 'bias'; weight: string }
-  | { op: 'rope'; heads: number; headDim: number; dims: number; style: RopeStyle }
-  | { op: 'store'; layer: number; kvHeads: number; headDim: number }
-  | { op: 'attention'; layer: number; heads: number; kvHeads: number; headDim: number; scale: number }
-  | { op: 'gate'; activation: 'silu' | 'gelu' }
-  | { op: 'activation'; activation: Activation }
-  | { op: 'add' }
-  | { op: 'head' }
-  // Of training only; see training.ts.
-  | { op: 'attention_sequence'; heads: number; kvHeads: number; headDim: number; scale: number }
-  | { op: 'dropout'; branch: number }
-  | { op: 'scale'; factor: number };
-
-export type OperationName = Operation['op'];
-
-export interface Node {
-  readonly operation: Operation;
-  readonly inputs: readonly Value[];
-  /** `store` writes to the KV cache; its output has no columns. */
-  readonly output: Value;
 }
 
 /** Rotary position embedding, in the terms of GGUF's `rope.scaling.*`. */
@@ -72,26 +28,37 @@ export interface RopeScaling {
   readonly factors: string | undefined;
 }
 
-/** How far back a model looks that sees a fixed number of tokens: `width` of them, the newest included; before the text begins stands `padding`. */
-export interface Window {
-  readonly width: number;
-  readonly padding: number;
-}
+/** What a graph takes, row by row. */
+export type Input =
+  /** i32: ids below `below`. */
+  | { readonly kind: 'ids'; readonly below: number }
+  /** i32: places in the sequence. */
+  | { readonly kind: 'positions' }
+  /** i32 [width]: the ids that a row looks back at, oldest first, its own included; `padding` before the text begins. */
+  | { readonly kind: 'contextIds'; readonly width: number; readonly padding: number }
+  /** f32 [dims]: cosines and sines of a rotary embedding, computed from the positions. */
+  | { readonly kind: 'angles'; readonly rope: RopeScaling }
+  /** i32 or f32, one for each row: targets of a loss, its factors. */
+  | { readonly kind: 'numbers' }
+  /** f32 [columns]: embeddings, pixels. */
+  | { readonly kind: 'rows'; readonly columns: number };
 
-/** What a model does with a block of tokens, from ids to logits. */
+/** What a sequence keeps from run to run. */
+export type State = { readonly kind: 'kv'; readonly kvHeads: number; readonly headDim: number };
+
+/** What a model does with the rows of a run. */
 export interface Graph {
   readonly nodes: readonly Node[];
   readonly weights: readonly WeightUse[];
-  readonly logits: Value;
-  readonly layers: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly vocabulary: number;
-  readonly trainedContext: number;
-  /** Tokens that the narrowest sliding window sees. Windows do not slide here: no context may be longer. */
-  readonly slidingWindow?: number | undefined;
-  readonly rope: RopeScaling | undefined;
-  readonly window?: Window;
+  readonly inputs: Readonly<Record<string, Input>>;
+  /** By name: logits, loss. */
+  readonly outputs: Readonly<Record<string, Value>>;
+  readonly states: readonly State[];
 }
 
-
+/** An output that must be there. */
+export function outputOf({ outputs }: Pick<Graph, 'outputs'>, name: string): Value {
+  const value = outputs[name];
+  if (!value) throw new Error(`the graph has no output ${name}, but ${Object.keys(outputs).join(', ')}`);
+  return value;
+}

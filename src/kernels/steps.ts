@@ -2,34 +2,26 @@ import type { KernelExports, KernelName } from './instance.js';
 
 /**
  * Values that change from run to run, kept in one small table of u32 words (in shared memory when there are threads).
- * A step's argument is `base + scale * slots[slot] + slots[also]`: slot ZERO adds nothing.
+ * A step's argument is `base + scale * slots[slot]`: slot ZERO adds nothing.
  */
 export const SLOT = {
   zero: 0,
-  /** Tokens in this run, and the position of the first. */
+  /** Rows of this run, and how many of them an output is wanted of. */
   tokens: 1,
-  position: 2,
-  /** Of those tokens: the first whose logits are wanted, its position, and how many are. */
-  headFirst: 3,
-  headPosition: 4,
-  headTokens: 5,
-  /** Work items of attention for all tokens and for the head's. */
-  attentionItems: 6,
-  headAttentionItems: 7,
-  /** Addresses: the sequence's KV cache, the logits. */
-  kvCache: 8,
-  logits: 9,
+  outputTokens: 2,
+  /** Tiles of both: see attention. */
+  tiles: 3,
+  outputTiles: 4,
+  /** Address of the logits. */
+  logits: 5,
   /** Steps of the plan to walk: up to here, from `stepFirst` on. */
-  stepCount: 10,
-  stepFirst: 11,
+  stepCount: 6,
+  stepFirst: 7,
   /** Of training: what dropout draws from, and 1 where it is on. */
-  seed: 12,
-  dropout: 13,
-  /** Tokens that the sequence's KV cache holds, and bytes of it from one layer to the next. */
-  kvContext: 14,
-  kvLayer: 15,
+  seed: 8,
+  dropout: 9,
 } as const;
-export const SLOT_COUNT = 16;
+export const SLOT_COUNT = 10;
 
 export type SlotIndex = (typeof SLOT)[keyof typeof SLOT];
 
@@ -37,7 +29,6 @@ export interface Argument {
   readonly base: number;
   readonly slot: SlotIndex;
   readonly scale: number;
-  readonly also?: SlotIndex;
   /** Adds thread * perThread: each thread's own scratch. */
   readonly perThread: number;
 }
@@ -51,7 +42,7 @@ export interface Step {
   readonly arguments: readonly Argument[];
   /** Number of rows, groups or items to share among the threads (first and end are appended); null: one thread calls it once. */
   readonly items: Argument | null;
-  /** Threads need not wait for each other after this step; see plan/meetings.ts. */
+  /** Threads need not wait for each other after this step; see barriers.ts. */
   readonly runsOn?: boolean;
 }
 
@@ -84,7 +75,7 @@ export function bindSteps(steps: readonly Step[], exports: KernelExports, thread
 }
 
 const valueOf = (argument: Argument, slots: Uint32Array, thread: number): number =>
-  argument.base + argument.scale * slots[argument.slot]! + slots[argument.also ?? SLOT.zero]! + argument.perThread * thread;
+  argument.base + argument.scale * slots[argument.slot]! + argument.perThread * thread;
 
 /**
  * The walk that every thread makes: each step, its own share of the items, then, where the plan wants it, the barrier.

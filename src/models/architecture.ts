@@ -2,5 +2,22 @@ import type { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/graph.js';
 import type { Hyperparameters } from './hyperparameters.js';
 
+/** How far a model sees. */
+export interface ContextLimits {
+  /** Tokens that it was trained on. */
+  readonly trained: number;
+  /** Positions go on beyond those (rotary); learned ones end where their table ends. */
+  readonly stretches: boolean;
+  /** Tokens that the narrowest sliding window sees. Windows do not slide here: no context may be longer. */
+  readonly slidingWindow?: number | undefined;
+}
+
+/** A model as it is computed. */
+export interface Network {
+  readonly graph: Graph;
+  readonly layers: number;
+  readonly context: ContextLimits;
+}
+
 /** Configuration to graph. One file per GGUF `general.architecture`. */
-export type Architecture = (g: GraphBuilder, h: Hyperparameters) => Graph;
+export type Architecture = (g: GraphBuilder, h: Hyperparameters) => Network;

@@ -1,7 +1,8 @@
 import { StonechatError } from '../errors.js';
 import { quote } from '../files/refuse.js';
 import type { MetadataValue, ModelFile } from '../files/types.js';
-import type { RopeScaling, RopeStyle } from '../graph/graph.js';
+import type { RopeScaling } from '../graph/graph.js';
+import type { RopeStyle } from '../ops/rope.js';
 
 /** Reads `<architecture>.<key>` numbers with one clear error for what is missing or absurd. */
 export class Hyperparameters {

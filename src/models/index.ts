@@ -2,8 +2,7 @@ import { StonechatError } from '../errors.js';
 import { quote } from '../files/refuse.js';
 import type { ModelFile } from '../files/types.js';
 import { GraphBuilder } from '../graph/builder.js';
-import type { Graph } from '../graph/graph.js';
-import type { Architecture } from './architecture.js';
+import type { Architecture, Network } from './architecture.js';
 import { gpt2 } from './gpt2.js';
 import { Hyperparameters } from './hyperparameters.js';
 import { llama } from './llama.js';
@@ -14,7 +13,7 @@ import { qwen3 } from './qwen3.js';
 export const ARCHITECTURES: Readonly<Record<string, Architecture>> = { llama, gpt2, qwen2, qwen3, nplm };
 
 /** @throws StonechatError `unsupported` architecture; `bad-file`, `not-found` where metadata and tensors disagree. */
-export function buildGraph(file: ModelFile): Graph {
+export function buildNetwork(file: ModelFile): Network {
   const h = new Hyperparameters(file);
   const architecture = Object.hasOwn(ARCHITECTURES, h.architecture) ? ARCHITECTURES[h.architecture] : undefined;
   if (!architecture) {
@@ -41,14 +40,14 @@ export function buildGraph(file: ModelFile): Graph {
       remedy: 'This file only serves to tokenize; name the full model to generate.',
     });
   }
-  const graph = architecture(new GraphBuilder(file.tensors, file.pairScale), h);
-  refuseStrange(file, graph);
-  return graph;
+  const network = architecture(new GraphBuilder(file.tensors, file.pairScale), h);
+  refuseStrange(file, network);
+  return network;
 }
 
 /** A tensor that nothing computes with is a sign of a variant, whose numbers would be others. Blocks beyond the last, which some files bring for drafting, are none. */
-function refuseStrange({ tensors, name }: ModelFile, { weights, layers }: Graph): void {
-  const used = new Set(weights.map((weight) => weight.name));
+function refuseStrange({ tensors, name }: ModelFile, { graph, layers }: Network): void {
+  const used = new Set(graph.weights.map((weight) => weight.name));
   const block = (tensor: string) => Number(/^blk\.(\d+)\./.exec(tensor)?.[1] ?? -1);
   const strange = [...tensors.keys()].filter((tensor) => !used.has(tensor) && block(tensor) < layers);
   if (strange.length === 0) return;

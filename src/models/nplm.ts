@@ -1,7 +1,13 @@
 import { badFile } from '../files/refuse.js';
+import { activate } from '../ops/activation.js';
+import { add } from '../ops/add.js';
+import { bias } from '../ops/bias.js';
+import { lookUpContext } from '../ops/embed.js';
+import { linear, product } from '../ops/linear.js';
 import type { Architecture } from './architecture.js';
+import { tokenIds } from './blocks.js';
 
-/** Nothing ends: the model looks back at its window, however long the text is. */
+/** Nothing ends: the model looks back at its last ids, however long the text is. */
 const ENDLESS = 1 << 24;
 
 /**
@@ -14,9 +20,11 @@ export const nplm: Architecture = (g, h) => {
   const vocabulary = h.file.tensors.get('token_embd.weight')?.shape[1] ?? h.size('vocab_size');
   const padding = h.index('padding_token_id', 0, vocabulary);
   if (embedding % 8 !== 0) throw badFile('nplm.embedding_length to be a multiple of 8', String(embedding), 'Train it again with an embedding of 32, for instance.');
-  const seen = g.head(g.window('token_embd.weight', embedding, vocabulary, width));
-  const hidden = g.activation(g.linear(seen, 'blk.0.ffn_up', h.size('feed_forward_length')), 'tanh');
-  const indirect = g.logits(hidden, 'output.weight', vocabulary, 'output.bias');
-  const logits = g.has('output_direct.weight') ? g.add(indirect, g.linear(seen, 'output_direct', vocabulary), 'output') : indirect;
-  return g.finish(logits, { layers: 1, kvHeads: 0, headDim: 0, vocabulary, trainedContext: ENDLESS, rope: undefined, window: { width, padding } });
+  const contextIds = g.input('contextIds', { kind: 'contextIds', width, padding });
+  const seen = lookUpContext(g, contextIds, 'token_embd.weight', embedding, vocabulary, width);
+  const hidden = activate(g, linear(g, seen, 'blk.0.ffn_up', h.size('feed_forward_length')), 'tanh');
+  const indirect = bias(g, product(g, hidden, 'output.weight', vocabulary), 'output.bias', 'output.bias');
+  const logits = g.has('output_direct.weight') ? add(g, indirect, linear(g, seen, 'output_direct', vocabulary), 'output') : indirect;
+  tokenIds(g, vocabulary);
+  return { graph: g.finish({ logits }), layers: 1, context: { trained: ENDLESS, stretches: false } };
 };

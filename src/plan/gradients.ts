@@ -1,6 +1,6 @@
-import type { Value } from '../graph/graph.js';
-import type { Buffer } from './program.js';
-import { type Buffers, offsetOf, type Place, placeIn, root } from './values.js';
+import { offsetOf, type Place, root, type Value } from '../graph/node.js';
+import type { Buffer } from '../kernels/program.js';
+import { placeIn } from './forward.js';
 
 /** The gradient of one value while it is gathered, or of several whose gradients are the same. */
 interface Held {
@@ -19,7 +19,14 @@ export interface Target {
   readonly accumulate: boolean;
 }
 
-/** Gradients of values, from the logits back to the embeddings: buffers shared where nothing is added, copied before a write where they are. */
+/** What new gradients are made with. */
+export interface Buffers {
+  take(value: Value, zeroed?: boolean): Buffer;
+  copy(value: Value, from: Buffer): Buffer;
+  addRows(to: Place, from: Place, x: Value): void;
+}
+
+/** Gradients of values, from the losses back to the embeddings: buffers shared where nothing is added, copied before a write where they are. */
 export class Gradients {
   private readonly entries = new Map<number, Held>();
 
@@ -37,26 +44,20 @@ export class Gradients {
     return placeIn(this.entries.get(root(x).id)!.buffer, x);
   }
 
-  /** Where to write the gradient of x. */
-  target(x: Value): Target {
-    const entry = this.writable(root(x), x.view !== undefined);
+  /** Where to write the gradient of x; `zeroed`: where it was nothing before, it is 0 now. */
+  target(x: Value, zeroed = x.view !== undefined): Target {
+    const entry = this.writable(root(x), zeroed);
     const first = entry.isNew || (x.view !== undefined && entry.own.views.size > 0 && !entry.own.views.has(offsetOf(x)));
     if (x.view) entry.own.views.add(offsetOf(x));
-    return { place: placeIn(entry.own.buffer, x), accumulate: !first };
+    return { place: written(placeIn(entry.own.buffer, x)), accumulate: !first };
   }
 
   /** The gradient of `from` also is, or is added to, that of x. */
   pass(from: Value, x: Value): void {
     const entry = this.entries.get(from.id)!;
-    if (x.view || this.has(x)) return this.addTo(x, placeIn(entry.buffer, from));
+    if (x.view || this.has(x)) return this.buffers.addRows(this.target(x).place, placeIn(entry.buffer, from), x);
     entry.owners++;
     this.entries.set(x.id, entry);
-  }
-
-  /** Adds rows to the gradient of x. */
-  addTo(x: Value, rows: Place): void {
-    const { place } = this.target(x);
-    this.buffers.addRows(place, rows, x.columns);
   }
 
   /** Makes x the sole owner of its gradient: from where it can be read, and where it is to be written (the same place if it can be). */
@@ -67,7 +68,7 @@ export class Gradients {
       entry.owners--;
       this.entries.set(x.id, held(keep ? this.buffers.copy(x, entry.buffer) : this.buffers.take(x)));
     }
-    return { from, to: this.place(x) };
+    return { from, to: written(this.place(x)) };
   }
 
   /** Nobody will ask for the gradient of x again. */
@@ -77,8 +78,7 @@ export class Gradients {
   }
 
   private writable(whole: Value, zeroed: boolean): { own: Held; isNew: boolean } {
-    const found = this.entries.get(whole.id);
-    if (found) {
+    if (this.entries.has(whole.id)) {
       this.rewrite(whole, true);
       return { own: this.entries.get(whole.id)!, isNew: false };
     }
@@ -87,3 +87,5 @@ export class Gradients {
     return { own, isNew: true };
   }
 }
+
+const written = ({ at, stride }: Place): Place => ({ at: { ...at, writes: true }, stride });

@@ -1,6 +1,7 @@
 import type { TensorInfo } from '../files/types.js';
 import type { WeightUse } from '../graph/graph.js';
-import { type PlacedWeight, rowStride } from './plan.js';
+import type { PlacedWeight } from '../graph/node.js';
+import { rowStride } from '../kernels/layout.js';
 
 const ALIGN_ELEMENTS = 16;
 

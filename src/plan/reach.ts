@@ -1,23 +1,17 @@
-import type { Node, Operation, Value } from '../graph/graph.js';
-import { gradientRule } from '../graph/ops.js';
-import { root } from './values.js';
+import { type Gradient, type Node, root, type Value } from '../graph/node.js';
+import type { Gradients } from '../ops/gradients.js';
 
-const WEIGHTS = ['weight', 'bias', 'table'] as const;
-
-/** Names of the weights that an operation takes. */
-const weightsOf = (operation: Operation): string[] =>
-  WEIGHTS.flatMap((key) => (key in operation ? [(operation as Partial<Record<typeof key, string | undefined>>)[key]] : [])).filter((name) => name !== undefined);
-
-/** How far gradients go back: to every value that a trained weight has a part in, and no further. */
+/** How far gradients go back: to every value that a learning weight has a part in, and no further. */
 export class Reach {
   private readonly needed = new Set<number>();
 
   constructor(
     nodes: readonly Node[],
-    private readonly trained: { has(name: string): boolean },
+    private readonly rules: Gradients,
+    private readonly learns: (weight: string) => boolean,
   ) {
-    for (const { operation, inputs, output } of nodes) {
-      if (inputs.some((x) => this.needs(x)) || weightsOf(operation).some((name) => trained.has(name))) this.needed.add(output.id);
+    for (const { inputs, weights, output } of nodes) {
+      if (inputs.some((x) => this.needs(x)) || weights.some(learns)) this.needed.add(output.id);
     }
   }
 
@@ -26,11 +20,16 @@ export class Reach {
     return this.needed.has(root(x).id);
   }
 
+  /** @throws Error for an operation that has no place in a training graph. */
+  ruleOf({ op }: Node): Gradient {
+    const rule = this.rules.get(op as never);
+    if (!rule) throw new Error(`${op.name} has no gradient`);
+    return rule as Gradient;
+  }
+
   /** Ids of the values whose contents a node's gradient reads again. */
-  keptBy({ operation, inputs, output }: Node): number[] {
-    const { keeps } = gradientRule(operation);
-    if (!this.needs(output) || (operation.op === 'linear' && !this.trained.has(operation.weight))) return [];
-    const values = [...(keeps.includes('inputs') ? inputs : []), ...(keeps.includes('output') ? [output] : [])];
-    return values.map((x) => root(x).id);
+  keptBy(node: Node): number[] {
+    if (!this.needs(node.output)) return [];
+    return (this.ruleOf(node).keeps?.(node, this.learns) ?? []).map((x) => root(x).id);
   }
 }

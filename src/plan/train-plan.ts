@@ -1,21 +1,21 @@
-import type { Graph, Node } from '../graph/graph.js';
-import { trainingGraph } from '../graph/training.js';
-import type { KernelExports, TrainExports } from '../kernels/instance.js';
-import { kernelBytes } from '../kernels/sizes.js';
-import { constant, type Step } from '../kernels/steps.js';
+import type { Graph } from '../graph/graph.js';
+import { outputOf } from '../graph/graph.js';
+import type { AllExports, PlacedWeight, RunSizes, WeightForm } from '../graph/node.js';
+import { blocks, F32_BYTES } from '../kernels/layout.js';
+import { Program, type Spot } from '../kernels/program.js';
+import type { Step } from '../kernels/steps.js';
+import { GRADIENTS, type Gradients } from '../ops/gradients.js';
+import { Addresses, GRADIENT_OF, OUTPUT_OF, WEIGHT_OF } from './addresses.js';
+import { Backward } from './backward.js';
 import type { ParameterLayout } from './parameters.js';
-import { angleFactor, type PlacedWeight } from './plan.js';
-import { Program } from './program.js';
+import { trainingGraph } from './passes/training.js';
+import { type Blueprint, scratchBytes } from './plan.js';
 import { Reach } from './reach.js';
-import { TrainBackward } from './train-backward.js';
-import { type TrainAddresses, TrainForward, type TrainSizes } from './train-forward.js';
-import { blocks, F32_BYTES } from './values.js';
 
 /** Elements per partial sum of the gradient's norm: see assembly/kernels/adamw.ts. */
 const NORM_BLOCK = 4096;
 /** f32 words of the settings of adamw_f32. */
 export const SETTINGS_WORDS = 8;
-const ALIGN = 64;
 
 /** Where the four regions of a parameter layout begin. */
 export interface ParameterRegions {
@@ -26,11 +26,11 @@ export interface ParameterRegions {
 }
 
 export interface TrainPlanOptions {
-  readonly exports: KernelExports & TrainExports;
-  /** Every weight of the graph, the trained ones as the layout places them. */
-  readonly weights: ReadonlyMap<string, PlacedWeight>;
+  readonly exports: AllExports;
+  /** Every weight of the graph. */
+  readonly weights: ReadonlyMap<string, WeightForm>;
+  /** Those that learn. */
   readonly layout: ParameterLayout;
-  readonly regions: ParameterRegions;
   readonly sequences: number;
   readonly length: number;
   readonly dropout: number;
@@ -39,8 +39,8 @@ export interface TrainPlanOptions {
   /** Gradients of each row's loss are multiplied by a factor of its own (`factors`). */
   readonly weighted?: boolean;
   readonly threads: number;
-  /** Where the plan's buffers begin. */
-  readonly base: number;
+  /** Of operations: those of src/ops by default. */
+  readonly gradients?: Gradients;
 }
 
 /** Steps first … end of the plan. */
@@ -53,127 +53,86 @@ export interface TrainPlan {
   readonly steps: readonly Step[];
   /** `clear` zeroes the gradients; `evaluate` leaves the losses of a micro-batch, `learn` its gradients too; `norm` and `update` end an optimizer step. */
   readonly phases: Readonly<Record<'clear' | 'evaluate' | 'learn' | 'norm' | 'update', Phase>>;
-  /** Bytes of buffers from `base` on. */
+  /** Bytes from the base on. */
   readonly bytes: number;
+  /** Addresses of inputs, tables of rows, rotary frequencies, the losses: see addresses.ts. */
+  addressOf(name: string): number;
   /** f32 [decayed, others] of settings; f64 partial sums of the gradient's squares. */
   readonly settings: number;
   readonly partials: number;
   readonly partialCount: number;
-  /** i32 [sequences × length] each, but for losses and factors, which are f32. */
-  readonly ids: number;
-  readonly positions: number;
-  /** i32 [rows][width], of graphs with a window. */
-  readonly windows: number;
-  readonly starts: number;
-  readonly targets: number;
-  readonly losses: number;
-  readonly factors: number;
-  readonly angles: number;
-  readonly frequencies: number;
 }
+
+export interface TrainPlaces {
+  /** The ones that learn as the layout places them. */
+  readonly weights: ReadonlyMap<string, PlacedWeight>;
+  readonly regions: ParameterRegions;
+}
+
+const SETTINGS = 'settings', PARTIALS = 'partials';
+const REGIONS = ['weights', 'gradients', 'first', 'second'] as const;
 
 /** Turns a graph into the kernel calls of training on micro-batches of sequences × length tokens. */
-export function makeTrainPlan(graph: Graph, options: TrainPlanOptions): TrainPlan {
-  const fixed = new Fixed(options.base);
-  const rows = options.sequences * options.length;
-  const places = placeInputs(fixed, graph, options, rows);
+export function planTraining(model: Graph, options: TrainPlanOptions): Blueprint<TrainPlan, TrainPlaces> {
+  const { exports, layout, threads } = options;
+  const graph = trainingGraph(model, { dropout: options.dropout > 0, weighted: options.weighted ?? false });
+  const sizes = { ...options, rows: options.sequences * options.length };
+  const fixed = new Addresses();
+  fixed.takeInputs(graph, sizes.rows);
+  fixed.take(OUTPUT_OF('loss'), sizes.rows * F32_BYTES);
+  fixed.take(SETTINGS, 2 * SETTINGS_WORDS * F32_BYTES);
+  const partialCount = blocks(layout.count, NORM_BLOCK);
+  fixed.take(PARTIALS, partialCount * 8);
+  fixed.takeScratch(trainScratchBytes(graph, exports, sizes, options.gradients ?? GRADIENTS), threads);
   const program = new Program();
-  const phases = emitPhases(graph, options, program, places, { ...options, rows });
-  const { steps, bytes } = program.place(fixed.end);
-  return { ...places, steps, phases, bytes: fixed.end + bytes - options.base, partialCount: blocks(options.layout.count, NORM_BLOCK) };
-}
+  const phases = emitPhases(graph, program, options, sizes);
 
-/** Addresses one after another. */
-class Fixed {
-  constructor(public end: number) {}
-
-  take(bytes: number): number {
-    const address = this.end;
-    this.end += Math.ceil(bytes / ALIGN) * ALIGN;
-    return address;
-  }
-}
-
-function placeInputs(fixed: Fixed, graph: Graph, options: TrainPlanOptions, rows: number) {
-  const perRow = () => fixed.take(rows * 4);
-  const half = (graph.rope?.dims ?? 0) / 2;
-  const perThread = Math.ceil(scratchBytes(graph, options) / ALIGN) * ALIGN;
-  return {
-    ids: perRow(),
-    positions: perRow(),
-    windows: fixed.take(rows * (graph.window?.width ?? 0) * 4),
-    starts: perRow(),
-    targets: perRow(),
-    losses: perRow(),
-    factors: perRow(),
-    frequencies: fixed.take(half * 8),
-    angles: fixed.take(options.length * 2 * half * F32_BYTES),
-    settings: fixed.take(2 * SETTINGS_WORDS * F32_BYTES),
-    partials: fixed.take(blocks(options.layout.count, NORM_BLOCK) * 8),
-    scratch: { ...constant(fixed.take(perThread * options.threads)), perThread },
+  const place = (base: number, { weights, regions }: TrainPlaces): TrainPlan => {
+    const own = fixed.from(base);
+    const learning = [...layout.offsets].map(([name, { offset }]) => [GRADIENT_OF(name), regions.gradients + offset * F32_BYTES] as const);
+    const placed = [...weights].map(([name, { address }]) => [WEIGHT_OF(name), address] as const);
+    const addresses = new Map([...own, ...placed, ...learning, ...REGIONS.map((name) => [name, regions[name]] as const)]);
+    const { steps, bytes } = program.place(base + fixed.end, { addresses });
+    const addressOf = (name: string) => own.get(name) as number;
+    return { steps, phases, bytes: fixed.end + bytes, addressOf, settings: addressOf(SETTINGS), partials: addressOf(PARTIALS), partialCount };
   };
+  return { bytes: place(0, { weights: new Map(), regions: { weights: 0, gradients: 0, first: 0, second: 0 } }).bytes, place };
 }
 
-/** What one thread needs while it computes one step. */
-function scratchBytes(graph: Graph, { exports, length, weights }: TrainPlanOptions): number {
-  const sizes = graph.nodes.map(({ operation }: Node) => {
-    if (operation.op === 'attention') return kernelBytes(exports, 'attention_sequence_scratch_bytes', length, operation.headDim);
-    if (operation.op !== 'linear') return 0;
-    const { columns: k } = weights.get(operation.weight)!;
-    return Math.max(kernelBytes(exports, 'matmul_scratch_bytes', k), kernelBytes(exports, 'matmul_grad_scratch_bytes', k));
-  });
-  return Math.max(ALIGN, ...sizes);
+/** What one thread needs while it computes one step or its gradient. */
+function trainScratchBytes(graph: Graph, exports: AllExports, sizes: RunSizes, gradients: Gradients): number {
+  const backward = graph.nodes.map((node) => gradients.get(node.op as never)?.scratch?.(exports, node as never, sizes) ?? 0);
+  return Math.max(scratchBytes(graph, exports, sizes), ...backward);
 }
 
-type Places = ReturnType<typeof placeInputs>;
-
-function emitPhases(graph: Graph, options: TrainPlanOptions, program: Program, addresses: TrainAddresses & Places, sizes: TrainSizes): TrainPlan['phases'] {
+function emitPhases(graph: Graph, program: Program, options: TrainPlanOptions, sizes: RunSizes): TrainPlan['phases'] {
   const phase = (emit: () => void): Phase => {
     const first = program.length;
     emit();
     return { first, end: program.length };
   };
-  const { exports, weights, layout, regions } = options;
-  const training = trainingGraph(graph, { dropout: options.dropout > 0 });
-  const setting = { graph: training, program, sizes, addresses, weights, fused: options.fusedMultiplyAdd ?? false, reach: new Reach(training.nodes, layout.offsets) };
-  const forward = new TrainForward(setting);
-  const trained = new Map([...layout.offsets].map(([name, { offset }]) => [name, regions.gradients + offset * F32_BYTES]));
+  const { layout, fusedMultiplyAdd: fused = false } = options;
+  const learns = (name: string) => layout.offsets.has(name);
+  const reach = new Reach(graph.nodes, options.gradients ?? GRADIENTS, learns);
+  const kept = new Set(graph.nodes.flatMap((node) => reach.keptBy(node)));
+  const forward = { ...options, activations: 'f32', kvCache: 'f32', fused, sizes, stateOffsets: [], kept, zeroed: true } as const;
+  const backward = new Backward(graph, program, forward, reach, learns);
+  const region = (name: string, elements = 0): Spot => ({ buffer: program.outside(name), offset: elements * F32_BYTES, writes: true });
 
-  const clear = phase(() => program.call('zero_f32', [regions.gradients, layout.count], blocks(layout.count)));
-  const evaluate = phase(() => {
-    forward.emitAll();
-    emitLosses(program, addresses, forward.place(training.logits), graph.vocabulary, sizes.rows);
-  });
-  const backward = phase(() => {
-    if (options.weighted) emitFactors(program, addresses, forward.place(training.logits), graph.vocabulary, sizes.rows);
-    new TrainBackward(setting, forward, trained, exports).emitAll();
-  });
-  const norm = phase(() => program.call('sum_squares_f32', [addresses.partials, regions.gradients, layout.count], blocks(layout.count, NORM_BLOCK)));
-  const update = phase(() => emitUpdate(program, options, addresses.settings));
-  return { clear, evaluate, learn: { first: evaluate.first, end: backward.end }, norm, update };
+  const clear = phase(() => program.call('zero_f32', [region('gradients'), layout.count], blocks(layout.count)));
+  const evaluate = phase(() => backward.emitForward());
+  const learn = phase(() => backward.emitBackward([outputOf(graph, 'loss')]));
+  const norm = phase(() => program.call('sum_squares_f32', [region(PARTIALS), region('gradients'), layout.count], blocks(layout.count, NORM_BLOCK)));
+  const update = phase(() => emitUpdate(program, layout, region));
+  return { clear, evaluate, learn: { first: evaluate.first, end: learn.end }, norm, update };
 }
 
-/** Losses as they are, and their gradients divided by the number of rows; what that leaves to be scaled, the optimizer scales. */
-function emitLosses(program: Program, { losses, targets }: TrainAddresses, logits: ReturnType<TrainForward['place']>, vocabulary: number, rows: number): void {
-  program.call('cross_entropy_f32', [losses, logits.at, targets, vocabulary, logits.stride, 1 / rows], rows);
-}
-
-function emitFactors(program: Program, { factors }: Places, logits: ReturnType<TrainForward['place']>, vocabulary: number, rows: number): void {
-  program.call('scale_rows_f32', [logits.at, logits.at, factors, vocabulary, logits.stride, logits.stride], rows);
-}
-
-function emitUpdate(program: Program, { layout: { count, decayed }, regions }: TrainPlanOptions, settings: number): void {
-  const update = (from: number, to: number, at: number) => {
-    const shifted = [regions.weights, regions.gradients, regions.first, regions.second].map((region) => region + from * F32_BYTES);
-    if (to > from) program.call('adamw_f32', [...shifted, at, to - from], blocks(to - from));
+/** The matrices, which decay, then the vectors, which do not. */
+function emitUpdate(program: Program, { count, decayed }: ParameterLayout, region: (name: string, elements?: number) => Spot): void {
+  const update = (from: number, to: number, settings: Spot) => {
+    const regions = REGIONS.map((name) => region(name, from));
+    if (to > from) program.call('adamw_f32', [...regions, settings, to - from], blocks(to - from));
   };
-  update(0, decayed, settings);
-  update(decayed, count, settings + SETTINGS_WORDS * F32_BYTES);
+  update(0, decayed, region(SETTINGS));
+  update(decayed, count, region(SETTINGS, SETTINGS_WORDS));
 }
-
-/** Fills the table of rotary angles for positions 0 … length - 1; the frequencies must be there. */
-export function writeAngles({ rope }: Graph, exports: KernelExports, { angles, frequencies }: Pick<TrainPlan, 'angles' | 'frequencies'>, length: number): void {
-  if (!rope) return;
-  exports.rope_angles(angles, frequencies, rope.dims / 2, 0, length, angleFactor(rope, exports));
-}
-

@@ -1,13 +1,17 @@
 import { StonechatError } from '../errors.js';
 import { aborted } from '../files/refuse.js';
 import type { ModelFile } from '../files/types.js';
-import type { Graph } from '../graph/graph.js';
+import { type Graph, outputOf } from '../graph/graph.js';
+import type { KvType, PlacedWeight } from '../graph/node.js';
 import type { Host } from '../host/host.js';
 import { Arena } from '../kernels/arena.js';
 import { type Build, instantiateKernels, type Kernels, MAX_PAGES, newMemory, PAGE_BYTES } from '../kernels/instance.js';
+import { keyBlocks, ROPE_KIND, rowStride } from '../kernels/layout.js';
 import { controlBytes, type Pool, singleThread, startPool } from '../kernels/pool.js';
-import { buildGraph } from '../models/index.js';
-import { keyBlocks, kvBlockBytes, makePlan, type Plan, type PlacedWeight, ROPE_KIND, rowStride } from '../plan/plan.js';
+import type { ContextLimits, Network } from '../models/architecture.js';
+import { buildNetwork } from '../models/index.js';
+import { FREQUENCIES_OF } from '../plan/addresses.js';
+import { layOutPage, type Plan, planRun } from '../plan/plan.js';
 import { PlanRunner } from './run.js';
 import { ALIGN, loadWeights, type LoadWeightsOptions, placeWeights } from './weights.js';
 
@@ -23,7 +27,7 @@ export interface RunnerOptions extends LoadWeightsOptions {
   readonly build: Build;
   readonly threads: number;
   readonly contextLength?: number | undefined;
-  readonly kvCache: 'f32' | 'q8_0';
+  readonly kvCache: KvType;
   readonly activations: 'q8' | 'f32';
   /** Keeps every intermediate value for inspection (tests, tracing). */
   readonly keepAll?: boolean;
@@ -56,8 +60,8 @@ interface Layout {
   readonly need: MemoryNeed;
 }
 
-function contextOf(graph: Graph, asked: number | undefined): number {
-  const usual = Math.min(graph.trainedContext, DEFAULT_CONTEXT, graph.slidingWindow ?? Infinity);
+function contextOf(limits: ContextLimits, asked: number | undefined): number {
+  const usual = Math.min(limits.trained, DEFAULT_CONTEXT, limits.slidingWindow ?? Infinity);
   if (asked === undefined) return usual;
   if (!Number.isInteger(asked) || asked < 1 || asked > 1 << 24) {
     throw new StonechatError({
@@ -67,13 +71,13 @@ function contextOf(graph: Graph, asked: number | undefined): number {
       remedy: `Leave it out for ${usual}.`,
     });
   }
-  checkWindow(graph, asked);
+  checkWindow(limits, asked);
   // Learned positions end where the table ends; rotary ones can be stretched.
-  return graph.rope ? asked : Math.min(asked, graph.trainedContext);
+  return limits.stretches ? asked : Math.min(asked, limits.trained);
 }
 
 /** @throws StonechatError `unsupported` for a context that is longer than a sliding window, which does not slide here. */
-export function checkWindow({ slidingWindow = Infinity }: Graph, context: number): void {
+export function checkWindow({ slidingWindow = Infinity }: ContextLimits, context: number): void {
   if (context <= slidingWindow) return;
   throw new StonechatError({
     code: 'unsupported',
@@ -83,13 +87,13 @@ export function checkWindow({ slidingWindow = Infinity }: Graph, context: number
   });
 }
 
-/** The kernels' module, and the graph, which this thread builds while the module is compiled. */
-const prepare = (host: Host, file: ModelFile, { build }: RunnerOptions, shared: boolean): Promise<[WebAssembly.Module, Graph]> =>
-  Promise.all([host.compile(build, shared), soon(() => buildGraph(file))]);
+/** The kernels' module, and the network, which this thread builds while the module is compiled. */
+const prepare = (host: Host, file: ModelFile, { build }: RunnerOptions, shared: boolean): Promise<[WebAssembly.Module, Network]> =>
+  Promise.all([host.compile(build, shared), soon(() => buildNetwork(file))]);
 
 /** Places the weights of a model from address `first` on. There need be no memory yet. */
-function placeModel(file: ModelFile, graph: Graph, exports: Kernels['exports'], options: RunnerOptions, first: number): Places {
-  const context = contextOf(graph, options.contextLength);
+function placeModel(file: ModelFile, { graph, context: limits }: Network, exports: Kernels['exports'], options: RunnerOptions, first: number): Places {
+  const context = contextOf(limits, options.contextLength);
   let end = first;
   const take = (bytes: number) => {
     const address = end;
@@ -98,41 +102,32 @@ function placeModel(file: ModelFile, graph: Graph, exports: Kernels['exports'], 
   };
   const weights = placeWeights(file, graph, exports, take);
   const control = take(controlBytes(options.threads));
-  const kvCache = kvBlockBytes(graph, { exports, kvCache: options.kvCache }) * keyBlocks(context) * graph.layers;
-  return { context, weights, control, bytes: end - first, end, need: sum({ weights: control - first, kvCache, scratch: rowStride(graph.vocabulary) * 4 + OVERHEAD_BYTES }) };
+  const kvCache = layOutPage(graph.states, exports, options.kvCache).bytes * keyBlocks(context);
+  const logits = rowStride(outputOf(graph, 'logits').columns) * 4;
+  return { context, weights, control, bytes: end - first, end, need: sum({ weights: control - first, kvCache, scratch: logits + OVERHEAD_BYTES }) };
 }
 
 const sum = (need: Omit<MemoryNeed, 'total'>): MemoryNeed => ({ ...need, total: need.weights + need.kvCache + need.scratch });
 
 function layOut(graph: Graph, exports: Kernels['exports'], options: RunnerOptions, { weights, end, need }: Places): Layout {
-  const plan = makePlan(graph, planOptions(exports, weights, options, end));
+  const { kvCache, activations, threads, keepAll = false } = options;
+  const plan = planRun(graph, { exports, weights, batch: MAX_BATCH, kvCache, activations, threads, keepAll }).place(end, weights);
   return { plan, need: sum({ ...need, scratch: need.scratch + plan.bytes }) };
 }
 
-const planOptions = (exports: Kernels['exports'], weights: ReadonlyMap<string, PlacedWeight>, options: RunnerOptions, base: number) => ({
-  exports,
-  weights,
-  batch: MAX_BATCH,
-  kvCache: options.kvCache,
-  activations: options.activations,
-  threads: options.threads,
-  base,
-  keepAll: options.keepAll ?? false,
-});
-
 /** Linear memory that loading `file` would take. Nothing is read but the header. */
 export async function estimateMemory(host: Host, file: ModelFile, options: RunnerOptions): Promise<MemoryNeed & { warnings: readonly string[] }> {
-  const [module, graph] = await prepare(host, file, options, false);
+  const [module, network] = await prepare(host, file, options, false);
   const { exports } = instantiateKernels(module, options.build);
-  const { need } = layOut(graph, exports, options, placeModel(file, graph, exports, options, 0));
-  return { ...need, warnings: warningsOf(file, graph, options.contextLength) };
+  const { need } = layOut(network.graph, exports, options, placeModel(file, network, exports, options, 0));
+  return { ...need, warnings: warningsOf(file, network.context, options.contextLength) };
 }
 
 /** What the user of a model should know. `asked`: the context that was asked for. */
-export function warningsOf({ warnings = [] }: ModelFile, graph: Graph, asked = 0): readonly string[] {
-  const { slidingWindow, trainedContext, rope } = graph;
+export function warningsOf({ warnings = [] }: ModelFile, limits: ContextLimits, asked = 0): readonly string[] {
+  const { slidingWindow, trained: trainedContext, stretches } = limits;
   if (asked > trainedContext) {
-    const beyond = rope
+    const beyond = stretches
       ? `the context of ${asked} tokens is longer than the ${trainedContext} that the model was trained on: what it says beyond those may be worse`
       : `the model has no positions beyond ${trainedContext} tokens: its context is no longer, although ${asked} were asked for`;
     return [...warnings, beyond];
@@ -155,7 +150,7 @@ function checkFits(graph: Graph, context: number, need: MemoryNeed): void {
     found: `${mib(need.total)}: weights ${mib(need.weights)}, KV cache ${mib(need.kvCache)} for ${context} tokens, scratch ${mib(need.scratch)}`,
     remedy:
       tokens > 0
-        ? `Load with contextLength ${tokens} or less${graph.kvHeads ? ', or kvCache "q8_0"' : ''}.`
+        ? `Load with contextLength ${tokens} or less${graph.states.length ? ', or kvCache "q8_0"' : ''}.`
         : 'Use a smaller model, or one with fewer bits per weight (Q4_0, Q4_K_M).',
   });
 }
@@ -163,7 +158,7 @@ function checkFits(graph: Graph, context: number, need: MemoryNeed): void {
 export interface LoadedRunner {
   readonly runner: PlanRunner;
   readonly arena: Arena;
-  readonly graph: Graph;
+  readonly network: Network;
   readonly plan: Plan;
   readonly need: MemoryNeed;
 }
@@ -171,10 +166,11 @@ export interface LoadedRunner {
 /** Reads a model into a fresh linear memory and starts its threads. */
 export async function loadRunner(host: Host, file: ModelFile, options: RunnerOptions): Promise<LoadedRunner> {
   const shared = options.threads > 1;
-  const [module, graph] = await prepare(host, file, options, shared);
+  const [module, network] = await prepare(host, file, options, shared);
+  const { graph } = network;
   const kernels = instantiateKernels(module, options.build, newMemory(1, shared));
   const arena = new Arena(kernels.memory);
-  const places = placeModel(file, graph, kernels.exports, options, arena.used);
+  const places = placeModel(file, network, kernels.exports, options, arena.used);
   const { context, weights, bytes } = places;
   const complete = () => {
     const layout = layOut(graph, kernels.exports, options, places);
@@ -195,9 +191,9 @@ export async function loadRunner(host: Host, file: ModelFile, options: RunnerOpt
     loadWeights(file, weights, graph, kernels, arena, { ...options, meanwhile: async () => void (await Promise.all([meanwhile(), options.meanwhile?.()])) }),
   );
   arena.allocate(plan.bytes, 'the model'); // behind the weights, where loading had its scratch
-  writeFrequencies(graph, kernels, plan.frequencies, weights);
+  writeFrequencies(graph, kernels, plan, weights);
   const runner = new PlanRunner({ graph, kernels, arena, plan, pool, contextLength: context, maxBatch: MAX_BATCH });
-  return { runner, arena, graph, plan, need };
+  return { runner, arena, network, plan, need };
 }
 
 /** When the caller has done what it can do at once. */
@@ -216,11 +212,15 @@ async function whileStarting<Started extends { pool: Pool }>(start: () => Promis
 }
 
 /** Rotary frequencies as f64, divided by the model's own factors where it has them (Llama 3.x). */
-export function writeFrequencies({ rope }: Graph, { exports, memory }: Kernels, address: number, weights: ReadonlyMap<string, PlacedWeight>): void {
-  if (!rope) return;
-  exports.rope_frequencies(address, rope.dims, rope.base, ROPE_KIND[rope.kind], rope.factor, rope.low, rope.high, rope.originalContext);
-  if (!rope.factors) return;
-  const factors = new Float32Array(memory.buffer, weights.get(rope.factors)!.address, rope.dims / 2);
-  const frequencies = new Float64Array(memory.buffer, address, rope.dims / 2);
-  for (let i = 0; i < frequencies.length; i++) frequencies[i]! /= factors[i]!;
+export function writeFrequencies({ inputs }: Graph, { exports, memory }: Kernels, plan: Pick<Plan, 'addressOf'>, weights: ReadonlyMap<string, PlacedWeight>): void {
+  for (const [name, input] of Object.entries(inputs)) {
+    if (input.kind !== 'angles') continue;
+    const { dims, base, kind, factor, low, high, originalContext, factors } = input.rope;
+    const address = plan.addressOf(FREQUENCIES_OF(name));
+    exports.rope_frequencies(address, dims, base, ROPE_KIND[kind], factor, low, high, originalContext);
+    if (!factors) continue;
+    const divisors = new Float32Array(memory.buffer, weights.get(factors)!.address, dims / 2);
+    const frequencies = new Float64Array(memory.buffer, address, dims / 2);
+    for (let i = 0; i < frequencies.length; i++) frequencies[i]! /= divisors[i]!;
+  }
 }

@@ -1,25 +1,51 @@
 import { StonechatError } from '../errors.js';
+import type { Graph, Input } from '../graph/graph.js';
+import type { Rows, RowTable } from '../graph/node.js';
+import type { Arena } from '../kernels/arena.js';
 import type { Kernels } from '../kernels/instance.js';
 import type { Pool } from '../kernels/pool.js';
 import { SLOT } from '../kernels/steps.js';
-import { KEY_BLOCK } from '../plan/plan.js';
-import { type CacheParts, SequenceCache } from './cache.js';
-import type { KvCache, Runner } from './types.js';
-import { type History, writeWindows } from './windows.js';
+import { INPUT_OF, TABLE_OF } from '../plan/addresses.js';
+import type { Plan } from '../plan/plan.js';
+import { writeContextIds } from './context-ids.js';
+import { type PagedSequence, States } from './state.js';
+import type { Runner, SequenceState, Span } from './types.js';
 
-export interface RunnerParts extends CacheParts {
+export interface RunnerParts {
+  readonly graph: Graph;
+  readonly kernels: Kernels;
+  readonly arena: Arena;
+  readonly plan: Plan;
   readonly pool: Pool;
+  readonly contextLength: number;
   readonly maxBatch: number;
 }
 
-/** Ids in, logits out: sets the slots of the plan and lets the pool walk it. */
+type ContextIds = Extract<Input, { kind: 'contextIds' }>;
+
+/** A span's rows within the run. */
+interface Placed {
+  readonly sequence: PagedSequence;
+  readonly ids: ArrayLike<number>;
+  readonly first: number;
+  /** The first row whose logits are wanted, counted within the span. */
+  readonly wanted: number;
+}
+
+/** Ids in, logits out: writes the tables and slots of the plan and lets the pool walk it. */
 export class PlanRunner implements Runner {
+  readonly vocabulary: number;
   private logitsRows = 0;
   logitsAddress = 0;
   private disposed = false;
-  private readonly live = new Set<KvCache>();
+  private readonly states: States;
+  private readonly contextIds: readonly (readonly [name: string, input: ContextIds])[];
 
   constructor(private readonly parts: RunnerParts) {
+    const { graph, plan, kernels, arena, contextLength } = parts;
+    this.vocabulary = plan.vocabulary;
+    this.contextIds = Object.entries(graph.inputs).filter((entry): entry is [string, ContextIds] => entry[1].kind === 'contextIds');
+    this.states = new States({ kernels, arena, pageBytes: plan.pageBytes, contextLength, looksBack: this.contextIds.length > 0 });
     this.reserveLogits(1);
   }
 
@@ -28,9 +54,6 @@ export class PlanRunner implements Runner {
   }
   get threads(): number {
     return this.parts.pool.threads;
-  }
-  get vocabulary(): number {
-    return this.parts.graph.vocabulary;
   }
   get contextLength(): number {
     return this.parts.contextLength;
@@ -42,21 +65,21 @@ export class PlanRunner implements Runner {
     return this.parts.plan.logitsStride * 4;
   }
 
-  newCache(tokens = this.contextLength): KvCache {
-    return new SequenceCache(this.parts, Math.min(tokens, this.contextLength), this.live);
+  newSequence(tokens = 0): SequenceState {
+    return this.states.newSequence(Math.min(tokens, this.contextLength));
   }
 
-  evaluate(cache: KvCache, ids: ArrayLike<number>, { logits = 'last' }: { logits?: 'last' | 'all' | 'none' } = {}): void {
-    const owned = this.check(cache, ids);
-    const { history } = owned;
-    const count = ids.length;
-    const first = logits === 'last' ? count - 1 : 0;
-    this.reserveLogits(logits === 'all' ? count : 1);
-    this.writeInputs(ids, cache.length);
-    if (history) this.writeWindows(history, ids, cache.length);
-    this.setSlots(count, cache.length, first, logits === 'none' ? 0 : count - first, owned);
+  run(spans: readonly Span[]): void {
+    const placed = this.check(spans);
+    const rows = placed.reduce((sum, { ids }) => sum + ids.length, 0);
+    const wanted = placed.reduce((sum, { ids, wanted: first }) => sum + ids.length - first, 0);
+    this.reserveLogits(wanted);
+    for (const { sequence, ids } of placed) sequence.prepare(ids.length);
+    this.writeInputs(placed, rows);
+    const tiles = this.writeTables(placed, 'all', rows), outputTiles = this.writeTables(placed, 'output', wanted);
+    this.setSlots(rows, wanted, tiles, outputTiles);
     this.parts.pool.run();
-    cache.length += count;
+    for (const { sequence, ids } of placed) sequence.length += ids.length;
   }
 
   logits(row = 0): Float32Array {
@@ -66,25 +89,37 @@ export class PlanRunner implements Runner {
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    this.live.clear();
+    this.states.live.clear();
     this.parts.pool.stop();
   }
 
-  private check(cache: KvCache, ids: ArrayLike<number>): SequenceCache {
+  private check(spans: readonly Span[]): Placed[] {
     if (this.disposed) {
       throw new StonechatError({ code: 'disposed', expected: 'a live model', found: 'one that was disposed', remedy: 'Load it again.' });
     }
-    const count = ids.length;
-    const room = cache.capacity - cache.length;
-    if (count < 1 || count > Math.min(this.maxBatch, room)) {
-      throw new StonechatError({
-        code: count > room ? 'context-full' : 'bad-option',
-        expected: `1 to ${Math.min(this.maxBatch, room)} ids (context of ${cache.capacity}, ${cache.length} used)`,
-        found: String(count),
-        remedy: 'Load with a larger contextLength, or shorten the prompt.',
-      });
-    }
-    for (let i = 0; i < count; i++) {
+    let first = 0;
+    return spans.map(({ sequence, ids, logits }) => {
+      this.checkLength(sequence, ids.length, this.maxBatch - first);
+      this.checkIds(ids);
+      first += ids.length;
+      const wanted = { none: ids.length, last: ids.length - 1, all: 0 }[logits];
+      return { sequence: sequence as PagedSequence, ids, first: first - ids.length, wanted };
+    });
+  }
+
+  private checkLength({ length }: SequenceState, count: number, left: number): void {
+    const room = this.contextLength - length;
+    if (count >= 1 && count <= Math.min(left, room)) return;
+    throw new StonechatError({
+      code: count > room ? 'context-full' : 'bad-option',
+      expected: `1 to ${Math.min(left, room)} ids (context of ${this.contextLength}, ${length} used)`,
+      found: String(count),
+      remedy: 'Load with a larger contextLength, or shorten the prompt.',
+    });
+  }
+
+  private checkIds(ids: ArrayLike<number>): void {
+    for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;
       if (Number.isInteger(id) && id >= 0 && id < this.vocabulary) continue;
       throw new StonechatError({
@@ -94,39 +129,54 @@ export class PlanRunner implements Runner {
         remedy: 'Encode the text with the tokenizer of this model.',
       });
     }
-    return cache as SequenceCache;
   }
 
-  private writeInputs(ids: ArrayLike<number>, position: number): void {
-    const { plan } = this.parts;
-    const { buffer } = this.kernels.memory;
-    new Int32Array(buffer, plan.ids, ids.length).set(ids);
-    const positions = new Int32Array(buffer, plan.positions, ids.length);
-    for (let i = 0; i < ids.length; i++) positions[i] = position + i;
+  private numbers(name: string, count: number): Int32Array {
+    return new Int32Array(this.kernels.memory.buffer, this.parts.plan.addressOf(name), count);
   }
 
-  private writeWindows(history: History, ids: ArrayLike<number>, position: number): void {
-    const window = this.parts.graph.window!;
-    history.put(position, ids);
-    writeWindows(new Int32Array(this.kernels.memory.buffer, this.parts.plan.windows, ids.length * window.width), history.ids, position, () => 0, window);
+  private writeInputs(placed: readonly Placed[], rows: number): void {
+    for (const [name, { kind }] of Object.entries(this.parts.graph.inputs)) {
+      if (kind !== 'ids') continue;
+      const out = this.numbers(INPUT_OF(name), rows);
+      for (const { ids, first } of placed) out.set(ids, first);
+    }
+    for (const [name, input] of this.contextIds) {
+      const out = this.numbers(INPUT_OF(name), rows * input.width);
+      for (const { sequence: { history, length }, ids, first } of placed) {
+        history!.put(length, ids);
+        writeContextIds(out.subarray(first * input.width, (first + ids.length) * input.width), history!.ids, length, () => 0, input);
+      }
+    }
   }
 
-  private setSlots(tokens: number, position: number, headFirst: number, headTokens: number, cache: SequenceCache): void {
-    const { plan, pool, graph } = this.parts;
-    const { attention_items: items } = this.kernels.exports;
-    const { slots } = pool;
+  /** What the kernels must know of each row, of all or of those whose logits are wanted. Returns the number of tiles. */
+  private writeTables(placed: readonly Placed[], of: Rows, count: number): number {
+    const table = (name: RowTable, per = 1) => this.numbers(TABLE_OF(name, of), count * per);
+    const positions = table('positions'), pages = table('pages'), tiles = table('tiles', 2);
+    const rows = of === 'output' ? table('rows') : undefined;
+    const most = this.kernels.exports.attention_tile_rows();
+    let row = 0, tile = 0;
+    for (const { sequence, ids, first, wanted } of placed) {
+      const start = of === 'all' ? 0 : wanted;
+      for (let i = start; i < ids.length; i++, row++) {
+        if ((i - start) % most === 0) tiles.set([row, Math.min(most, ids.length - i)], 2 * tile++);
+        positions[row] = sequence.length + i;
+        pages[row] = sequence.table;
+        if (rows) rows[row] = first + i;
+      }
+    }
+    return tile;
+  }
+
+  private setSlots(tokens: number, outputTokens: number, tiles: number, outputTiles: number): void {
+    const { plan, pool: { slots } } = this.parts;
     slots[SLOT.tokens] = tokens;
-    slots[SLOT.position] = position;
-    slots[SLOT.headFirst] = headFirst;
-    slots[SLOT.headPosition] = position + headFirst;
-    slots[SLOT.headTokens] = headTokens;
-    slots[SLOT.attentionItems] = items(tokens, graph.kvHeads);
-    slots[SLOT.headAttentionItems] = items(headTokens, graph.kvHeads);
-    slots[SLOT.kvCache] = cache.address;
-    slots[SLOT.kvContext] = cache.blocks * KEY_BLOCK;
-    slots[SLOT.kvLayer] = cache.blocks * plan.kvBlockBytes;
+    slots[SLOT.outputTokens] = outputTokens;
+    slots[SLOT.tiles] = tiles;
+    slots[SLOT.outputTiles] = outputTiles;
     slots[SLOT.logits] = this.logitsAddress;
-    slots[SLOT.stepCount] = headTokens ? plan.steps.length : plan.headStart;
+    slots[SLOT.stepCount] = outputTokens ? plan.steps.length : plan.outputStart;
   }
 
   private reserveLogits(rows: number): void {

@@ -1,37 +1,56 @@
 import type { Kernels } from '../kernels/instance.js';
 
-/** The keys and values of one sequence. Owned by a Runner; `release` gives its memory back. */
-export interface KvCache {
-  /** Tokens held. Lowering it forgets the tail; the next evaluate continues from here. */
-  length: number;
+/** What one sequence of a model keeps from run to run (the KV cache). Owned by a Runner; `release` gives its memory back. */
+export interface SequenceState {
+  /** Tokens held: runs add to it, `keep` takes away. */
+  readonly length: number;
   /** Tokens that there is memory for. */
   readonly capacity: number;
-  /** Makes room for so many tokens in all; what is held moves along. @throws StonechatError `out-of-memory`; the cache is as before then. */
+  /** Makes room for so many tokens in all. @throws StonechatError `out-of-memory`; all is as before then. */
   reserve(tokens: number): void;
+  /** Forgets all but the first `count` tokens, as far as the model can. Returns how many it kept: the next run continues from there. */
+  keep(count: number): number;
+  /** Another that holds the same, in the same memory until one of them goes on. */
+  fork(): SequenceState;
   release(): void;
 }
 
-/** A loaded model: ids in, logits out. Synchronous; the caller splits prompts into chunks of at most `maxBatch`. */
+/** Of which rows the logits are wanted. */
+export type WantedRows = 'none' | 'last' | 'all';
+
+/** Tokens of one sequence in a run. */
+export interface Span {
+  readonly sequence: SequenceState;
+  readonly ids: ArrayLike<number>;
+  readonly logits: WantedRows;
+}
+
+/** A loaded model: ids in, logits out. Synchronous; the caller splits prompts into pieces of at most `maxBatch`. */
 export interface Runner {
   readonly kernels: Kernels;
   readonly threads: number;
   readonly vocabulary: number;
-  /** Tokens that a cache can hold at most. */
+  /** Tokens that a sequence can hold at most. */
   readonly contextLength: number;
-  /** Most tokens per evaluate call (64, so that an abort is honoured within 64 tokens of prefill). */
+  /** Most tokens per run, of all its spans (64, so that an abort is honoured within 64 tokens of prefill). */
   readonly maxBatch: number;
-  /** A cache with memory for so many tokens, by default for all that the context holds. @throws StonechatError `out-of-memory`. */
-  newCache(tokens?: number): KvCache;
+  /** An empty sequence, with memory for so many tokens; it grows with what it holds. @throws StonechatError `out-of-memory`. */
+  newSequence(tokens?: number): SequenceState;
   /**
-   * Appends `ids` to the cache. With `logits: 'last'` the logits of the last id are then at `logitsAddress`
-   * (`vocabulary` f32 values); with 'all' those of every id, row i at logitsAddress + i * logitsStride; 'none' computes none.
-   * The same bits come out however a prompt is split into calls.
+   * Appends the ids of every span to its sequence; no sequence may be named twice. The logits that are wanted are then at
+   * `logitsAddress`, span by span, row by row (`vocabulary` f32 values each), row i at logitsAddress + i * logitsStride.
+   * The same bits come out however prompts are split into runs, and whatever other sequences run beside them.
    */
-  evaluate(cache: KvCache, ids: ArrayLike<number>, options?: { logits?: 'last' | 'all' | 'none' }): void;
+  run(spans: readonly Span[]): void;
   readonly logitsAddress: number;
   /** Bytes between rows of logits. */
   readonly logitsStride: number;
   /** A fresh view of row i (default 0). Valid until memory grows. */
   logits(row?: number): Float32Array;
   dispose(): void;
+}
+
+/** A run of one sequence. */
+export function evaluate(runner: Runner, sequence: SequenceState, ids: ArrayLike<number>, { logits = 'last' }: { logits?: WantedRows } = {}): void {
+  runner.run([{ sequence, ids, logits }]);
 }

@@ -6,7 +6,8 @@ import type { OpenOptions } from '../host/host.js';
 import type { Arena, Region } from '../kernels/arena.js';
 import type { KernelExports, Kernels } from '../kernels/instance.js';
 import { kernelBytes } from '../kernels/sizes.js';
-import { type PlacedWeight, rowStride } from '../plan/plan.js';
+import type { PlacedWeight } from '../graph/node.js';
+import { rowStride } from '../kernels/layout.js';
 
 /** Bytes of one read: few enough to be packed from a cache. */
 const PIECE_BYTES = 4 << 20;
@@ -35,7 +36,7 @@ const sizeOf = (tensor: TensorInfo): { columns: number; rows: number } => ({
 });
 
 /** Places every weight of the graph without reading it, in the file's order: addresses for the plan. */
-export function placeWeights(file: ModelFile, graph: Graph, exports: KernelExports, allocate: (bytes: number) => number): Map<string, PlacedWeight> {
+export function placeWeights(file: ModelFile, graph: Pick<Graph, 'weights'>, exports: KernelExports, allocate: (bytes: number) => number): Map<string, PlacedWeight> {
   const roles = rolesIn(graph);
   const placed = new Map<string, PlacedWeight>();
   for (const tensor of file.tensors.values()) {
@@ -49,7 +50,7 @@ export function placeWeights(file: ModelFile, graph: Graph, exports: KernelExpor
   return placed;
 }
 
-const rolesIn = (graph: Graph): Map<string, WeightRole> => new Map(graph.weights.map(({ name, role }) => [name, role]));
+const rolesIn = (graph: Pick<Graph, 'weights'>): Map<string, WeightRole> => new Map(graph.weights.map(({ name, role }) => [name, role]));
 
 /** A weight to be read. */
 interface Wanted {
@@ -83,7 +84,7 @@ export interface LoadWeightsOptions extends OpenOptions {
 export async function loadWeights(
   file: ModelFile,
   weights: ReadonlyMap<string, PlacedWeight>,
-  graph: Graph,
+  graph: Pick<Graph, 'weights'>,
   kernels: Kernels,
   arena: Arena,
   { signal, onProgress, meanwhile }: LoadWeightsOptions,

@@ -133,7 +133,7 @@ describe('options', () => {
 describe('every kernel that generation calls often', () => {
   /** Called once a prompt, once a token, or while loading; or a twin of one that has a line. */
   const WITHOUT_LINE =
-    /^(build_kind|barrier|packed_bytes_|repack_|q8_row_bytes|embed_|matmul_scratch_bytes|matmul_f32_(q|\w+_K)|exp_f64|log_f64|layernorm_|add_f32|(silu|gelu|gelu_erf|tanh)_f32|gelu_mul|probabilities_|rope_(frequencies|attention_factor|angles)|kv_|attention_(items|scratch_bytes)|argmax_|topk_|logits_stats_|hash_words|text_|probe_)/;
+    /^(build_kind|barrier|packed_bytes_|repack_|q8_row_bytes|embed_|matmul_scratch_bytes|matmul_f32_(q|\w+_K)|exp_f64|log_f64|layernorm_|add_f32|(silu|gelu|gelu_erf|tanh)_f32|gelu_mul|probabilities_|rope_(frequencies|attention_factor|angles)|kv_|attention_(tile_rows|scratch_bytes)|gather_rows_|argmax_|topk_|logits_stats_|hash_words|text_|probe_)/;
 
   it('is found by its group or a part of its name, in the order of the table', () => {
     const names = (wanted: string[]) => selectCases(benchCases(host, true), wanted).map(({ name }) => name);

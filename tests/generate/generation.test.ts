@@ -149,9 +149,9 @@ describe('tokens', () => {
 
   test('logits that are no numbers are an error, not a text', async () => {
     const runner = toyRunner();
-    const { evaluate } = runner;
-    runner.evaluate = function (...args) {
-      evaluate.apply(this, args);
+    const { run } = runner;
+    runner.run = function (...args) {
+      run.apply(this, args);
       runner.logits()[7] = NaN;
     };
     expect(await failing(collect(createSession(toyEngine({ runner })).generate('a')))).toMatchObject({ code: 'bad-file' });

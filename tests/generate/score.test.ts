@@ -33,8 +33,8 @@ describe('score', () => {
   test('takes a cache as large as the text', async () => {
     const runner = toyRunner({ contextLength: 4096 });
     const sizes: (number | undefined)[] = [];
-    const { newCache } = runner;
-    runner.newCache = (tokens) => (sizes.push(tokens), newCache(tokens));
+    const { newSequence } = runner;
+    runner.newSequence = (tokens) => (sizes.push(tokens), newSequence(tokens));
     const { model } = modelOf({ runner });
     await all(model.score('abcdef'));
     await model.logits('abcdef');
@@ -191,9 +191,9 @@ describe('judges', () => {
 test('logits that are no numbers are refused wherever they are read', async () => {
   for (const bad of [NaN, Infinity, -Infinity]) {
     const runner = toyRunner();
-    const { evaluate } = runner;
-    runner.evaluate = function (...args) {
-      evaluate.apply(this, args);
+    const { run } = runner;
+    runner.run = function (...args) {
+      run.apply(this, args);
       runner.logits()[7] = bad;
     };
     const { model } = modelOf({ runner });

@@ -1,7 +1,7 @@
 // A toy language model in TypeScript: its logits depend on every id it was given, in order, so that a wrong KV cache shows.
 import { Engine, type EngineParts } from '../../src/generate/engine.js';
 import type { Generation, Token } from '../../src/generate/types.js';
-import type { KvCache, Runner } from '../../src/run/types.js';
+import type { Runner, SequenceState } from '../../src/run/types.js';
 import type { TextStream, Tokenizer } from '../../src/text/types.js';
 import { kernelsHere } from '../sample/support.js';
 
@@ -61,10 +61,34 @@ export interface ToyRunner extends Runner {
   failure: Error | undefined;
 }
 
-interface ToyCache extends KvCache {
-  number: number;
-  capacity: number;
-  ids: number[];
+class ToySequence implements SequenceState {
+  ids: number[] = [];
+
+  constructor(readonly number: number, public capacity: number, private readonly live: Set<number>) {
+    live.add(number);
+  }
+
+  get length(): number {
+    return this.ids.length;
+  }
+
+  reserve(tokens: number): void {
+    this.capacity = Math.max(this.capacity, tokens);
+  }
+
+  keep(count: number): number {
+    return (this.ids.length = Math.min(this.ids.length, count));
+  }
+
+  fork(): SequenceState {
+    const fork = new ToySequence(1000 + this.number, this.capacity, this.live);
+    fork.ids = this.ids.slice();
+    return fork;
+  }
+
+  release(): void {
+    this.live.delete(this.number);
+  }
 }
 
 export interface ToyOptions {
@@ -92,34 +116,31 @@ export function toyRunner({ contextLength = 512, maxBatch = 64, next }: ToyOptio
   const logits = (row = 0) => new Float32Array(kernels.memory.buffer, logitsAddress + row * logitsStride, VOCABULARY);
   const evaluations: Evaluation[] = [];
   const live = new Set<number>();
-  let caches = 0;
+  let sequences = 0;
   let disposed = false;
   const runner: ToyRunner = {
     kernels, threads: 1, vocabulary: VOCABULARY, contextLength, maxBatch, logitsAddress, logitsStride, evaluations, live, logits, failure: undefined,
-    newCache(tokens = contextLength) {
-      const number = caches++;
-      live.add(number);
-      const reserve = (more: number) => void (cache.capacity = Math.max(cache.capacity, more));
-      const cache: ToyCache = { number, length: 0, capacity: tokens, reserve, ids: [], release: () => live.delete(number) };
-      return cache;
-    },
-    evaluate(cache, ids, { logits: wanted = 'last' } = {}) {
-      if (disposed) throw new Error('evaluate after dispose');
+    newSequence: (tokens = 0) => new ToySequence(sequences++, tokens, live),
+    run(spans) {
+      if (disposed) throw new Error('run after dispose');
       if (this.failure) throw this.failure;
-      const toy = cache as ToyCache;
-      if (!live.has(toy.number)) throw new Error('evaluate on a released cache');
-      if (ids.length < 1 || ids.length > maxBatch || cache.length + ids.length > cache.capacity) throw new Error(`evaluate of ${ids.length} ids at ${cache.length}`);
-      evaluations.push({ cache: toy.number, start: cache.length, ids: Array.from(ids), logits: wanted });
-      toy.ids.splice(cache.length, Infinity, ...Array.from(ids));
-      cache.length = toy.ids.length;
-      const start = toy.ids.length - ids.length;
-      const rows = wanted === 'all' ? ids.length : 1;
-      for (let row = 0; row < rows; row++) {
-        const seen = wanted === 'all' ? toy.ids.slice(0, start + row + 1) : toy.ids;
-        const values = toyLogits(seen);
-        const preferred = next?.(seen);
-        if (preferred !== undefined) values[preferred] = 30;
-        logits(row).set(wanted === 'none' ? new Float32Array(VOCABULARY).fill(NaN) : values);
+      let row = 0, total = 0;
+      for (const { sequence, ids, logits: wanted } of spans) {
+        const toy = sequence as ToySequence;
+        const start = toy.length;
+        if (!live.has(toy.number)) throw new Error('run of a released sequence');
+        if (ids.length < 1 || (total += ids.length) > maxBatch || start + ids.length > contextLength) throw new Error(`run of ${ids.length} ids at ${start}`);
+        evaluations.push({ cache: toy.number, start, ids: Array.from(ids), logits: wanted });
+        toy.ids.push(...Array.from(ids));
+        toy.reserve(toy.length);
+        if (wanted === 'none') logits(row).fill(NaN);
+        for (let i = wanted === 'all' ? 0 : wanted === 'last' ? ids.length - 1 : ids.length; i < ids.length; i++) {
+          const seen = toy.ids.slice(0, start + i + 1);
+          const values = toyLogits(seen);
+          const preferred = next?.(seen);
+          if (preferred !== undefined) values[preferred] = 30;
+          logits(row++).set(values);
+        }
       }
     },
     dispose: () => void (disposed = true),

@@ -6,6 +6,7 @@ import { memoryFile } from '../models/tiny.js';
 import type { ReferenceTensor } from '../reference/transformer.js';
 import { largestDifference, ordinary } from '../run/support.js';
 import { hasData, readJson, titled } from './data.js';
+import { evaluate } from '../../src/run/types.js';
 
 interface Stored {
   shape: number[];
@@ -78,10 +79,10 @@ describe.skipIf(!hasData)(titled('gpt-nano-sort'), () => {
     const { runner } = await loadRunner(nodeHost(), sortModel(), ordinary);
     const { cases } = readJson<{ cases: { input: number[]; output: number[] }[] }>('golden/gpt-nano-sort.json');
     for (const { input, output } of cases) {
-      const cache = runner.newCache();
+      const cache = runner.newSequence();
       const sorted: number[] = [];
       for (let next = input; sorted.length < output.length; next = sorted.slice(-1)) {
-        runner.evaluate(cache, next);
+        evaluate(runner, cache, next);
         const logits = [...runner.logits()];
         sorted.push(logits.indexOf(Math.max(...logits)));
       }
@@ -101,7 +102,7 @@ describe.skipIf(!hasData)(titled('gpt-nano-sort'), () => {
     const [batch, tokens] = partials.idx!.shape as [number, number];
     const idx = numbers(partials.idx!);
     for (let b = 0; b < batch; b++) {
-      runner.evaluate(runner.newCache(), idx.slice(b * tokens, (b + 1) * tokens), { logits: 'all' });
+      evaluate(runner, runner.newSequence(), idx.slice(b * tokens, (b + 1) * tokens), { logits: 'all' });
       const expected = (name: string, row: number, width: number) => numbers(partials[name]!).subarray((b * tokens + row) * width, (b * tokens + row + 1) * width);
       for (let row = 0; row < tokens; row++) {
         for (const [theirs, ours] of Object.entries(ACTIVATIONS)) {

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { openModel } from '../../src/files/index.js';
 import { nodeHost } from '../../src/host/node.js';
 import { loadRunner, type RunnerOptions } from '../../src/run/load.js';
-import type { Runner } from '../../src/run/types.js';
+import { evaluate, type Runner } from '../../src/run/types.js';
 import { ordinary } from '../run/support.js';
 import { dataPath, hasData, readJson, titled } from './data.js';
 
@@ -68,10 +68,10 @@ const logsumexp = (logits: Float32Array): number => {
 
 /** Follows the golden ids (teacher forcing) and calls `look` with the logits after each position. */
 function follow(runner: Runner, ids: readonly number[], look: (logits: Float32Array, position: number) => void): void {
-  const cache = runner.newCache();
+  const cache = runner.newSequence();
   for (let at = 0; at < ids.length; at += runner.maxBatch) {
     const part = ids.slice(at, at + runner.maxBatch);
-    runner.evaluate(cache, part, { logits: 'all' });
+    evaluate(runner, cache, part, { logits: 'all' });
     part.forEach((_, row) => look(runner.logits(row), at + row));
   }
   cache.release();

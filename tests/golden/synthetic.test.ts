@@ -4,6 +4,7 @@ import { nodeHost } from '../../src/host/node.js';
 import { loadRunner } from '../../src/run/load.js';
 import { ordinary } from '../run/support.js';
 import { hasData, readJson, titled } from './data.js';
+import { evaluate } from '../../src/run/types.js';
 
 interface Config {
   dim: number;
@@ -111,7 +112,7 @@ describe.skipIf(!hasData)(titled('synthetic models in real shapes'), () => {
       expect([...new Float32Array(bytes.buffer)]).toEqual(model.first4[key]);
     }
     const { runner } = await loadRunner(nodeHost(), file, { ...ordinary, contextLength: 64 });
-    runner.evaluate(runner.newCache(), model.ids);
+    evaluate(runner, runner.newSequence(), model.ids);
     const logits = runner.logits();
     for (const [id, value] of model.top5) expect(Math.abs(logits[id]! - value)).toBeLessThan(TOLERANCE);
     model.logits_0_4.forEach((value, id) => expect(Math.abs(logits[id]! - value)).toBeLessThan(TOLERANCE));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ATTENTION_TOLERANCE, type AttentionSizes, attention, attentionQ8, Q8_ATTENTION_TOLERANCE, throughCodes } from '../reference/attention.js';
+import { KEY_BLOCK, keyBlocks } from '../../src/kernels/layout.js';
 import { type Bench, buildsHere, firstDifference, load, random, randomFloats } from './support.js';
 
 type Cache = 'f32' | 'q8_0';
@@ -24,32 +25,51 @@ function placeRows(bench: Bench, rows: Float32Array, width: number, gap: number)
   return bench.place(spread, 4);
 }
 
+/** A page table of pages that lie apart and out of order, with NaN wherever nothing has been stored. */
+function newPages(bench: Bench, cache: Cache, { kvHeads, headDim }: AttentionSizes, context: number): { table: number; state: number } {
+  const state = 64, bytes = bench.exports[`kv_bytes_${cache}`](KEY_BLOCK, kvHeads, headDim) + 2 * state;
+  const pages = Array.from({ length: keyBlocks(context) }, () => bench.allocate(bytes)).toReversed();
+  pages.forEach((page) => bench.bytes(page, bytes).fill(0xff));
+  return { table: bench.place(Int32Array.from(pages)), state };
+}
+
+/** Rows of one sequence from a position on: positions, page tables, tiles. */
+function tablesOf(bench: Bench, table: number, position: number, rows: number) {
+  const most = bench.exports.attention_tile_rows(), tiles = Math.ceil(rows / most);
+  const pairs = Array.from({ length: tiles }, (_, i) => [i * most, Math.min(most, rows - i * most)]);
+  return {
+    positions: bench.place(Int32Array.from({ length: rows }, (_, i) => position + i)),
+    pages: bench.place(new Int32Array(rows).fill(table)),
+    tiles: bench.place(Int32Array.from(pairs.flat())),
+    count: tiles,
+  };
+}
+
 function run(bench: Bench, sizes: AttentionSizes, { q, k, v, tokens, chunk, context, cache, split = false }: Run): Float32Array {
   const { exports } = bench;
   const { heads, kvHeads, headDim, scale } = sizes;
   const width = heads * headDim, kvWidth = kvHeads * headDim;
-  const kvBytes = exports[`kv_bytes_${cache}`](context, kvHeads, headDim);
-  const kv = bench.allocate(kvBytes), scratchBytes = exports.attention_scratch_bytes(headDim, heads / kvHeads);
+  const { table, state } = newPages(bench, cache, sizes, context), scratchBytes = exports.attention_scratch_bytes(headDim, heads / kvHeads);
   const scratch = bench.allocate(scratchBytes);
-  bench.bytes(kv, kvBytes).fill(0xff); // NaN wherever nothing has been stored
   bench.bytes(scratch, scratchBytes).fill(0xff);
   const [qAt, kAt, vAt] = [placeRows(bench, q, width, 3), placeRows(bench, k, kvWidth, 1), placeRows(bench, v, kvWidth, 2)];
   const out = bench.allocate(tokens * (width + 5) * 4 + 4) + 4;
-  const result = bench.floats(out, tokens * (width + 5)).fill(7);
+  bench.floats(out, tokens * (width + 5)).fill(7);
   for (let position = 0; position < tokens; position += chunk) {
-    const m = Math.min(chunk, tokens - position), items = exports.attention_items(m, kvHeads);
+    const m = Math.min(chunk, tokens - position), { positions, pages, tiles, count } = tablesOf(bench, table, position, m), items = count * kvHeads;
     const middle = split ? Math.floor(m / 2) : 0, between = split ? Math.floor(items / 2) : 0;
     const from = [out + position * (width + 5) * 4, qAt + position * (width + 3) * 4, kAt + position * (kvWidth + 1) * 4, vAt + position * (kvWidth + 2) * 4] as const;
     for (const [first, end] of [[middle, m], [0, middle]] as const) {
-      exports[`kv_store_${cache}`](kv, from[2], from[3], context, kvHeads, headDim, position, kvWidth + 1, kvWidth + 2, first, end);
+      exports[`kv_store_${cache}`](state, from[2], from[3], positions, pages, kvHeads, headDim, kvWidth + 1, kvWidth + 2, first, end);
     }
     for (const [first, end] of [[between, items], [0, between]] as const) {
-      exports[`attention_f32_${cache}`](from[0], from[1], kv, scratch, m, position, heads, kvHeads, headDim, context, scale, width + 5, width + 3, first, end);
+      exports[`attention_f32_${cache}`](from[0], from[1], state, positions, pages, tiles, scratch, count, heads, kvHeads, headDim, scale, width + 5, width + 3, first, end);
     }
   }
   const y = new Float32Array(tokens * width);
-  for (let token = 0; token < tokens; token++) y.set(result.subarray(token * (width + 5), token * (width + 5) + width), token * width);
-  expect(result.every((value, i) => i % (width + 5) < width || value === 7), 'nothing written between rows').toBe(true);
+  const rows = bench.floats(out, tokens * (width + 5));
+  for (let token = 0; token < tokens; token++) y.set(rows.subarray(token * (width + 5), token * (width + 5) + width), token * width);
+  expect(rows.every((value, i) => i % (width + 5) < width || value === 7), 'nothing written between rows').toBe(true);
   return y;
 }
 
@@ -116,17 +136,39 @@ describe.each(buildsHere())('attention at the edges, %s build', (build) => {
 
   it.each(CACHES)('half of the items are one KV head with early and late tokens, %s cache', (cache) => {
     const bench = load(build), { exports } = bench, { q, k, v } = inputs(sizes, tokens, 3), { heads, kvHeads, headDim, scale } = sizes;
-    const [kv, scratch, out] = [exports[`kv_bytes_${cache}`](tokens, kvHeads, headDim), exports.attention_scratch_bytes(headDim, 2), tokens * 64 * 4].map((bytes) => bench.allocate(bytes));
-    exports[`kv_store_${cache}`](kv!, bench.place(k), bench.place(v), tokens, kvHeads, headDim, 0, 32, 32, 0, tokens);
+    const { table, state } = newPages(bench, cache, sizes, tokens), { positions, pages, tiles, count } = tablesOf(bench, table, 0, tokens);
+    const [scratch, out] = [exports.attention_scratch_bytes(headDim, 2), tokens * 64 * 4].map((bytes) => bench.allocate(bytes));
+    exports[`kv_store_${cache}`](state, bench.place(k), bench.place(v), positions, pages, kvHeads, headDim, 32, 32, 0, tokens);
     bench.floats(out!, tokens * 64).fill(NaN);
-    exports[`attention_f32_${cache}`](out!, bench.place(q), kv!, scratch!, tokens, 0, heads, kvHeads, headDim, tokens, scale, 64, 64, 0, exports.attention_items(tokens, kvHeads) / 2);
+    exports[`attention_f32_${cache}`](out!, bench.place(q), state, positions, pages, tiles, scratch!, count, heads, kvHeads, headDim, scale, 64, 64, 0, (count * kvHeads) / 2);
     expect(bench.floats(out!, tokens * 64).every((value, i) => Number.isNaN(value) === i % 64 >= 32)).toBe(true);
   });
 
   it.each(CACHES)('an empty range touches nothing, %s cache', (cache) => {
     const bench = load(build);
     const { exports } = bench;
-    expect(() => exports[`attention_f32_${cache}`](0, 0, 0, bench.allocate(4096), 0, 0, 4, 2, 16, 8, 1, 64, 64, 0, 0)).not.toThrow();
-    expect(exports.attention_items(0, 2)).toBe(0);
+    expect(() => exports[`attention_f32_${cache}`](0, 0, 0, 0, 0, 0, bench.allocate(4096), 0, 4, 2, 16, 1, 64, 64, 0, 0)).not.toThrow();
+  });
+
+  it('pages hold as many tokens as the plans think', () => expect(load(build).exports.kv_page_tokens()).toBe(KEY_BLOCK));
+
+  it.each(CACHES)('rows of several sequences in one call have the bits that each has alone, %s cache', (cache) => {
+    const lengths = [1, 33, 70, 9], { heads, kvHeads, headDim, scale } = sizes;
+    const each = lengths.map((count, i) => inputs(sizes, count, 50 + i));
+    const alone = each.map((data, i) => run(load(build), sizes, { ...data, tokens: lengths[i]!, chunk: lengths[i]!, context: lengths[i]!, cache }));
+    const bench = load(build), { exports } = bench, rows = lengths.reduce((a, b) => a + b, 0);
+    const joined = (key: 'q' | 'k' | 'v') => bench.place(Float32Array.from(each.flatMap((data) => Array.from(data[key]))));
+    const [positions, pages, tiles] = [[] as number[], [] as number[], [] as number[]];
+    for (const count of lengths) {
+      const { table } = newPages(bench, cache, sizes, count), first = positions.length;
+      positions.push(...Array.from({ length: count }, (_, i) => i));
+      pages.push(...Array.from({ length: count }, () => table));
+      for (let i = 0; i < count; i += 3) tiles.push(first + i, Math.min(3, count - i));
+    }
+    const at = [positions, pages, tiles].map((list) => bench.place(Int32Array.from(list))) as [number, number, number];
+    exports[`kv_store_${cache}`](64, joined('k'), joined('v'), at[0], at[1], kvHeads, headDim, 32, 32, 0, rows);
+    const out = bench.allocate(rows * 64 * 4), scratch = bench.allocate(exports.attention_scratch_bytes(headDim, 2));
+    exports[`attention_f32_${cache}`](out, joined('q'), 64, ...at, scratch, tiles.length / 2, heads, kvHeads, headDim, scale, 64, 64, 0, (tiles.length / 2) * kvHeads);
+    expect(firstDifference(bench.floats(out, rows * 64), Float32Array.from(alone.flatMap((y) => Array.from(y))))).toBe(-1);
   });
 });

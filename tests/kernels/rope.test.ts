@@ -14,7 +14,8 @@ function frequencies(bench: Bench, dims: number, base: number, { kind, factor, l
 
 function angles(bench: Bench, dims: number, base: number, scale: RopeScale, position: number, m: number, factor = 1): { address: number; values: Float32Array } {
   const address = bench.allocate(m * dims * 4 + 4) + 4;
-  bench.exports.rope_angles(address, frequencies(bench, dims, base, scale).address, dims / 2, position, m, factor);
+  const positions = bench.place(Int32Array.from({ length: m }, (_, i) => position + i));
+  bench.exports.rope_angles(address, frequencies(bench, dims, base, scale).address, dims / 2, positions, m, factor);
   return { address, values: bench.floats(address, m * dims).slice() };
 }
 
@@ -68,7 +69,7 @@ describe.each(buildsHere())('rope, %s build', (build) => {
     const rotate = (on: typeof build, style: number, parts: [number, number][]) => {
       const bench = load(on), at = bench.place(x, 4);
       const { address, values } = angles(bench, dims, 10000, UNSCALED, 17, rows);
-      for (const [first, end] of parts) bench.exports.rope_f32(at, address, heads, headDim, dims, style, stride, first, end);
+      for (const [first, end] of parts) bench.exports.rope_f32(at, address, 0, heads, headDim, dims, style, 0, stride, first, end);
       return { y: bench.floats(at, rows * stride).slice(), table: values };
     };
     for (const [style, name] of (['interleaved', 'neox'] as const).entries()) {
@@ -84,7 +85,7 @@ describe.each(buildsHere())('rope, %s build', (build) => {
   });
 });
 
-describe('rope_rows_f32', () => {
+describe('rope_f32 of rows that are named', () => {
   const positions = [3, 0, 7, 7, 1], rows = positions.length, table = 9;
 
   it.each([[1, 2, 2], [3, 8, 8], [2, 10, 6], [2, 64, 64], [1, 18, 18]])('%i heads of %i, first %i dims: rows at their positions, and back', (heads, headDim, dims) => {
@@ -92,7 +93,7 @@ describe('rope_rows_f32', () => {
     const rotate = (build: Build, style: number, inverse: number, ranges: [number, number][]) => {
       const bench = loadTrain(build), at = bench.place(x, 4), { address, values } = angles(bench, dims, 10000, UNSCALED, 0, table);
       const positionsAt = bench.place(Int32Array.from(positions));
-      for (const [first, end] of ranges) bench.exports.rope_rows_f32(at, address, positionsAt, heads, headDim, dims, style, inverse, stride, first, end);
+      for (const [first, end] of ranges) bench.exports.rope_f32(at, address, positionsAt, heads, headDim, dims, style, inverse, stride, first, end);
       return { y: bench.floats(at, rows * stride).slice(), values };
     };
     for (const [style, name] of (['interleaved', 'neox'] as const).entries()) {

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { MetadataValue } from '../../src/files/types.js';
 import { nodeHost } from '../../src/host/node.js';
 import { instantiateKernels } from '../../src/kernels/instance.js';
-import { buildGraph } from '../../src/models/index.js';
-import { angleFactor } from '../../src/plan/plan.js';
+import { buildNetwork } from '../../src/models/index.js';
+import type { RopeScaling } from '../../src/graph/graph.js';
+import { angleFactor } from '../../src/plan/forward.js';
 import { estimateMemory, loadRunner } from '../../src/run/load.js';
 import { expectRefusal } from '../files/support/expect.js';
 import { ordinary } from '../run/support.js';
@@ -11,7 +12,7 @@ import { tinyModel, type TinyShape } from './tiny.js';
 
 const SHAPE: TinyShape = { architecture: 'llama', embedding: 16, layers: 1, heads: 2, kvHeads: 1, feedForward: 24, vocabulary: 20, context: 64 };
 const model = (extra: Record<string, MetadataValue>, shape: Partial<TinyShape> = {}) => tinyModel({ ...SHAPE, ...shape, extra });
-const rope = (extra: Record<string, MetadataValue>) => buildGraph(model(extra)).rope!;
+const rope = (extra: Record<string, MetadataValue>) => (buildNetwork(model(extra)).graph.inputs['angles'] as { rope: RopeScaling }).rope;
 const host = nodeHost();
 
 describe('rotary settings', () => {
@@ -46,19 +47,19 @@ describe('keys that would change the numbers', () => {
     ['logit_scale', 0.25], ['attention.scale', 0.1], ['attention.clamp_kqv', 8], ['attn_logit_softcapping', 50], ['final_logit_softcapping', 30], ['expert_count', 8],
     ['embedding_scale', 12], ['residual_scale', 0.2], ['attention.causal', false], ['rope.dimension_sections', Int32Array.of(1, 2)], ['rope.scaling.yarn_log_multiplier', 0.1],
   ] as [string, MetadataValue][])('refuses %s %s', async (key, value) => {
-    await expectRefusal(async () => buildGraph(model({ [key]: value })), 'unsupported', new RegExp(key.replaceAll('.', '\\.')));
+    await expectRefusal(async () => buildNetwork(model({ [key]: value })), 'unsupported', new RegExp(key.replaceAll('.', '\\.')));
   });
 
   it('takes them where they change nothing', () => {
-    expect(() => buildGraph(model({ 'logit_scale': 1, 'expert_count': 0, 'attention.causal': true }))).not.toThrow();
+    expect(() => buildNetwork(model({ 'logit_scale': 1, 'expert_count': 0, 'attention.causal': true }))).not.toThrow();
   });
 
   it('refuses tensors that nothing computes with, but not blocks beyond the last', async () => {
     const file = tinyModel(SHAPE);
     const norm = file.tensors.get('blk.0.attn_norm.weight')!;
     const withTensor = (name: string) => ({ ...file, tensors: new Map([...file.tensors, [name, { ...norm, name }]]) });
-    await expectRefusal(async () => buildGraph(withTensor('blk.0.post_attention_norm.weight')), 'unsupported', /post_attention_norm/);
-    expect(() => buildGraph(withTensor('blk.1.nextn.weight'))).not.toThrow();
+    await expectRefusal(async () => buildNetwork(withTensor('blk.0.post_attention_norm.weight')), 'unsupported', /post_attention_norm/);
+    expect(() => buildNetwork(withTensor('blk.1.nextn.weight'))).not.toThrow();
   });
 });
 

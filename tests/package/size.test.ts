@@ -75,7 +75,7 @@ it('a page that loads in a worker downloads the engine once, as text of the work
 });
 
 /** Texts that stand in the code of training alone. */
-const TRAINING = ['stonechat-checkpoint', 'adamw_f32', 'learn_merge'];
+const TRAINING = ['stonechat-checkpoint', 'adamw_f32', 'learn_merge', '_f32_grad'];
 
 it('what generates does not pull in training, in any chunk; what trains does not need the tools of the bench', async () => {
   const generating = await bundleApplication();

@@ -38,11 +38,10 @@ const IDS = Array.from({ length: 100 }, (_, i) => (i * 37 + 11) % 173);
 const SLOT_NAMES = new Map<number, string>(Object.entries(SLOT).map(([name, slot]) => [slot, name]));
 
 /** Addresses are told from where memory begins to be handed out: module data may grow. */
-function written({ base, slot, scale, also, perThread }: Argument, first: number): string {
+function written({ base, slot, scale, perThread }: Argument, first: number): string {
   const place = base >= first ? `@${base - first}` : String(base);
   const varying = slot === SLOT.zero ? '' : `${base === 0 ? '' : '+'}${scale === 1 ? '' : `${scale}*`}${SLOT_NAMES.get(slot)}`;
-  const added = also === undefined ? '' : `+${SLOT_NAMES.get(also)}`;
-  return `${base === 0 && varying ? '' : place}${varying}${added}${perThread ? `+${perThread}*thread` : ''}`;
+  return `${base === 0 && varying ? '' : place}${varying}${perThread ? `+${perThread}*thread` : ''}`;
 }
 
 /** One line a step: kernel, arguments, what is shared among threads; `~` where they need not meet after it. */
@@ -79,7 +78,7 @@ describe.each(Object.keys(MODELS))('%s', (architecture) => {
         const rows = allLogits(runner, IDS, [1, 3, 64]);
         runner.dispose();
         const hash = rows.reduce<bigint | undefined>((state, row) => hashWords(bits(row), state), undefined);
-        sections.push([`# kvCache ${kvCache}, threads ${threads}, head from step ${plan.headStart}, logits ${hash!.toString(16)}`, ...plan.steps.map((step) => lineOf(step, first))].join('\n'));
+        sections.push([`# kvCache ${kvCache}, threads ${threads}, outputs from step ${plan.outputStart}, logits ${hash!.toString(16)}`, ...plan.steps.map((step) => lineOf(step, first))].join('\n'));
       }
     }
     pin(`${architecture}-${type}.txt`, `${sections.join('\n\n')}\n`);

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { nodeHost } from '../../src/host/node.js';
 import type { Build } from '../../src/kernels/instance.js';
-import type { Runner } from '../../src/run/types.js';
+import { evaluate, type Runner } from '../../src/run/types.js';
 import { type TinyShape, tinyModel } from '../models/tiny.js';
 import { referenceLogits } from '../reference/transformer.js';
 import { allLogits, bits, largestDifference, runnerFor } from './support.js';
@@ -62,29 +62,29 @@ describe('evaluate', () => {
   it('gives the last logits alone as among all', async () => {
     const runner = await started(nodeHost(), tinyModel(llama));
     const all = allLogits(runner, ids.slice(0, 30), [30]);
-    const cache = runner.newCache();
-    runner.evaluate(cache, ids.slice(0, 20), { logits: 'none' });
-    runner.evaluate(cache, ids.slice(20, 30));
+    const cache = runner.newSequence();
+    evaluate(runner, cache, ids.slice(0, 20), { logits: 'none' });
+    evaluate(runner, cache, ids.slice(20, 30));
     expect(bits(runner.logits().slice())).toEqual(bits(all[29]!));
   });
 
   it('goes on from a shortened cache as if the tail had never been there', async () => {
     const runner = await started(nodeHost(), tinyModel(llama));
     const expected = allLogits(runner, ids.slice(0, 12)).at(-1)!;
-    const cache = runner.newCache();
-    runner.evaluate(cache, ids.slice(0, 40), { logits: 'none' });
-    cache.length = 9;
-    runner.evaluate(cache, ids.slice(9, 12));
+    const cache = runner.newSequence();
+    evaluate(runner, cache, ids.slice(0, 40), { logits: 'none' });
+    cache.keep(9);
+    evaluate(runner, cache, ids.slice(9, 12));
     expect(bits(runner.logits().slice())).toEqual(bits(expected));
   });
 
   it('keeps sequences apart', async () => {
     const runner = await started(nodeHost(), tinyModel(llama), { contextLength: 64 });
-    const [a, b] = [runner.newCache(), runner.newCache()];
+    const [a, b] = [runner.newSequence(), runner.newSequence()];
     const expected = allLogits(runner, ids.slice(0, 10)).at(-1)!;
     for (let i = 0; i < 10; i++) {
-      runner.evaluate(b, [ids[i + 20]!]);
-      runner.evaluate(a, [ids[i]!]);
+      evaluate(runner, b, [ids[i + 20]!]);
+      evaluate(runner, a, [ids[i]!]);
     }
     expect(bits(runner.logits().slice())).toEqual(bits(expected));
   });
@@ -106,19 +106,19 @@ describe('evaluate', () => {
     ['more than a batch', new Array(65).fill(1), 'bad-option'],
   ])('refuses %s', async (_, bad, code) => {
     const runner = await started(nodeHost(), tinyModel(llama));
-    expect(() => runner.evaluate(runner.newCache(), bad as number[])).toThrow(expect.objectContaining({ code }));
+    expect(() => evaluate(runner, runner.newSequence(), bad as number[])).toThrow(expect.objectContaining({ code }));
   });
 
   it('refuses to go past the context', async () => {
     const runner = await started(nodeHost(), tinyModel(llama), { contextLength: 16 });
-    const cache = runner.newCache();
-    runner.evaluate(cache, ids.slice(0, 16));
-    expect(() => runner.evaluate(cache, [1])).toThrow(expect.objectContaining({ code: 'context-full' }));
+    const cache = runner.newSequence();
+    evaluate(runner, cache, ids.slice(0, 16));
+    expect(() => evaluate(runner, cache, [1])).toThrow(expect.objectContaining({ code: 'context-full' }));
   });
 
   it('refuses after dispose', async () => {
     const runner = await started(nodeHost(), tinyModel(llama));
     runner.dispose();
-    expect(() => runner.evaluate(runner.newCache(), [1])).toThrow(expect.objectContaining({ code: 'disposed' }));
+    expect(() => evaluate(runner, runner.newSequence(), [1])).toThrow(expect.objectContaining({ code: 'disposed' }));
   });
 });

@@ -13,11 +13,12 @@ import { bufferSource } from '../../src/files/sources.js';
 import type { WeightRole } from '../../src/graph/graph.js';
 import { Arena } from '../../src/kernels/arena.js';
 import { instantiateKernels } from '../../src/kernels/instance.js';
-import { buildGraph } from '../../src/models/index.js';
+import { buildNetwork } from '../../src/models/index.js';
 import { loadWeights, placeWeights } from '../../src/run/weights.js';
 import { type Entry, writeGguf } from '../files/support/gguf-writer.js';
 import { tinyModel } from '../models/tiny.js';
 import { allLogits, bits, ordinary, runnerFor } from './support.js';
+import { evaluate } from '../../src/run/types.js';
 
 const tiny = { architecture: 'llama', embedding: 64, layers: 2, heads: 4, kvHeads: 2, feedForward: 96, vocabulary: 300, context: 128 } as const;
 const host = nodeHost();
@@ -56,7 +57,7 @@ describe('memory', () => {
     const file = tinyModel(tiny);
     const need = await estimateMemory(host, file, ordinary);
     const { runner } = await loadRunner(host, file, ordinary);
-    runner.newCache();
+    runner.newSequence();
     expect(runner.kernels.memory.buffer.byteLength).toBeLessThanOrEqual(need.total + 2 * 65536);
     expect(need.weights).toBeGreaterThanOrEqual(file.fileBytes);
     runner.dispose();
@@ -119,7 +120,7 @@ describe('loading', () => {
 
   it('reads nothing over weights that lie in another order in memory than in the file', async () => {
     const model = await openModel(await tinyGguf(32));
-    const graph = buildGraph(model);
+    const { graph } = buildNetwork(model);
     const loaded = async (...roles: WeightRole[][]) => {
       const kernels = instantiateKernels(await host.compile('simd', false), 'simd');
       const arena = new Arena(kernels.memory);
@@ -194,12 +195,12 @@ describe('workers', () => {
     const workers: WorkerHandle[] = [];
     const spying = { ...host, startWorker: () => workers[workers.push(host.startWorker()) - 1]! };
     const { runner } = await loadRunner(spying, tinyModel(tiny), { ...ordinary, threads: 2 });
-    const cache = runner.newCache();
-    runner.evaluate(cache, [1, 2, 3]);
+    const cache = runner.newSequence();
+    evaluate(runner, cache, [1, 2, 3]);
     workers[0]!.terminate();
     await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(() => runner.evaluate(cache, [4])).toThrow(expect.objectContaining({ code: 'worker-failed' }));
-    expect(() => runner.evaluate(cache, [4])).toThrow(expect.objectContaining({ code: 'worker-failed' }));
+    expect(() => evaluate(runner, cache, [4])).toThrow(expect.objectContaining({ code: 'worker-failed' }));
+    expect(() => evaluate(runner, cache, [4])).toThrow(expect.objectContaining({ code: 'worker-failed' }));
   }, 30_000);
 
   it('that cannot start are reported when loading', async () => {
@@ -224,7 +225,7 @@ describe.skipIf(bigOff !== '')(`files over 2 GiB${bigOff && ` (skipped: ${bigOff
       await file.close();
       expect(file.fileBytes).toBeGreaterThan(2.1 * GIB);
       expect(need.total).toBeLessThan(1.2 * file.fileBytes);
-      runner.evaluate(runner.newCache(), [vocabulary - 1]);
+      evaluate(runner, runner.newSequence(), [vocabulary - 1]);
       const logits = runner.logits();
       // The last row is all ones and normalises to itself: its logit with itself is the width, all others are 0.
       expect(logits[vocabulary - 1]).toBeCloseTo(embedding, 0);

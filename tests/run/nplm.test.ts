@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { nodeHost } from '../../src/host/node.js';
-import type { Runner } from '../../src/run/types.js';
+import { evaluate, type Runner } from '../../src/run/types.js';
 import { memoryFile, tinyNplm } from '../models/tiny.js';
 import { nplmLogits } from '../reference/nplm.js';
 import { allLogits, bits, largestDifference, runnerFor } from './support.js';
@@ -40,13 +40,13 @@ describe('nplm sequences', () => {
   it('go on behind a cut, keep apart, and are not ended by the window', async () => {
     const runner = await started(nodeHost(), tinyNplm(SHAPE), { contextLength: 400 });
     const expected = allLogits(runner, ids.slice(0, 12)).at(-1)!;
-    const [a, b] = [runner.newCache(), runner.newCache()];
-    for (let i = 0; i < 6; i++) runner.evaluate(b, ids.slice(20, 64), { logits: 'none' });
-    runner.evaluate(a, ids.slice(0, 11));
-    runner.evaluate(a, [1, 2, 3]);
-    a.length = 10;
-    runner.evaluate(b, [5]);
-    runner.evaluate(a, ids.slice(10, 12));
+    const [a, b] = [runner.newSequence(), runner.newSequence()];
+    for (let i = 0; i < 6; i++) evaluate(runner, b, ids.slice(20, 64), { logits: 'none' });
+    evaluate(runner, a, ids.slice(0, 11));
+    evaluate(runner, a, [1, 2, 3]);
+    a.keep(10);
+    evaluate(runner, b, [5]);
+    evaluate(runner, a, ids.slice(10, 12));
     expect(bits(runner.logits().slice())).toEqual(bits(expected));
     expect(b.length).toBe(265);
   });

@@ -1,7 +1,7 @@
 import type { Host } from '../../src/host/host.js';
 import type { ModelFile } from '../../src/files/types.js';
 import { loadRunner, type RunnerOptions } from '../../src/run/load.js';
-import type { Runner } from '../../src/run/types.js';
+import { evaluate, type Runner } from '../../src/run/types.js';
 
 export const ordinary = { threads: 1, kvCache: 'f32', activations: 'q8', build: 'simd' } as const;
 
@@ -12,11 +12,11 @@ export async function runnerFor(host: Host, file: ModelFile, options: Partial<Ru
 
 /** Logits of every position, evaluated in chunks of the given sizes (the last repeats). */
 export function allLogits(runner: Runner, ids: readonly number[], chunks: readonly number[] = [64]): Float32Array[] {
-  const cache = runner.newCache();
+  const cache = runner.newSequence();
   const rows: Float32Array[] = [];
   for (let at = 0, i = 0; at < ids.length; i++) {
     const part = ids.slice(at, at + chunks[Math.min(i, chunks.length - 1)]!);
-    runner.evaluate(cache, part, { logits: 'all' });
+    evaluate(runner, cache, part, { logits: 'all' });
     part.forEach((_, row) => rows.push(runner.logits(row).slice()));
     at += part.length;
   }

@@ -7,7 +7,8 @@ import type { MetadataValue, ModelFile, TensorInfo } from '../../files/types.js'
 import { Arena } from '../../kernels/arena.js';
 import type { Kernels, TrainKernels } from '../../kernels/instance.js';
 import { Hyperparameters, readRope, readShape } from '../../models/hyperparameters.js';
-import { angleFactor, ROPE_KIND } from '../../plan/plan.js';
+import { ROPE_KIND } from '../../kernels/layout.js';
+import { angleFactor } from '../../plan/forward.js';
 import { ggufMetadata } from '../../text/gguf-writer.js';
 import { huggingFaceTokenizer } from '../../text/huggingface-writer.js';
 import type { TokenizerSpec } from '../../text/spec.js';

@@ -1,19 +1,23 @@
 import { StonechatError } from '../../errors.js';
 import type { ModelFile } from '../../files/types.js';
 import type { Graph } from '../../graph/graph.js';
+import type { PlacedWeight, WeightForm } from '../../graph/node.js';
 import type { Build, Host } from '../../host/host.js';
 import { Arena } from '../../kernels/arena.js';
 import { instantiateTrainKernels, MAX_PAGES, newMemory, PAGE_BYTES, type TrainKernels } from '../../kernels/instance.js';
+import { keyBlocks } from '../../kernels/layout.js';
 import { controlBytes, type Pool, singleThread, startPool } from '../../kernels/pool.js';
 import { SLOT } from '../../kernels/steps.js';
-import { buildGraph } from '../../models/index.js';
+import type { Network } from '../../models/architecture.js';
+import { buildNetwork } from '../../models/index.js';
+import { INPUT_OF, OUTPUT_OF, TABLE_OF } from '../../plan/addresses.js';
 import { layOutParameters, type ParameterLayout, placeParameters } from '../../plan/parameters.js';
-import { keyBlocks, makePlan, type PlacedWeight } from '../../plan/plan.js';
-import { makeTrainPlan, type ParameterRegions, type Phase, SETTINGS_WORDS, type TrainPlan, type TrainPlanOptions, writeAngles } from '../../plan/train-plan.js';
+import { type Blueprint, type Plan, planRun } from '../../plan/plan.js';
+import { type ParameterRegions, type Phase, planTraining, SETTINGS_WORDS, type TrainPlaces, type TrainPlan } from '../../plan/train-plan.js';
 import { writeFrequencies } from '../../run/load.js';
 import { PlanRunner } from '../../run/run.js';
 import { loadWeights, placeWeights } from '../../run/weights.js';
-import { writeWindows } from '../../run/windows.js';
+import { writeContextIds } from '../../run/context-ids.js';
 import type { Batch } from '../data/batches.js';
 
 /** A host that can also compile the training kernels. */
@@ -68,9 +72,11 @@ const HEAP_BYTES = MAX_PAGES * PAGE_BYTES;
 const SAMPLE_BATCH = 64;
 
 interface Layout {
-  readonly graph: Graph;
+  readonly network: Network;
   readonly parameters: ParameterLayout;
-  readonly frozen: Graph;
+  readonly frozen: Pick<Graph, 'weights'>;
+  readonly plan: Blueprint<TrainPlan, TrainPlaces>;
+  readonly sampling: Blueprint<Plan, ReadonlyMap<string, PlacedWeight>>;
   readonly need: TrainNeed;
 }
 
@@ -78,28 +84,32 @@ const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
 const rounded = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
 function layOut(file: ModelFile, exports: TrainKernels['exports'], options: EngineOptions): Layout {
-  const graph = buildGraph(file);
+  const network = buildNetwork(file);
+  const { graph } = network;
   const trained = options.trained ?? (() => true);
   const parameters = layOutParameters(graph.weights, file.tensors, trained);
-  const frozen = { ...graph, weights: graph.weights.filter(({ name }) => !parameters.offsets.has(name)) };
+  const frozen = { weights: graph.weights.filter(({ name }) => !parameters.offsets.has(name)) };
   let frozenBytes = 0;
-  const placed = placeWeights(file, frozen, exports, (bytes) => (frozenBytes += rounded(bytes)) && 0);
+  const placed = placeWeights(file, frozen, exports, (bytes) => {
+    frozenBytes += rounded(bytes);
+    return 0;
+  });
   const weights = new Map([...placed, ...placeParameters(parameters, 0)]);
-  const regions = { weights: 0, gradients: 0, first: 0, second: 0 };
-  const plan = makeTrainPlan(graph, { ...options, exports, weights, layout: parameters, regions, base: 0 });
-  const sampling = makePlan(graph, samplePlan(exports, weights, 0));
+  const plan = planTraining(graph, { ...options, exports, weights, layout: parameters });
+  const sampling = planSampling(graph, exports, weights);
+  const { pageBytes, logitsStride } = sampling.place(0, weights);
   const sizes = {
     parameters: frozenBytes + 4 * parameters.count * 4,
     activations: plan.bytes + OVERHEAD_BYTES,
-    generation: sampling.bytes + sampling.kvBlockBytes * keyBlocks(sampleContext(graph, options)) * graph.layers + sampling.logitsStride * 4,
+    generation: sampling.bytes + pageBytes * keyBlocks(sampleContext(network, options)) + logitsStride * 4,
   };
-  return { graph, parameters, frozen, need: { ...sizes, total: sizes.parameters + sizes.activations + sizes.generation } };
+  return { network, parameters, frozen, plan, sampling, need: { ...sizes, total: sizes.parameters + sizes.activations + sizes.generation } };
 }
 
-const sampleContext = (graph: Graph, { length }: EngineOptions): number => (graph.rope ? length : Math.min(length, graph.trainedContext));
+const sampleContext = ({ context }: Network, { length }: EngineOptions): number => (context.stretches ? length : Math.min(length, context.trained));
 
-const samplePlan = (exports: TrainKernels['exports'], weights: ReadonlyMap<string, PlacedWeight>, base: number) =>
-  ({ exports, weights, batch: SAMPLE_BATCH, kvCache: 'f32', activations: 'f32', threads: 1, base }) as const;
+const planSampling = (graph: Graph, exports: TrainKernels['exports'], weights: ReadonlyMap<string, WeightForm>) =>
+  planRun(graph, { exports, weights, batch: SAMPLE_BATCH, kvCache: 'f32', activations: 'f32', threads: 1 });
 
 /** Linear memory that training would take; nothing is read but the header. */
 export async function estimateTraining(from: TrainHost, file: ModelFile, options: EngineOptions): Promise<TrainNeed> {
@@ -125,17 +135,24 @@ const sumOf = (losses: Float32Array): number => losses.reduce((sum, loss) => sum
 /** Weights in linear memory and the kernel calls that teach them: one optimizer step at a time. */
 export class TrainEngine {
   private constructor(
-    readonly graph: Graph,
+    private readonly layOut: Layout,
     readonly kernels: TrainKernels,
     readonly arena: Arena,
     readonly plan: TrainPlan,
     readonly layout: ParameterLayout,
     readonly regions: ParameterRegions,
     readonly weights: ReadonlyMap<string, PlacedWeight>,
-    readonly need: TrainNeed,
     readonly options: EngineOptions,
     private readonly pool: Pool,
   ) {}
+
+  get graph(): Graph {
+    return this.layOut.network.graph;
+  }
+
+  get need(): TrainNeed {
+    return this.layOut.need;
+  }
 
   /** Reads a model into a fresh linear memory and starts the threads. @throws StonechatError `out-of-memory` before anything is read. */
   static async open(from: TrainHost, file: ModelFile, options: EngineOptions & { signal?: AbortSignal | undefined }): Promise<TrainEngine> {
@@ -145,7 +162,7 @@ export class TrainEngine {
     const kernels = instantiateTrainKernels(module, trainModule, build, newMemory(1, shared));
     const layout = layOut(file, kernels.exports, options);
     checkFits(layout, options);
-    const { graph, parameters, need } = layout;
+    const { network: { graph }, parameters, need } = layout;
     const arena = new Arena(kernels.memory);
     arena.reserve(need.total, 'training');
     const region = () => arena.allocate(parameters.count * 4, 'weights and moments');
@@ -153,14 +170,11 @@ export class TrainEngine {
     const frozen = placeWeights(file, layout.frozen, kernels.exports, (bytes) => arena.allocate(bytes, 'frozen weights'));
     const weights = new Map([...frozen, ...placeParameters(parameters, regions.weights)]);
     const control = arena.allocate(controlBytes(threads), 'threads');
-    const settings: Omit<TrainPlanOptions, 'base'> = { ...options, exports: kernels.exports, weights, layout: parameters, regions };
-    const base = arena.allocate(makeTrainPlan(graph, { ...settings, base: 0 }).bytes, 'activations');
-    const plan = makeTrainPlan(graph, { ...settings, base });
+    const plan = layout.plan.place(arena.allocate(layout.plan.bytes, 'activations'), { weights, regions });
     await loadWeights(file, weights, graph, kernels, arena, options);
-    writeFrequencies(graph, kernels, plan.frequencies, weights);
-    writeAngles(graph, kernels.exports, plan, options.length);
+    writeFrequencies(graph, kernels, plan, weights);
     const pool = shared ? await startPool(from.host, kernels, plan.steps, threads, control) : singleThread(kernels, plan.steps);
-    return new TrainEngine(graph, kernels, arena, plan, parameters, regions, weights, need, options, pool);
+    return new TrainEngine(layout, kernels, arena, plan, parameters, regions, weights, options, pool);
   }
 
   get threads(): number {
@@ -200,7 +214,7 @@ export class TrainEngine {
 
   /** The second half, after `forward` with the same seed: adds the gradients of (sum of factor × loss) / rows. */
   backward(factors: Float32Array, seed: number): void {
-    new Float32Array(this.memory, this.plan.factors, factors.length).set(factors);
+    new Float32Array(this.memory, this.plan.addressOf(INPUT_OF('factors')), factors.length).set(factors);
     this.walk({ first: this.plan.phases.evaluate.end, end: this.plan.phases.learn.end }, seed);
   }
 
@@ -235,12 +249,10 @@ export class TrainEngine {
 
   /** Generates with the weights as they are now, on one thread, from the same memory. */
   runner(): PlanRunner {
-    const { graph, kernels, arena, weights, options } = this;
-    const { bytes } = makePlan(graph, samplePlan(kernels.exports, weights, 0));
-    const settings = samplePlan(kernels.exports, weights, arena.allocate(bytes, 'samples'));
-    const plan = makePlan(graph, settings);
-    const contextLength = sampleContext(graph, options);
-    writeFrequencies(graph, kernels, plan.frequencies, weights);
+    const { layOut: { network, sampling }, graph, kernels, arena, weights, options } = this;
+    const plan = sampling.place(arena.allocate(sampling.bytes, 'samples'), weights);
+    const contextLength = sampleContext(network, options);
+    writeFrequencies(graph, kernels, plan, weights);
     const pool = singleThread(kernels, plan.steps);
     return new PlanRunner({ graph, kernels, arena, plan, pool, contextLength, maxBatch: SAMPLE_BATCH });
   }
@@ -255,6 +267,7 @@ export class TrainEngine {
 
   private walk({ first, end }: Phase, seed?: number): void {
     const { slots } = this.pool;
+    slots[SLOT.tokens] = slots[SLOT.outputTokens] = this.options.sequences * this.options.length;
     slots[SLOT.stepFirst] = first;
     slots[SLOT.stepCount] = end;
     slots[SLOT.seed] = seed ?? 0;
@@ -263,18 +276,19 @@ export class TrainEngine {
   }
 
   private write(batch: Batch): void {
-    const { ids, positions, starts, targets } = this.plan;
-    const at = { ids, positions, starts, targets };
-    for (const key of ['ids', 'positions', 'starts', 'targets'] as const) {
-      new Int32Array(this.memory, at[key], batch[key].length).set(batch[key]);
+    const numbers = (name: string, count = batch.ids.length) => new Int32Array(this.memory, this.plan.addressOf(name), count);
+    numbers(TABLE_OF('positions', 'all')).set(batch.positions);
+    numbers(INPUT_OF('starts')).set(batch.starts);
+    numbers(INPUT_OF('targets')).set(batch.targets);
+    for (const [name, input] of Object.entries(this.graph.inputs)) {
+      if (input.kind === 'ids') numbers(INPUT_OF(name)).set(batch.ids);
+      if (input.kind === 'contextIds') writeContextIds(numbers(INPUT_OF(name), batch.ids.length * input.width), batch.ids, 0, (row) => batch.starts[row]!, input);
     }
-    const { window } = this.graph;
-    if (window) writeWindows(new Int32Array(this.memory, this.plan.windows, batch.ids.length * window.width), batch.ids, 0, (row) => batch.starts[row]!, window);
   }
 
   private rowLosses(): Float32Array<ArrayBuffer> {
     const { sequences, length } = this.options;
-    return new Float32Array(this.memory as ArrayBuffer, this.plan.losses, sequences * length);
+    return new Float32Array(this.memory as ArrayBuffer, this.plan.addressOf(OUTPUT_OF('loss')), sequences * length);
   }
 }
 

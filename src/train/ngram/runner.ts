@@ -1,18 +1,41 @@
 import { StonechatError } from '../../errors.js';
 import type { Arena } from '../../kernels/arena.js';
 import type { Kernels } from '../../kernels/instance.js';
-import type { KvCache, Runner } from '../../run/types.js';
+import type { Runner, SequenceState, Span } from '../../run/types.js';
 import type { NgramModel } from './model.js';
 
 /** Rows of logits begin at whole cache lines. */
 const ALIGN = 64;
 const MAX_BATCH = 64;
 
-interface Held extends KvCache {
-  readonly ids: number[];
+/** It keeps ids where others keep keys and values. */
+class HeldIds implements SequenceState {
+  ids: number[] = [];
+
+  constructor(readonly capacity: number) {}
+
+  get length(): number {
+    return this.ids.length;
+  }
+
+  reserve(): void {}
+
+  keep(count: number): number {
+    return (this.ids.length = Math.max(0, Math.min(this.ids.length, count)));
+  }
+
+  fork(): SequenceState {
+    const fork = new HeldIds(this.capacity);
+    fork.ids = this.ids.slice();
+    return fork;
+  }
+
+  release(): void {
+    this.ids = [];
+  }
 }
 
-/** Ids in, logarithms of probabilities out: an n-gram model in the place of a network. It keeps ids where others keep keys and values. */
+/** Ids in, logarithms of probabilities out: an n-gram model in the place of a network. */
 export class NgramRunner implements Runner {
   readonly threads = 1;
   readonly maxBatch = MAX_BATCH;
@@ -36,21 +59,20 @@ export class NgramRunner implements Runner {
     return this.model.vocabulary;
   }
 
-  newCache(): KvCache {
-    const cache: Held = { length: 0, capacity: this.contextLength, ids: [], reserve: () => {}, release: () => void (cache.ids.length = 0) };
-    return cache;
+  newSequence(): SequenceState {
+    return new HeldIds(this.contextLength);
   }
 
-  evaluate(cache: KvCache, ids: ArrayLike<number>, { logits = 'last' }: { logits?: 'last' | 'all' | 'none' } = {}): void {
-    this.check(cache, ids);
-    const held = (cache as Held).ids;
-    held.length = cache.length; // its tail may have been forgotten
-    for (let i = 0; i < ids.length; i++) {
-      held.push(ids[i]!);
-      if (logits === 'all') this.write(held, i);
+  run(spans: readonly Span[]): void {
+    let row = 0;
+    for (const { sequence, ids, logits } of spans) {
+      this.check(sequence, ids);
+      const held = (sequence as HeldIds).ids;
+      for (let i = 0; i < ids.length; i++) {
+        held.push(ids[i]!);
+        if (logits === 'all' || (logits === 'last' && i === ids.length - 1)) this.write(held, row++);
+      }
     }
-    if (logits === 'last') this.write(held, 0);
-    cache.length += ids.length;
   }
 
   logits(row = 0): Float32Array {
@@ -68,13 +90,13 @@ export class NgramRunner implements Runner {
     this.logits(row).set(this.row.map((probability) => log(probability)));
   }
 
-  private check(cache: KvCache, ids: ArrayLike<number>): void {
+  private check({ length }: SequenceState, ids: ArrayLike<number>): void {
     if (this.disposed) throw new StonechatError({ code: 'disposed', expected: 'a live model', found: 'one that was disposed', remedy: 'Load it again.' });
-    const room = Math.min(MAX_BATCH, this.contextLength - cache.length);
+    const room = Math.min(MAX_BATCH, this.contextLength - length);
     if (ids.length >= 1 && ids.length <= room) return;
     throw new StonechatError({
-      code: ids.length > this.contextLength - cache.length ? 'context-full' : 'bad-option',
-      expected: `1 to ${room} ids (context of ${this.contextLength}, ${cache.length} used)`, found: String(ids.length), remedy: 'Load with a larger contextLength, or shorten the prompt.',
+      code: ids.length > this.contextLength - length ? 'context-full' : 'bad-option',
+      expected: `1 to ${room} ids (context of ${this.contextLength}, ${length} used)`, found: String(ids.length), remedy: 'Load with a larger contextLength, or shorten the prompt.',
     });
   }
 }

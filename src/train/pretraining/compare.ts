@@ -6,7 +6,7 @@ import type { ModelFile } from '../../files/types.js';
 import { trainingFlops } from '../../graph/flops.js';
 import type { Build } from '../../host/host.js';
 import { instantiateKernels } from '../../kernels/instance.js';
-import { buildGraph } from '../../models/index.js';
+import { buildNetwork } from '../../models/index.js';
 import { layerRows, type LayerRow } from '../../models/parameters.js';
 import type { Tokenizer } from '../../text/types.js';
 import { type Documents, pairCount } from '../data/batches.js';
@@ -207,7 +207,7 @@ async function compareNetwork(task: Task, kind: Exclude<Kind, 'n-gram'>): Promis
   const file = describe(result.content);
   return {
     kind, title: config.architecture, parameters: result.parameters, layers: layerRows(file.tensors), seconds, tokens: result.tokens, steps,
-    flops: trainingFlops(buildGraph(file), config.context, result.tokens), validation: result.validation!, sample: result.history.samples.at(-1)?.text ?? '', history: result.history,
+    flops: trainingFlops(buildNetwork(file).graph, config.context, result.tokens), validation: result.validation!, sample: result.history.samples.at(-1)?.text ?? '', history: result.history,
     bytes: result.bytes,
   };
 }

@@ -3,7 +3,7 @@ import { createTrainer, type CompareEvent, type Comparison } from '../../../src/
 import { openModel } from '../../../src/files/index.js';
 import { flopsPerToken } from '../../../src/graph/flops.js';
 import { nodeHost } from '../../../src/host/node.js';
-import { buildGraph } from '../../../src/models/index.js';
+import { buildNetwork } from '../../../src/models/index.js';
 import { countLayers } from '../../../src/models/parameters.js';
 import { readNgrams } from '../../../src/train/ngram/index.js';
 import { createStonechat } from '../../../src/entry/load.js';
@@ -103,8 +103,8 @@ describe('compare', () => {
 });
 
 it('operations of a forward pass: matrices, attention over half of the context', () => {
-  const gpt2 = buildGraph(tinyModel({ architecture: 'gpt2', embedding: 8, layers: 2, heads: 2, kvHeads: 2, feedForward: 12, vocabulary: 20, context: 16 }));
+  const { graph: gpt2 } = buildNetwork(tinyModel({ architecture: 'gpt2', embedding: 8, layers: 2, heads: 2, kvHeads: 2, feedForward: 12, vocabulary: 20, context: 16 }));
   expect(flopsPerToken(gpt2, 16)).toBe(2 * (2 * (8 * 24 + 8 * 8 + 2 * 8 * 12) + 8 * 20) + 2 * 4 * 8 * 8.5);
-  expect(flopsPerToken(buildGraph(tinyNplm({ embedding: 8, window: 3, feedForward: 5, vocabulary: 20, padding: 0 })), 16)).toBe(2 * (24 * 5 + 5 * 20));
+  expect(flopsPerToken(buildNetwork(tinyNplm({ embedding: 8, window: 3, feedForward: 5, vocabulary: 20, padding: 0 })).graph, 16)).toBe(2 * (24 * 5 + 5 * 20));
   expect([999, 1500, 2.5e12].map(flops)).toEqual(['999 FLOP', '1.50 KFLOP', '2.50 TFLOP']);
 });

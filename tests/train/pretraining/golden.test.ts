@@ -53,7 +53,7 @@ async function open(golden: Golden, build: 'scalar' | 'simd' | 'relaxed', thread
 }
 
 const layersOf = (engine: TrainEngine, name: string): string[] =>
-  name.includes('N') ? Array.from({ length: engine.graph.layers }, (_, layer) => name.replace('N', String(layer))) : [name];
+  name.includes('N') ? Array.from({ length: engine.graph.states.length }, (_, layer) => name.replace('N', String(layer))) : [name];
 
 /** One element of a gradient; golden indices are [layer, row, column] where there are layers. */
 function gradientAt(engine: TrainEngine, key: string, index: readonly number[]): number {

@@ -1,5 +1,5 @@
-import type { Argument } from '../kernels/steps.js';
-import { SLOT } from '../kernels/steps.js';
+import type { Argument } from './steps.js';
+import { SLOT } from './steps.js';
 
 /** Memory that steps share. Values in one buffer, row for row, are one and the same object; buffers used again have new ones. */
 export interface Region {
@@ -7,16 +7,14 @@ export interface Region {
   readonly bytes: number;
 }
 
+/** What a step reads and writes, and what its threads share. */
 export interface Touch {
   readonly reads: readonly Region[];
   readonly writes: readonly Region[];
-}
-
-interface Pending extends Touch {
   readonly items: Argument | null;
 }
 
-const ROWS: ReadonlySet<number> = new Set([SLOT.tokens, SLOT.headTokens]);
+const ROWS: ReadonlySet<number> = new Set([SLOT.tokens, SLOT.outputTokens]);
 
 /** Both go over the same rows, so that every thread gets the rows that it had before. */
 const shareRows = (a: Argument | null, b: Argument | null): boolean =>
@@ -24,18 +22,18 @@ const shareRows = (a: Argument | null, b: Argument | null): boolean =>
 
 const overlap = (a: Region, b: Region): boolean => a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
 
-function clash(before: Pending, after: Pending): boolean {
+function clash(before: Touch, after: Touch): boolean {
   const own = shareRows(before.items, after.items);
   const meet = (a: readonly Region[], b: readonly Region[]) => a.some((x) => b.some((y) => overlap(x, y) && !(own && x === y)));
   return meet(before.writes, after.reads) || meet(before.writes, after.writes) || meet(before.reads, after.writes);
 }
 
 /** Between which steps all threads must meet: where one touches what others may not have finished with since they last met. */
-export class Meetings {
-  private pending: Pending[] = [];
+export class Barriers {
+  private pending: Touch[] = [];
 
   /** Whether they must meet before this step. Steps come in the order of the plan. */
-  before(step: Pending): boolean {
+  before(step: Touch): boolean {
     const must = this.pending.some((earlier) => clash(earlier, step));
     this.pending = must ? [step] : [...this.pending, step];
     return must;

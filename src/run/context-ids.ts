@@ -1,4 +1,6 @@
-import type { Window } from '../graph/graph.js';
+import type { Input } from '../graph/graph.js';
+
+type ContextIds = Pick<Extract<Input, { kind: 'contextIds' }>, 'width' | 'padding'>;
 
 /** The ids of a sequence so far. What is put at a position replaces what was there: a sequence that is cut and goes on needs nothing more. */
 export class History {
@@ -19,7 +21,7 @@ export class History {
  * The ids that each row looks back at, [row][width], oldest first: its own and those before it, padding where they would lie
  * before the text's first row. `out` is of the rows from `first` on.
  */
-export function writeWindows(out: Int32Array, ids: Int32Array, first: number, startOf: (row: number) => number, { width, padding }: Window): void {
+export function writeContextIds(out: Int32Array, ids: Int32Array, first: number, startOf: (row: number) => number, { width, padding }: ContextIds): void {
   for (let i = 0; i < out.length; i++) {
     const row = first + Math.floor(i / width);
     const at = row - width + 1 + (i % width);
