@@ -8,7 +8,7 @@ import { SETS, targets } from './build-wasm.mjs';
 
 const HOSTS = ['node', 'browser', 'edge'];
 /** `load-*` stand alone, so that an application which loads in a worker leaves the engine out of its page. */
-const ENTRIES = [...HOSTS, 'cli', 'judge', ...['load', 'train', 'bench'].flatMap((part) => HOSTS.map((host) => `${part}-${host}`))];
+const ENTRIES = [...HOSTS, 'cli', 'judge', 'samplers', ...['load', 'train', 'bench'].flatMap((part) => HOSTS.map((host) => `${part}-${host}`))];
 /** What `in-worker-browser` shares with the entries: one class of errors, one Jinja. */
 const SHARED = { errors: 'src/errors.ts', jinja: 'src/text/jinja/index.ts' };
 export const jsOutputs = () => [

@@ -44,7 +44,7 @@ const rate = (count: number, seconds: number): number => (seconds > 0 ? count / 
 export class TokenGeneration extends TokenStream {
   readonly summary: Summary;
   protected readonly tokens: AsyncGenerator<Token, undefined>;
-  private readonly pick: Picker;
+  private pick!: Picker;
   private context!: Context;
   private answer!: Answer;
   private hash = HASH_START;
@@ -58,7 +58,6 @@ export class TokenGeneration extends TokenStream {
     private readonly settings: Settings,
   ) {
     super();
-    this.pick = buildSampler(settings, room.engine.candidates, new Xorshift64Star(settings.seed));
     this.summary = newSummary(settings.seed);
     this.tokens = this.run();
   }
@@ -121,10 +120,20 @@ export class TokenGeneration extends TokenStream {
     this.check();
     this.noteForgotten();
     this.answer = new Answer(tokenizer, settings, prompt);
+    this.pick = await this.buildSampler();
     const { visible } = this.context;
     summary.reusedTokens = room.sequence.rewind(visible, settings.reusePrefix ? visible.length - 1 : 0);
     this.unread = visible.length - summary.reusedTokens;
     room.sequence.expect(visible.length + Math.min(settings.maxTokens ?? Infinity, ANSWER_TOKENS));
+  }
+
+  private async buildSampler(): Promise<Picker> {
+    const { settings, room } = this;
+    const { candidates, tokenizer } = room.engine;
+    // A chunk of its own: most programs do without.
+    const more = settings.more
+      && (await import('../sample/more.js')).moreSamplers(settings.more, settings.temperature, tokenizer);
+    return buildSampler(settings, candidates, new Xorshift64Star(settings.seed), more);
   }
 
   private noteForgotten(): void {

@@ -1,10 +1,13 @@
 import type { SamplingOptions } from '../sample/index.js';
+import type { MoreOptions } from '../sample/types.js';
 import { randomSeed } from '../sample/random.js';
-import { abortSignal, callback, checkRules, flag, isFunction, isText, number, oneOf, refuse, type Rule, show, whole } from './rules.js';
+import { abortSignal, callback, checkRules, flag, isFunction, isText, number, oneOf, refuse, type Rule, SAMPLER_RULES, show, USUAL, whole } from './rules.js';
 import type { GenerateOptions, LogitsOptions } from './types.js';
 
 /** GenerateOptions, checked and complete. */
 export interface Settings extends SamplingOptions {
+  /** Undefined where no sampler is on that few ask for. */
+  readonly more: MoreOptions | undefined;
   /** Undefined: as many as fit. */
   readonly maxTokens: number | undefined;
   readonly seed: bigint;
@@ -53,7 +56,12 @@ function rulesFor(vocabulary: number): Record<keyof GenerateOptions, Rule> {
       accepts: (value) => biasEntries(value)?.every(([id, bias]) => someId(id) && isBias(bias)) ?? false,
       otherwise: 'no bias',
     },
-    samplers: { expected: 'a list of functions', accepts: (value) => Array.isArray(value) && value.every(isFunction), otherwise: 'the usual chain' },
+    ...SAMPLER_RULES,
+    samplers: {
+      expected: 'a list of functions',
+      accepts: (value) => Array.isArray(value) && value.every(isFunction),
+      otherwise: 'none',
+    },
     seed: {
       expected: 'a whole number from 0 to 2^53 - 1, or a bigint below 2^64',
       accepts: (value) => (typeof value === 'bigint' ? value >= 0n && value <= MOST_SEED : Number.isSafeInteger(value) && (value as number) >= 0),
@@ -76,15 +84,25 @@ function rulesFor(vocabulary: number): Record<keyof GenerateOptions, Rule> {
 
 const DEFAULTS = { temperature: 0.8, penaltyWindow: 64, top: 5 } as const;
 
-/** Options that say how to sample, and so have no meaning beside `samplers`. */
-const SAMPLING: readonly (keyof GenerateOptions)[] = [
-  'temperature', 'topK', 'topP', 'minP', 'typicalP', 'repetitionPenalty', 'presencePenalty', 'frequencyPenalty', 'penaltyWindow', 'logitBias',
+/** Each turns a sampler on that few ask for. */
+const SWITCHES = ['dryMultiplier', 'topNSigma', 'dynatempRange', 'xtcProbability', 'mirostat'] as const;
+
+function moreOptions(options: GenerateOptions): MoreOptions | undefined {
+  const given = Object.entries(USUAL).map(([name, usual]) => [name, options[name as keyof MoreOptions] ?? usual]);
+  const more = Object.fromEntries(given) as MoreOptions;
+  return SWITCHES.some((name) => more[name] > 0) ? more : undefined;
+}
+
+/** Samplers that would cut or change what mirostat measures; llama.cpp leaves them out without a word. */
+const NOT_WITH_MIROSTAT: readonly (keyof GenerateOptions)[] = [
+  ...SWITCHES.slice(0, 4), 'topK', 'topP', 'minP', 'typicalP', 'repetitionPenalty', 'presencePenalty', 'frequencyPenalty',
 ];
 
 function checkTogether(options: GenerateOptions): void {
-  if (options.samplers === undefined) return;
-  const other = SAMPLING.find((name) => options[name] !== undefined);
-  if (other) refuse('either `samplers` or options that choose samplers', `both samplers and ${other}`, `Leave ${other} out, or put it into the list as a function.`);
+  const other = options.mirostat ? NOT_WITH_MIROSTAT.find((name) => options[name] !== undefined) : undefined;
+  if (!other) return;
+  const remedy = `Leave ${other} out, or put both into the list \`samplers\` as functions.`;
+  refuse('mirostat beside temperature and logitBias only', `both mirostat and ${other}`, remedy);
 }
 
 /**
@@ -101,7 +119,7 @@ export function checkOptions(options: GenerateOptions = {}, vocabulary: number):
   const { seed, stop = [] } = options;
   return {
     maxTokens: options.maxTokens,
-    temperature: options.temperature ?? DEFAULTS.temperature,
+    temperature: options.temperature ?? (options.samplers ? 1 : DEFAULTS.temperature),
     topK: options.topK ?? 0,
     topP: options.topP ?? 1,
     minP: options.minP ?? 0,
@@ -112,6 +130,7 @@ export function checkOptions(options: GenerateOptions = {}, vocabulary: number):
     penaltyWindow: options.penaltyWindow ?? DEFAULTS.penaltyWindow,
     logitBias: new Map(biasEntries(options.logitBias ?? {}) as [number, number][]),
     samplers: options.samplers,
+    more: moreOptions(options),
     seed: seed === undefined ? randomSeed() : BigInt(seed),
     stop: typeof stop === 'string' ? [stop] : [...stop],
     stopIds: new Set(options.stopIds),

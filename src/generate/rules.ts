@@ -1,4 +1,5 @@
 import { StonechatError } from '../errors.js';
+import type { MoreOptions } from '../sample/types.js';
 import { didYouMean } from './nearest.js';
 
 /** What an option may be. */
@@ -25,6 +26,8 @@ export const flag = (otherwise: boolean): Rule => ({ expected: 'true or false', 
 
 export const isFunction = (value: unknown): boolean => typeof value === 'function';
 export const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
+/** llama.cpp looks at 40 bytes. */
+const isBreaker = (value: unknown): boolean => isText(value) && new TextEncoder().encode(value as string).length <= 40;
 
 export const abortSignal: Rule = {
   expected: 'an AbortSignal',
@@ -38,6 +41,46 @@ export const oneOf = (...values: readonly string[]): Rule => ({
   accepts: (value) => typeof value === 'string' && values.includes(value),
   otherwise: `"${values[0]}"`,
 });
+
+/** What llama.cpp takes for options of samplers that few ask for, where they are left out. */
+export const USUAL: MoreOptions = {
+  dryMultiplier: 0,
+  dryBase: 1.75,
+  dryAllowedLength: 2,
+  dryPenaltyLastN: 64,
+  drySequenceBreakers: ['\n', ':', '"', '*'],
+  topNSigma: 0,
+  dynatempRange: 0,
+  dynatempExponent: 1,
+  xtcProbability: 0,
+  xtcThreshold: 0.1,
+  mirostat: 0,
+  mirostatTau: 5,
+  mirostatEta: 0.1,
+};
+
+const upTo = (most: number, name: keyof MoreOptions, least = 0): Rule => number(least, most, String(USUAL[name]));
+
+/** Of those options; `stonechat/samplers` checks by them too. */
+export const SAMPLER_RULES: Readonly<Record<keyof MoreOptions, Rule>> = {
+  dryMultiplier: upTo(100, 'dryMultiplier'),
+  dryBase: upTo(100, 'dryBase', 1),
+  dryAllowedLength: whole(0, Number.MAX_SAFE_INTEGER, USUAL.dryAllowedLength),
+  dryPenaltyLastN: whole(-1, Number.MAX_SAFE_INTEGER, USUAL.dryPenaltyLastN),
+  drySequenceBreakers: {
+    expected: 'a list of texts, none empty or longer than 40 bytes',
+    accepts: (value) => Array.isArray(value) && value.every(isBreaker),
+    otherwise: JSON.stringify(USUAL.drySequenceBreakers),
+  },
+  topNSigma: upTo(1000, 'topNSigma', -1),
+  dynatempRange: upTo(100, 'dynatempRange'),
+  dynatempExponent: upTo(100, 'dynatempExponent'),
+  xtcProbability: upTo(1, 'xtcProbability'),
+  xtcThreshold: upTo(1, 'xtcThreshold'),
+  mirostat: { expected: '0 (off) or 2', accepts: (value) => value === 0 || value === 2, otherwise: '0' },
+  mirostatTau: upTo(100, 'mirostatTau'),
+  mirostatEta: upTo(100, 'mirostatEta'),
+};
 
 /** A value as an error message shows it. */
 export function show(value: unknown): string {

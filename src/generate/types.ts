@@ -59,7 +59,10 @@ export interface PrefillProgress {
   total: number;
 }
 
-/** Samplers run in the order bias, penalties, topK, temperature, typicalP, topP, minP; see docs/generation.md. */
+/**
+ * Samplers run in the order bias, penalties, DRY, `samplers`, topNSigma, topK, temperature, typicalP, topP, minP, XTC, mirostat;
+ * see docs/generation.md.
+ */
 export interface GenerateOptions extends EncodeOptions {
   /**
    * How special tokens are taken that are spelt in the contents of messages: as 'text' (default), so that nobody forges turns, or as
@@ -81,7 +84,36 @@ export interface GenerateOptions extends EncodeOptions {
   penaltyWindow?: number;
   /** Added to the logits, by id: finite numbers of 32 bits; -Infinity forbids. */
   logitBias?: Record<number, number> | ReadonlyMap<number, number>;
-  /** Your own list of samplers, in place of the options above. */
+  /**
+   * DRY: how strongly tokens are held back that would go on with a sequence that stood there before: by
+   * `dryMultiplier * dryBase ^ (its length - dryAllowedLength)`. Default 0: off.
+   */
+  dryMultiplier?: number;
+  /** Default 1.75. */
+  dryBase?: number;
+  /** Repetitions shorter than this cost nothing. Default 2. */
+  dryAllowedLength?: number;
+  /** How many of the latest ids DRY looks at. Default 64; -1 all. */
+  dryPenaltyLastN?: number;
+  /** Where sequences end. Default line breaks, colons, quotes and asterisks. */
+  drySequenceBreakers?: readonly string[];
+  /** Keeps tokens whose logit is within so many standard deviations of the largest. 0 (default) or less keeps all. */
+  topNSigma?: number;
+  /** Lets the temperature follow the entropy, from `temperature - dynatempRange` to `temperature + dynatempRange`. Default 0: off. */
+  dynatempRange?: number;
+  /** Above 1 high temperatures are kept for very even distributions. Default 1. */
+  dynatempExponent?: number;
+  /** XTC: how often all but the least likely of the tokens from `xtcThreshold` on are left out. Default 0: never. */
+  xtcProbability?: number;
+  /** Default 0.1; above 0.5 XTC is off. */
+  xtcThreshold?: number;
+  /** 2: Mirostat 2, which keeps the surprise of the text at `mirostatTau`. Default 0: off. */
+  mirostat?: 0 | 2;
+  /** In bits. Default 5. */
+  mirostatTau?: number;
+  /** How quickly Mirostat corrects itself. Default 0.1. */
+  mirostatEta?: number;
+  /** Your own samplers, behind the penalties and before the cuts. Beside them the default temperature is 1. */
   samplers?: readonly Sampler[];
   /** Of the xorshift64* generator: the same seed gives the same text on every machine. Default: random, reported in the summary. */
   seed?: number | bigint;

@@ -1,4 +1,4 @@
-import { checkRange, clamped, MOST, refuse } from './check.js';
+import { checkRange, MOST, refuse } from './check.js';
 import type { Sampler } from './types.js';
 
 /** Adds to the logits of single ids, finite numbers of 32 bits; -Infinity forbids an id. */
@@ -13,7 +13,7 @@ export function logitBias(bias: ReadonlyMap<number, number>): Sampler {
   return (candidates) => {
     for (let i = 0; i < ids.length; i++) {
       const at = candidates.find(ids[i]!);
-      if (at >= 0) candidates.logits[at] = clamped(candidates.logits[at]! + amounts[i]!);
+      if (at >= 0) candidates.add(at, amounts[i]!);
     }
     candidates.changed();
   };

@@ -1,8 +1,11 @@
 import type { Arena } from '../kernels/arena.js';
+import { clamped, MOST } from './check.js';
 import type { SamplingKernels } from './kernels.js';
 import { Sorter } from './sorter.js';
 import { LogitStats } from './stats.js';
 
+/** Below this a temperature counts as 0: the division would only overflow. */
+export const COLDEST = 1e-4;
 /** Above this the radix sort is quicker than the kernel's heap. */
 const MOST_SELECTED = 4096;
 
@@ -31,9 +34,13 @@ export class Candidates {
   logits!: Float32Array;
   /** Valid after `softmax()`. */
   probabilities!: Float32Array;
+  /** A number in [0, 1) from the seed of the generation. */
+  random!: () => number;
 
   /** ids[i] === i for all i below this. */
   private identity = 0;
+  /** Whether ids are in ascending order: none was moved. */
+  private ascending = true;
   private positions!: Uint32Array;
   private readonly stats: LogitStats;
   private readonly sorter: Sorter;
@@ -68,6 +75,7 @@ export class Candidates {
     const { ids, vocabulary } = this;
     for (let i = this.identity; i < vocabulary; i++) ids[i] = i;
     this.identity = vocabulary;
+    this.ascending = true;
     this.logits.set(new Float32Array(this.kernels.memory.buffer, address, vocabulary));
     this.size = vocabulary;
     this.changed();
@@ -84,10 +92,40 @@ export class Candidates {
     this.sorted = false;
   }
 
+  /** Adds to the logit at a position: what is finite stays so. To be followed by `changed()`. */
+  add(at: number, amount: number): void {
+    this.logits[at] = clamped(this.logits[at]! + amount);
+  }
+
+  /**
+   * Divides the logits by a temperature; below COLDEST the largest alone stays. Where quotients would be too large for 32
+   * bits, differences to the largest logit are divided in place of the logits: that changes no probability.
+   */
+  divide(degree: number): void {
+    if (degree < COLDEST) return this.select(1);
+    const { logits, size, sorted } = this;
+    const largest = logits[this.best()]!;
+    const tooLarge = Math.abs(largest) / degree > MOST && largest > -Infinity;
+    if (tooLarge) for (let i = 0; i < size; i++) logits[i] = clamped((logits[i]! - largest) / degree);
+    else for (let i = 0; i < size; i++) logits[i]! /= degree;
+    this.changed();
+    this.sorted = sorted;
+  }
+
   /** Where `id` is, or -1: at once while no id was dropped or moved, by a search afterwards. */
   find(id: number): number {
-    const at = id < this.identity ? id : this.ids.indexOf(id);
+    const at = id < this.identity ? id : this.ascending ? this.bisect(id) : this.ids.indexOf(id);
     return at < this.size ? at : -1;
+  }
+
+  private bisect(id: number): number {
+    let low = 0;
+    for (let high = this.size; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (this.ids[middle]! < id) low = middle + 1;
+      else high = middle;
+    }
+    return this.ids[low] === id ? low : -1;
   }
 
   /** Computes the probabilities of the candidates, unless they are known. */
@@ -200,6 +238,7 @@ export class Candidates {
     permute(this.logits, order, count, this.spareFloats);
     if (this.mass > 0) permute(this.probabilities, order, count, this.spareFloats);
     this.identity = 0;
+    this.ascending = false;
     if (count === this.size) return;
     this.size = count;
     this.weigh();

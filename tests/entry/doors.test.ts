@@ -4,6 +4,7 @@ import { syntheticModel } from '../../src/bench/synthetic.js';
 import * as bench from '../../src/entry/bench-node.js';
 import * as judge from '../../src/entry/judge.js';
 import * as stonechat from '../../src/entry/node.js';
+import * as samplers from '../../src/entry/samplers.js';
 import * as training from '../../src/entry/train-node.js';
 import { StonechatError } from '../../src/errors.js';
 
@@ -64,6 +65,16 @@ const DOORS: Readonly<Record<string, readonly Door[]>> = {
     ['greedy', stonechat.greedy as Call, []], ['topK', stonechat.topK, [1]], ['temperature', stonechat.temperature, [1]], ['minP', stonechat.minP, [0]], ['topP', stonechat.topP, [1]],
     ['typicalP', stonechat.typicalP, [1]], ['logitBias', stonechat.logitBias as Call, [new Map()]], ['penalties', stonechat.penalties as Call, [PENALTIES]],
     ...Object.keys(PENALTIES).map((name): Door => ['penalties', (wrong: never) => stonechat.penalties({ ...PENALTIES, [name]: wrong }), [1]]),
+  ],
+  'stonechat/samplers': [
+    ['dry', samplers.dry as Call, [{ multiplier: 1 }]],
+    ['dry', (wrong: never) => samplers.dry({ multiplier: 1, breakers: wrong }), [new Map()]],
+    ['sequenceBreakers', (wrong: never, texts: never) => samplers.sequenceBreakers(wrong, texts), [undefined, ['x']]],
+    ['sequenceBreakers', (texts: never) => samplers.sequenceBreakers(model.tokenizer, texts), [['x']]],
+    ['dynamicTemperature', samplers.dynamicTemperature as Call, [{ temperature: 1, range: 1 }]],
+    ['mirostat', samplers.mirostat as Call, [{}]],
+    ['topNSigma', samplers.topNSigma, [1]],
+    ['xtc', samplers.xtc as Call, [{ probability: 1 }]],
   ],
   'stonechat/train': [
     ['train', training.train as Call, ['x', { steps: 1 }]], ['compare', training.compare as Call, ['x', { steps: 1 }]], ['finetune', training.finetune as Call, ['none', [], {}]],

@@ -37,6 +37,19 @@ const BAD: [keyof GenerateOptions, unknown[]][] = [
   ['overflow', ['shift', true]],
   ['top', [-1, 101, 1.5]],
   ['hashLogits', ['true']],
+  ['dryMultiplier', [-1, 101, NaN]],
+  ['dryBase', [0.9, Infinity]],
+  ['dryAllowedLength', [-1, 1.5]],
+  ['dryPenaltyLastN', [-2, 0.5]],
+  ['drySequenceBreakers', ['x', [''], [5], ['ä'.repeat(21)]]],
+  ['topNSigma', [-2, 'x']],
+  ['dynatempRange', [-0.1, 101]],
+  ['dynatempExponent', [-1, NaN]],
+  ['xtcProbability', [-0.1, 1.1]],
+  ['xtcThreshold', [-0.1, 1.1]],
+  ['mirostat', [1, 3, true, '2']],
+  ['mirostatTau', [-1, 101]],
+  ['mirostatEta', [-1, 101]],
   ['addSpecial', [1]],
   ['parseSpecial', ['no']],
   ['contents', ['parsed', true]],
@@ -67,7 +80,8 @@ test('messages', () => {
   expect(refusal({ temprature: 5 }).message).toContain('Did you mean temperature?');
   expect(refusal({ __proto__: null, constructor: 5 }).message).toContain('found constructor');
   expect(refusal('hello').message).toContain('an object of options, found "hello"');
-  expect(refusal({ samplers: [], topK: 5 }).message).toContain('both samplers and topK');
+  expect(refusal({ mirostat: 2, topK: 5 }).message).toContain('both mirostat and topK');
+  expect(() => check({ mirostat: 0, topK: 5 })).not.toThrow();
 });
 
 describe('accepted', () => {
@@ -76,7 +90,7 @@ describe('accepted', () => {
     expect(typeof seed).toBe('bigint');
     expect(rest).toEqual({
       maxTokens: undefined, temperature: 0.8, topK: 0, topP: 1, minP: 0, typicalP: 1, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0,
-      penaltyWindow: 64, logitBias: new Map(), samplers: undefined, stop: [], stopIds: new Set(), ignoreEos: false, reusePrefix: true, overflow: 'error',
+      penaltyWindow: 64, logitBias: new Map(), samplers: undefined, more: undefined, stop: [], stopIds: new Set(), ignoreEos: false, reusePrefix: true, overflow: 'error',
       top: 5, hashLogits: false, addSpecial: true, parseSpecial: undefined, contents: 'text', signal: undefined, onProgress: undefined,
     });
   });
@@ -89,6 +103,9 @@ describe('accepted', () => {
     expect(settings.logitBias).toEqual(new Map([[5, -Infinity]]));
     expect(check({ logitBias: new Map([[7, 1.5]]), seed: 42 })).toMatchObject({ logitBias: new Map([[7, 1.5]]), seed: 42n });
     expect(checkOptions({}, 3).top).toBe(3);
+    expect(check({ samplers: [], topK: 5 })).toMatchObject({ samplers: [], temperature: 1, topK: 5 });
+    expect(check({ xtcProbability: 0.5, dryBase: 2 }).more).toMatchObject({ xtcProbability: 0.5, xtcThreshold: 0.1, dryMultiplier: 0, dryBase: 2 });
+    expect(check({ dryBase: 2, topNSigma: -1, mirostatTau: 3 }).more).toBeUndefined();
   });
 });
 

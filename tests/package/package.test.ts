@@ -27,7 +27,7 @@ describe('the packed files', () => {
     const outside = files.filter((path) => !/^(dist|docs|examples)\//.test(path));
     expect(outside.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
     const known = new RegExp(
-      `^dist/((node|browser|edge|cli|judge|static|errors|jinja|in-worker-browser|stonechat\\.browser|page-\\w+|(load|train|bench)-(node|browser|edge))\\.js(\\.map)?|default-model\\.js|` +
+      `^dist/((node|browser|edge|cli|judge|samplers|static|errors|jinja|in-worker-browser|stonechat\\.browser|page-\\w+|(load|train|bench)-(node|browser|edge))\\.js(\\.map)?|default-model\\.js|` +
         `chunks/\\w+\\.js(\\.map)?|((train|bench)-)?kernels/(inline|workerd|edge-light|${TARGETS.join('|')})\\.js|THIRD-PARTY-NOTICES\\.txt|` +
         `wasm/((train|bench)/)?(${TARGETS.join('|')})\\.wasm|worker/(model-)?(node|web|whole|program)\\.js|types/.*\\.d\\.ts)$`,
     );

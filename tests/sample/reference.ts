@@ -60,3 +60,54 @@ export function* xorshift(seed: bigint): Generator<number> {
     yield Number((((x * 0x2545f4914f6cdd1dn) & mask) >> 32n) & 0xffffffffn);
   }
 }
+
+export function topNSigma(logits: readonly number[], n: number): number[] {
+  const there = logits.filter((x) => x > -Infinity);
+  const mean = there.reduce((sum, x) => sum + x, 0) / there.length;
+  const sigma = Math.sqrt(there.reduce((sum, x) => sum + (x - mean) ** 2, 0) / there.length);
+  return logits.map((x) => (x >= Math.max(...there) - n * sigma ? x : -Infinity));
+}
+
+/** XTC, where its coin says that it acts. */
+export function xtc(logits: readonly number[], threshold: number): number[] {
+  const probabilities = softmax(logits);
+  const top = byKey(logits, (id) => -probabilities[id]!).filter((id) => probabilities[id]! >= threshold);
+  return logits.map((x, id) => (top.slice(0, -1).includes(id) ? -Infinity : x));
+}
+
+export function dynamicTemperature(logits: readonly number[], middle: number, range: number, exponent: number): number[] {
+  const entropy = softmax(logits).reduce((sum, p) => (p > 0 ? sum - p * Math.log(p) : sum), 0);
+  const lowest = Math.max(0, middle - range);
+  return temperature(logits, lowest + (middle + range - lowest) * (entropy / Math.log(logits.length)) ** exponent);
+}
+
+/** Of mirostat 2: what is not more surprising than the bound, the likeliest at least. */
+export function boundSurprise(logits: readonly number[], bound: number): number[] {
+  const probabilities = softmax(logits);
+  const kept = byKey(logits, (id) => -probabilities[id]!).filter((id, rank) => rank === 0 || -Math.log2(probabilities[id]!) <= bound);
+  return only(logits, kept);
+}
+
+/** Of DRY, by the definition: `breakers` are sequences of ids. Penalties by id. */
+export function dry(
+  ids: readonly number[],
+  { multiplier, base, allowedLength, breakers }: { multiplier: number; base: number; allowedLength: number; breakers: readonly (readonly number[])[] },
+): Map<number, number> {
+  const endsAt = (end: number, breaker: readonly number[]) => end >= breaker.length && breaker.every((id, i) => ids[end - breaker.length + i] === id);
+  // No repetition reaches over the latest breaker: the one whose first token is latest.
+  let start = 0;
+  for (let first = ids.length - 1; first >= 0 && start === 0; first--) {
+    const there = breakers.filter((breaker) => breaker[0] === ids[first] && endsAt(first + breaker.length, breaker));
+    if (there.length > 0) start = first + Math.max(...there.map((breaker) => breaker.length));
+  }
+  const penalties = new Map<number, number>();
+  if (ids.length <= allowedLength || ids.length - start < allowedLength) return penalties;
+  for (let end = 1; end < ids.length; end++) {
+    let length = 0;
+    while (length < ids.length - start && end - length > 0 && ids[end - 1 - length] === ids[ids.length - 1 - length]) length++;
+    const id = ids[end]!;
+    if (length < allowedLength || breakers.some((breaker) => breaker.length === 1 && breaker[0] === id)) continue;
+    penalties.set(id, Math.max(penalties.get(id) ?? 0, multiplier * base ** (length - allowedLength)));
+  }
+  return penalties;
+}

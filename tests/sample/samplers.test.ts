@@ -148,8 +148,10 @@ describe('the chain', () => {
     expect(names({ presencePenalty: 1, penaltyWindow: 0 })).toBe(0);
   });
 
-  test("takes the caller's own list instead", () => {
+  test("takes the caller's own list, behind the penalties and before the cuts", () => {
     const own: Sampler[] = [(c) => c.truncate(1)];
-    expect(samplerChain({ ...NEUTRAL, temperature: 0.3, samplers: own })).toEqual(own);
+    expect(samplerChain({ ...NEUTRAL, samplers: own })).toEqual(own);
+    expect(samplerChain({ ...NEUTRAL, presencePenalty: 1, temperature: 0, samplers: own }).slice(1)).toEqual([...own, greedy]);
+    expect(samplerChain({ ...NEUTRAL, temperature: 0.3, topK: 2, samplers: own })[0]).toBe(own[0]);
   });
 });

@@ -3,9 +3,21 @@ import { StonechatError } from '../../errors.js';
 import type { OptionSpec } from './options.js';
 
 /** Options whose names differ by more than their spelling. */
-const OTHER_NAMES: Readonly<Record<string, string>> = { contextLength: 'context', chatTemplate: 'template', logitBias: 'bias' };
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  contextLength: 'context',
+  chatTemplate: 'template',
+  logitBias: 'bias',
+  topNSigma: 'top-nsigma',
+  dynatempExponent: 'dynatemp-exp',
+  mirostatEta: 'mirostat-lr',
+  mirostatTau: 'mirostat-ent',
+  drySequenceBreakers: 'dry-sequence-breaker',
+};
 
 const camel = (name: string): string => name.replaceAll(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+
+/** The name in code of what a flag says. */
+export const codeName = (flag: string): string => Object.entries(OTHER_NAMES).find(([, name]) => name === flag)?.[0] ?? camel(flag);
 
 /** Names in code of the options of a command, with their flags. */
 function flagsOf(options: readonly OptionSpec[]): Map<string, string> {

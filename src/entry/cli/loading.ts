@@ -8,6 +8,7 @@ import { nodeHost } from '../../host/node.js';
 import type { EncodeOptions } from '../../text/types.js';
 import { createStonechat } from '../load.js';
 import { type Arguments, toNumber, unescape } from './arguments.js';
+import { codeName } from './flags.js';
 import { SAMPLING } from './options.js';
 import { ProgressBar } from './terminal.js';
 import { readInput, readTextFile } from './texts.js';
@@ -95,8 +96,6 @@ export function encodingOptions(args: Arguments): EncodeOptions {
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as EncodeOptions;
 }
 
-const camel = (name: string): string => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-
 function biasOf(entries: readonly string[]): Record<number, number> | undefined {
   if (entries.length === 0) return undefined;
   const pairs = entries.flatMap((entry) => entry.split(',')).map((entry) => {
@@ -107,19 +106,25 @@ function biasOf(entries: readonly string[]): Record<number, number> | undefined 
   return Object.fromEntries(pairs);
 }
 
+/** "none" takes back what stands before it, as in llama.cpp. */
+function breakersOf(texts: readonly string[]): string[] | undefined {
+  return texts.length > 0 ? texts.slice(texts.lastIndexOf('none') + 1).map(unescape) : undefined;
+}
+
 /** What suits the package's own model, which is small: nothing a tenth as likely as the best or less, and what was said often is said less. */
 const OWN: GenerateOptions = { minP: 0.1, frequencyPenalty: 0.15 };
 
 /** Options of generate() from the command line. */
 export function answerOptions(args: Arguments): GenerateOptions {
-  const numbers = SAMPLING.filter(({ name }) => name !== 'seed').map(({ name }) => [camel(name), args.number(name)]);
+  const numbers = SAMPLING.filter(({ name }) => name !== 'seed').map(({ name }) => [codeName(name), args.number(name)]);
   const stop = args.texts('stop'), sampled = numbers.filter(([, value]) => value !== undefined);
   return {
-    ...(!args.has('model') && args.number('temperature') !== 0 && OWN),
+    ...(!args.has('model') && args.number('temperature') !== 0 && !args.number('mirostat') && OWN),
     ...(Object.fromEntries(sampled) as GenerateOptions),
     ...encodingOptions(args),
     maxTokens: args.number('max-tokens'),
     seed: args.integer('seed'),
+    drySequenceBreakers: breakersOf(args.texts('dry-sequence-breaker')),
     logitBias: biasOf(args.texts('bias')),
     stop: stop.length > 0 ? stop.map(unescape) : undefined,
     stopIds: args.ids('stop-ids'),
