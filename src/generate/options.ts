@@ -101,8 +101,7 @@ const NOT_WITH_MIROSTAT: readonly (keyof GenerateOptions)[] = [
 function checkTogether(options: GenerateOptions): void {
   const other = options.mirostat ? NOT_WITH_MIROSTAT.find((name) => options[name] !== undefined) : undefined;
   if (!other) return;
-  const remedy = `Leave ${other} out, or put both into the list \`samplers\` as functions.`;
-  refuse('mirostat beside temperature and logitBias only', `both mirostat and ${other}`, remedy);
+  refuse('mirostat beside temperature and logitBias only', `both mirostat and ${other}`, `Leave ${other} out.`);
 }
 
 /**

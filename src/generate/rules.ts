@@ -42,44 +42,37 @@ export const oneOf = (...values: readonly string[]): Rule => ({
   otherwise: `"${values[0]}"`,
 });
 
-/** What llama.cpp takes for options of samplers that few ask for, where they are left out. */
-export const USUAL: MoreOptions = {
-  dryMultiplier: 0,
-  dryBase: 1.75,
-  dryAllowedLength: 2,
-  dryPenaltyLastN: 64,
-  drySequenceBreakers: ['\n', ':', '"', '*'],
-  topNSigma: 0,
-  dynatempRange: 0,
-  dynatempExponent: 1,
-  xtcProbability: 0,
-  xtcThreshold: 0.1,
-  mirostat: 0,
-  mirostatTau: 5,
-  mirostatEta: 0.1,
+type Ranged = Exclude<keyof MoreOptions, 'mirostat' | 'drySequenceBreakers'>;
+const ANY = Number.MAX_SAFE_INTEGER;
+/** Least, most, what llama.cpp takes where they are left out, and whether they are whole numbers. */
+const RANGES: Readonly<Record<Ranged, readonly [number, number, number, boolean?]>> = {
+  dryMultiplier: [0, 100, 0],
+  dryBase: [1, 100, 1.75],
+  dryAllowedLength: [0, ANY, 2, true],
+  dryPenaltyLastN: [-1, ANY, 64, true],
+  topNSigma: [-1, 1000, 0],
+  dynatempRange: [0, 100, 0],
+  dynatempExponent: [0, 100, 1],
+  xtcProbability: [0, 1, 0],
+  xtcThreshold: [0, 1, 0.1],
+  mirostatTau: [0, 100, 5],
+  mirostatEta: [0, 100, 0.1],
 };
+const eachOf = <Out>(make: (range: (typeof RANGES)[Ranged]) => Out): Record<Ranged, Out> =>
+  Object.fromEntries(Object.entries(RANGES).map(([name, range]) => [name, make(range)])) as Record<Ranged, Out>;
 
-const upTo = (most: number, name: keyof MoreOptions, least = 0): Rule => number(least, most, String(USUAL[name]));
+/** Options of samplers that few ask for, where they are left out. */
+export const USUAL: MoreOptions = { ...eachOf(([, , usual]) => usual), mirostat: 0, drySequenceBreakers: ['\n', ':', '"', '*'] };
 
 /** Of those options; `stonechat/samplers` checks by them too. */
 export const SAMPLER_RULES: Readonly<Record<keyof MoreOptions, Rule>> = {
-  dryMultiplier: upTo(100, 'dryMultiplier'),
-  dryBase: upTo(100, 'dryBase', 1),
-  dryAllowedLength: whole(0, Number.MAX_SAFE_INTEGER, USUAL.dryAllowedLength),
-  dryPenaltyLastN: whole(-1, Number.MAX_SAFE_INTEGER, USUAL.dryPenaltyLastN),
+  ...eachOf(([least, most, usual, isWhole]) => (isWhole ? whole : number)(least, most, usual)),
+  mirostat: { expected: '0 (off) or 2', accepts: (value) => value === 0 || value === 2, otherwise: '0' },
   drySequenceBreakers: {
     expected: 'a list of texts, none empty or longer than 40 bytes',
     accepts: (value) => Array.isArray(value) && value.every(isBreaker),
     otherwise: JSON.stringify(USUAL.drySequenceBreakers),
   },
-  topNSigma: upTo(1000, 'topNSigma', -1),
-  dynatempRange: upTo(100, 'dynatempRange'),
-  dynatempExponent: upTo(100, 'dynatempExponent'),
-  xtcProbability: upTo(1, 'xtcProbability'),
-  xtcThreshold: upTo(1, 'xtcThreshold'),
-  mirostat: { expected: '0 (off) or 2', accepts: (value) => value === 0 || value === 2, otherwise: '0' },
-  mirostatTau: upTo(100, 'mirostatTau'),
-  mirostatEta: upTo(100, 'mirostatEta'),
 };
 
 /** A value as an error message shows it. */

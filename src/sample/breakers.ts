@@ -31,7 +31,7 @@ function find(tokenizer: Tokenizer, texts: readonly string[]): SequenceBreakers 
     const bytes = tokenizer.isSpecial(id) ? encoder.encode(tokenizer.token(id)) : tokenizer.bytes(id);
     const word = latin(bytes);
     const tails = spelt.flatMap((text, i) => lacking(word, text).map((from) => encodeTail(tokenizer, wanted[i]!.subarray(from))));
-    if (tails.length > 0) heads.set(id, unique(tails));
+    if (tails.length > 0) heads.set(id, tails);
   }
   return heads;
 }
@@ -51,5 +51,3 @@ function encodeTail(tokenizer: Tokenizer, bytes: Uint8Array): Int32Array {
   if (bytes.length === 0) return new Int32Array(0);
   return tokenizer.encode(new TextDecoder().decode(bytes), { addSpecial: false }).slice(0, MOST_TAIL);
 }
-
-const unique = (tails: readonly Int32Array[]): Int32Array[] => [...new Map(tails.map((tail) => [tail.join(), tail])).values()];
