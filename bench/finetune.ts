@@ -22,16 +22,16 @@ import { compileTrainKernels } from '../src/host/compile-train.js';
 import { nodeHost } from '../src/host/node.js';
 import { tokenizerFromModel } from '../src/text/index.js';
 import type { Batch } from '../src/train/data/batches.js';
-import { ExerciseStream, pagesOf } from '../src/train/data/packing.js';
-import type { Exercise } from '../src/train/data/tokenized.js';
+import { PackedStream, packedBatchesOf } from '../src/train/data/packing.js';
+import type { TokenizedExample } from '../src/train/data/tokenized.js';
 import { TrainEngine } from '../src/train/loop/engine.js';
 import { bytesById, evaluateBatches } from '../src/train/loop/evaluation.js';
 import { type LoopEvent, newState, runLoop } from '../src/train/loop/loop.js';
 import { loopSettings } from '../src/train/pretraining/settings.js';
 import { textKernels } from '../src/train/tokenizer/vocabulary.js';
-import { prepareTuning } from '../src/train/tuning/dataset.js';
-import { pairsOf } from '../src/train/tuning/lora.js';
-import { beginningFrom } from '../src/train/tuning/tuned.js';
+import { prepareTuningDataset } from '../src/train/tuning/dataset.js';
+import { adapterWeights } from '../src/train/tuning/lora.js';
+import { modelToTune } from '../src/train/tuning/tuned.js';
 
 const MODELS = process.env['STONECHAT_MODELS'] ?? join(homedir(), '.cache/stonechat/models');
 const { values: args } = parseArgs({
@@ -54,8 +54,8 @@ interface Row {
   readonly targets: number[];
 }
 
-const rowOf = ({ ids, learnt }: Exercise): Row => ({
-  ids: [...ids.subarray(0, -1)], targets: [...ids.subarray(1)].map((id, i) => (learnt[i + 1] ? id : -1)),
+const rowOf = ({ ids, lossMask }: TokenizedExample): Row => ({
+  ids: [...ids.subarray(0, -1)], targets: [...ids.subarray(1)].map((id, i) => (lossMask[i + 1] ? id : -1)),
 });
 
 /** The examples that lie in a batch. */
@@ -104,9 +104,9 @@ async function prepare() {
   const tokenizer = await tokenizerFromModel(base, await textKernels(from));
   const examples = (JSON.parse(readFileSync(args.examples, 'utf8')) as []).slice(0, Number(args.count));
   const options = { lora: true, batch: Number(args.batch), fusedMultiplyAdd: args.fused };
-  const dataset = await prepareTuning(base, tokenizer, examples, undefined, options);
+  const dataset = await prepareTuningDataset(base, tokenizer, examples, undefined, options);
   const { settings } = dataset;
-  const { file, trained } = beginningFrom(base, settings, options);
+  const { file, trained } = modelToTune(base, settings, options);
   const { context: length, microBatch: sequences, dropout } = settings;
   const build = (args.build || plain.builds[0]!) as Build;
   const shape = { build, threads, sequences, length, dropout, fusedMultiplyAdd: args.fused };
@@ -116,7 +116,7 @@ async function prepare() {
 
 /** Our initial adapter, for PEFT to begin with too. */
 function writeAdapter(engine: TrainEngine): { path: string; weights: { weight: string; rank: number; columns: number }[] } {
-  const pairs = pairsOf(engine);
+  const pairs = adapterWeights(engine);
   mkdirSync(FOLDER, { recursive: true });
   const path = join(FOLDER, 'adapter.f32');
   writeFileSync(path, Buffer.concat(pairs.map(({ a }) => Buffer.from(a.buffer, a.byteOffset, a.byteLength))));
@@ -125,10 +125,10 @@ function writeAdapter(engine: TrainEngine): { path: string; weights: { weight: s
 
 const { engine, dataset, build, bytes, host } = await prepare();
 const { settings } = dataset;
-const [training, validation] = [dataset.training, dataset.validation] as [Exercise[], Exercise[]];
+const [training, validation] = [dataset.training, dataset.validation] as [TokenizedExample[], TokenizedExample[]];
 const say = (text: string) => void (args.json || process.stdout.write(`${text}\n`));
-const tokens = (all: readonly Exercise[]) => all.reduce((sum, { ids }) => sum + ids.length - 1, 0);
-const learnt = (all: readonly Exercise[]) => all.reduce((sum, one) => sum + one.learnt.reduce((a, b) => a + b, 0), 0);
+const tokens = (all: readonly TokenizedExample[]) => all.reduce((sum, { ids }) => sum + ids.length - 1, 0);
+const learnt = (all: readonly TokenizedExample[]) => all.reduce((sum, one) => sum + one.lossMask.reduce((a, b) => a + b, 0), 0);
 say(`${training.length} examples, ${learnt(training)} of ${tokens(training)} tokens learnt; ${validation.length} to validate, ` +
   `${tokens(validation)} tokens; ${settings.batch} x ${settings.context} rows a step (${settings.microBatch} at a time), ` +
   `${settings.steps} steps, evaluated every ${settings.evaluateEvery}; ${build}${args.fused ? ', fused' : ''}, ${threads} threads`);
@@ -144,7 +144,7 @@ let latest: Row[] = [];
 let stepped: Extract<LoopEvent, { kind: 'step' }> | undefined;
 let evaluating = false;
 
-const stream = new ExerciseStream(training, engine.options, settings.seed);
+const stream = new PackedStream(training, engine.options, settings.seed);
 const batches = {
   next(): Batch {
     const batch = stream.next();
@@ -157,7 +157,7 @@ async function evaluate() {
   evaluating = true;
   await theirStep();
   const begun = performance.now();
-  const found = await evaluateBatches(engine, pagesOf(validation, engine.options), bytes, host.yield);
+  const found = await evaluateBatches(engine, packedBatchesOf(validation, engine.options), bytes, host.yield);
   ours.evaluations.push((performance.now() - begun) / 1000);
   ours.losses.push(found.loss);
   const other = await peft?.ask({ evaluate: validation.map(rowOf), size: settings.batch });

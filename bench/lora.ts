@@ -13,7 +13,7 @@ import type { Build } from '../src/host/host.js';
 import { compileTrainKernels } from '../src/host/compile-train.js';
 import { nodeHost } from '../src/host/node.js';
 import { TrainEngine } from '../src/train/loop/engine.js';
-import { isPairTensor, LORA_DEFAULTS, withFreshPairs } from '../src/train/tuning/lora.js';
+import { isAdapterTensor, LORA_DEFAULTS, withNewAdapter } from '../src/train/tuning/lora.js';
 import { updateAt } from '../src/train/loop/optimizer.js';
 import { Random } from '../src/train/data/random.js';
 
@@ -36,8 +36,8 @@ const median = (values: number[]): number => values.toSorted((a, b) => a - b)[va
 const before = peak();
 for (const threads of args.threads.split(',').map(Number)) {
   const base = await openModel(path, { open: host.open, list: host.list });
-  const file = withFreshPairs(base, LORA_DEFAULTS, 1);
-  const engine = await TrainEngine.open({ host, compileTraining: compileTrainKernels }, file, { build, threads, sequences: 1, length, dropout: 0, trained: isPairTensor });
+  const file = withNewAdapter(base, LORA_DEFAULTS, 1);
+  const engine = await TrainEngine.open({ host, compileTraining: compileTrainKernels }, file, { build, threads, sequences: 1, length, dropout: 0, trained: isAdapterTensor });
   const random = new Random(7);
   const vocabulary = outputOf(engine.graph, 'logits').columns;
   const batch = {

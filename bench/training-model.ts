@@ -3,7 +3,7 @@ import { compileTrainKernels } from '../src/host/compile-train.js';
 import { nodeHost } from '../src/host/node.js';
 import type { Build } from '../src/host/host.js';
 import type { Batch } from '../src/train/data/batches.js';
-import { beginningOf } from '../src/train/pretraining/initial-weights.js';
+import { initialModel } from '../src/train/pretraining/initial-weights.js';
 import type { ModelConfig } from '../src/train/pretraining/config.js';
 import { TrainEngine } from '../src/train/loop/engine.js';
 
@@ -13,7 +13,7 @@ export const GPT: ModelConfig = {
 export const SEQUENCES = 8;
 
 export function gptEngine({ build, threads, fusedMultiplyAdd = false }: { build: Build; threads: number; fusedMultiplyAdd?: boolean }): Promise<TrainEngine> {
-  const file = beginningOf(GPT, 1, { exp_f64: Math.exp, log_f64: Math.log });
+  const file = initialModel(GPT, 1, { exp_f64: Math.exp, log_f64: Math.log });
   return TrainEngine.open({ host: nodeHost(), compileTraining: compileTrainKernels }, file, { build, threads, sequences: SEQUENCES, length: GPT.context, dropout: 0, fusedMultiplyAdd });
 }
 

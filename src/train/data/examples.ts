@@ -26,7 +26,7 @@ export type PreferenceExample = ({ readonly prompt: string | readonly TuningMess
 
 /** Text in pieces, learnt or only read. */
 export interface Script {
-  readonly pieces: readonly { readonly text: string; readonly learnt: boolean; /** Of a template: see MarkedOptions. */ readonly marks?: string }[];
+  readonly pieces: readonly { readonly text: string; readonly inLoss: boolean; /** Of a template: see MarkedOptions. */ readonly marks?: string }[];
   /** A document begins and ends as in training; a prompt begins as it does when generating; a chat is written by its template alone. */
   readonly kind: 'document' | 'prompt' | 'chat';
 }
@@ -102,10 +102,10 @@ export class ScriptWriter {
     this.usesTemplate = true;
     const whole = await this.render(messages, false);
     const { text, marks } = whole;
-    const pieces: { text: string; learnt: boolean; marks: string }[] = [];
+    const pieces: { text: string; inLoss: boolean; marks: string }[] = [];
     let at = 0;
-    const add = (to: number, learnt: boolean) => {
-      if (to > at) pieces.push({ text: text.slice(at, to), learnt, marks: this.contents === 'special' ? '' : marks.slice(at, to) });
+    const add = (to: number, inLoss: boolean) => {
+      if (to > at) pieces.push({ text: text.slice(at, to), inLoss, marks: this.contents === 'special' ? '' : marks.slice(at, to) });
       at = to;
     };
     for (const [i, { role }] of messages.entries()) {
@@ -117,7 +117,7 @@ export class ScriptWriter {
       add(after.length, true);
     }
     add(text.length, false);
-    if (pieces.some(({ learnt }) => learnt)) return { pieces, kind: 'chat' };
+    if (pieces.some(({ inLoss }) => inLoss)) return { pieces, kind: 'chat' };
     throw badOption('a conversation with an answer of the assistant', `none in ${where}, as the chat template writes it`, 'Add { role: "assistant", content }, or pass another chatTemplate.');
   }
 
@@ -135,8 +135,8 @@ function askedWith(prompt: string, before: readonly TuningMessage[]): readonly T
   return question.content.trim() === prompt.trim() ? before : CONTRADICTED;
 }
 
-const document = (text: string): Script => ({ pieces: [{ text, learnt: true }], kind: 'document' });
-const answered = (prompt: string, answer: string): Script => ({ pieces: [{ text: prompt, learnt: false }, { text: answer, learnt: true }], kind: 'prompt' });
+const document = (text: string): Script => ({ pieces: [{ text, inLoss: true }], kind: 'document' });
+const answered = (prompt: string, answer: string): Script => ({ pieces: [{ text: prompt, inLoss: false }, { text: answer, inLoss: true }], kind: 'prompt' });
 
 const refuse = (expected: string, value: unknown, where: string) => badOption(expected, `${show(value)} as ${where}`, 'See docs/fine-tuning.md for the fields.');
 

@@ -1,5 +1,5 @@
 import type { Batch, Cursor } from './batches.js';
-import { type Exercise, rowsOf } from './tokenized.js';
+import { type TokenizedExample, rowsOf } from './tokenized.js';
 import { mix, permutation } from './random.js';
 
 export interface BatchShape {
@@ -7,8 +7,8 @@ export interface BatchShape {
   readonly length: number;
 }
 
-/** A batch being filled with whole exercises. */
-export class Page implements Batch {
+/** A batch being filled with whole examples. */
+export class PackedBatch implements Batch {
   readonly ids: Int32Array;
   readonly positions: Int32Array;
   readonly starts: Int32Array;
@@ -26,79 +26,79 @@ export class Page implements Batch {
     return this.ids.length;
   }
 
-  /** Writes an exercise from `row` on and returns the row after it. */
-  put(row: number, exercise: Exercise): number {
-    const { ids, learnt } = exercise;
-    for (let i = 0; i < rowsOf(exercise); i++) {
+  /** Writes an example from `row` on and returns the row after it. */
+  put(row: number, example: TokenizedExample): number {
+    const { ids, lossMask } = example;
+    for (let i = 0; i < rowsOf(example); i++) {
       this.ids[row + i] = ids[i]!;
       this.positions[row + i] = i;
       this.starts[row + i] = row;
-      if (!learnt[i + 1]) continue;
+      if (!lossMask[i + 1]) continue;
       this.targets[row + i] = ids[i + 1]!;
       this.count++;
     }
-    return row + rowsOf(exercise);
+    return row + rowsOf(example);
   }
 
-  /** Where an exercise can begin at or after `row`: in what is left of the sequence, or in the next one; undefined where there is none. */
-  room(row: number, exercise: Exercise): number | undefined {
+  /** Where an example can begin at or after `row`: in what is left of the sequence, or in the next one; undefined where there is none. */
+  room(row: number, example: TokenizedExample): number | undefined {
     const { length } = this.shape;
-    const fits = (row % length) + rowsOf(exercise) <= length;
+    const fits = (row % length) + rowsOf(example) <= length;
     const at = fits ? row : Math.ceil(row / length) * length;
     return at < this.rows ? at : undefined;
   }
 }
 
-/** An endless stream of micro-batches: whole exercises side by side, in an order shuffled anew for every epoch. */
-export class ExerciseStream {
+/** An endless stream of micro-batches: whole examples side by side, in an order shuffled anew for every epoch. */
+export class PackedStream {
   private order: Int32Array;
 
   constructor(
-    private readonly exercises: readonly Exercise[],
+    private readonly examples: readonly TokenizedExample[],
     private readonly shape: BatchShape,
     private readonly seed: number,
-    /** `document` counts exercises; `pair` is not needed. */
+    /** `document` counts examples; `pair` is not needed. */
     readonly cursor: Cursor = { epoch: 0, document: 0, pair: 0 },
   ) {
     this.order = this.shuffled();
   }
 
   next(): Batch {
-    const page = new Page(this.shape);
+    const batch = new PackedBatch(this.shape);
     for (let row = 0; ; ) {
-      const exercise = this.exercises[this.order[this.cursor.document]!]!;
-      const at = page.room(row, exercise);
-      if (at === undefined) return page;
-      row = page.put(at, exercise);
+      const example = this.examples[this.order[this.cursor.document]!]!;
+      const at = batch.room(row, example);
+      if (at === undefined) return batch;
+      row = batch.put(at, example);
       this.advance();
     }
   }
 
   private advance(): void {
-    const { cursor, exercises } = this;
-    if (++cursor.document < exercises.length) return;
+    const { cursor, examples } = this;
+    if (++cursor.document < examples.length) return;
     cursor.document = 0;
     cursor.epoch++;
     this.order = this.shuffled();
   }
 
   private shuffled(): Int32Array {
-    return permutation(this.exercises.length, mix(this.seed, this.cursor.epoch));
+    return permutation(this.examples.length, mix(this.seed, this.cursor.epoch));
   }
 }
 
-/** All exercises once, in their own order. */
-export function* pagesOf(exercises: readonly Exercise[], shape: BatchShape): Generator<Batch> {
-  for (let next = 0; next < exercises.length; ) {
-    const page = new Page(shape);
-    for (let row: number | undefined = 0; next < exercises.length; next++) {
-      const at = page.room(row, exercises[next]!);
+/** All examples once, in their own order. */
+export function* packedBatchesOf(examples: readonly TokenizedExample[], shape: BatchShape): Generator<Batch> {
+  for (let next = 0; next < examples.length; ) {
+    const batch = new PackedBatch(shape);
+    for (let row: number | undefined = 0; next < examples.length; next++) {
+      const at = batch.room(row, examples[next]!);
       if (at === undefined) break;
-      row = page.put(at, exercises[next]!);
+      row = batch.put(at, examples[next]!);
     }
-    yield page;
+    yield batch;
   }
 }
 
-/** Sequences that all exercises take once, so packed. */
-export const sequencesOf = (exercises: readonly Exercise[], length: number): number => [...pagesOf(exercises, { sequences: 1, length })].length;
+/** Sequences that all examples take once, so packed. */
+export const sequencesOf = (examples: readonly TokenizedExample[], length: number): number => [...packedBatchesOf(examples, { sequences: 1, length })].length;

@@ -2,17 +2,17 @@ import type { EncodeOptions, Tokenizer } from '../../text/types.js';
 import type { Script } from './examples.js';
 
 /** Token ids, and which of them are to be predicted. */
-export interface Exercise {
+export interface TokenizedExample {
   readonly ids: Int32Array;
   /** One byte per id: 1 where it is learnt. */
-  readonly learnt: Uint8Array;
+  readonly lossMask: Uint8Array;
 }
 
 /**
  * Ids of a script as generation would have them: the whole text is encoded at once where the ids of what is only read are
  * its beginning, else piece by piece, so that the seam between prompt and answer is always one between tokens.
  */
-export function exerciseOf({ pieces, kind }: Script, tokenizer: Tokenizer, parseSpecial = false): Exercise {
+export function tokenizeExample({ pieces, kind }: Script, tokenizer: Tokenizer, parseSpecial = false): TokenizedExample {
   const options: EncodeOptions = { addSpecial: false, parseSpecial: parseSpecial || kind === 'chat' };
   const encode = ({ text, marks = '' }: Stretch) => tokenizer.encode(text, { ...options, marks });
   const whole = encode(joined(pieces));
@@ -21,10 +21,10 @@ export function exerciseOf({ pieces, kind }: Script, tokenizer: Tokenizer, parse
   const start = startOf(kind, parts[0]!, tokenizer);
   const end = kind !== 'chat' && tokenizer.eos !== undefined ? [tokenizer.eos] : [];
   const ids = Int32Array.from([...start, ...parts.flatMap((part) => [...part]), ...end]);
-  const learnt = new Uint8Array(ids.length);
-  parts.reduce((at, part, i) => (learnt.fill(pieces[i]!.learnt ? 1 : 0, at, at + part.length), at + part.length), start.length);
-  learnt.fill(1, ids.length - end.length);
-  return { ids, learnt };
+  const lossMask = new Uint8Array(ids.length);
+  parts.reduce((at, part, i) => (lossMask.fill(pieces[i]!.inLoss ? 1 : 0, at, at + part.length), at + part.length), start.length);
+  lossMask.fill(1, ids.length - end.length);
+  return { ids, lossMask };
 }
 
 type Stretch = Pick<Script['pieces'][number], 'text' | 'marks'>;
@@ -59,12 +59,12 @@ function startOf(kind: Script['kind'], first: Int32Array, tokenizer: Tokenizer):
   return added && first[0] !== bos ? [bos] : [];
 }
 
-/** Predictions: rows that an exercise takes. */
-export const rowsOf = ({ ids }: Exercise): number => ids.length - 1;
+/** Predictions: rows that an example takes. */
+export const rowsOf = ({ ids }: TokenizedExample): number => ids.length - 1;
 
-/** A document in exercises of at most `rows` predictions, none lost. */
-export function cutDocument({ ids, learnt }: Exercise, rows: number): Exercise[] {
-  const parts: Exercise[] = [];
-  for (let at = 0; at < ids.length - 1; at += rows) parts.push({ ids: ids.subarray(at, at + rows + 1), learnt: learnt.subarray(at, at + rows + 1) });
+/** A document in examples of at most `rows` predictions, none lost. */
+export function cutDocument({ ids, lossMask }: TokenizedExample, rows: number): TokenizedExample[] {
+  const parts: TokenizedExample[] = [];
+  for (let at = 0; at < ids.length - 1; at += rows) parts.push({ ids: ids.subarray(at, at + rows + 1), lossMask: lossMask.subarray(at, at + rows + 1) });
   return parts;
 }

@@ -54,7 +54,7 @@ function power(base: number, exponent: number): number {
 }
 
 /** Keeps the division by the norm finite: as PyTorch's clip_grad_norm_. */
-const CLIP_EPSILON = 1e-6;
+const NORM_EPSILON = 1e-6;
 
 /** `norm` is that of the mean gradient; `scale` turns gathered gradients into the mean. */
 export function updateAt(step: number, norm: number, scale: number, settings: OptimizerSettings): UpdateSettings {
@@ -67,6 +67,6 @@ export function updateAt(step: number, norm: number, scale: number, settings: Op
     weightDecay,
     correction1: 1 - power(beta1, step),
     correction2: 1 - power(beta2, step),
-    gradientScale: scale * Math.min(1, clip / (norm + CLIP_EPSILON)),
+    gradientScale: scale * Math.min(1, clip / (norm + NORM_EPSILON)),
   };
 }

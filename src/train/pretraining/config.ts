@@ -32,12 +32,12 @@ export interface ModelConfig {
 }
 
 /** How a weight begins: normal with this deviation, or all of one value, or the fixed sinusoids of Vaswani et al. 2017. */
-export type Beginning = { readonly normal: number } | { readonly value: number } | 'sinusoids';
+export type Initializer = { readonly normal: number } | { readonly value: number } | 'sinusoids';
 
 export interface WeightShape {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly begin: Beginning;
+  readonly init: Initializer;
 }
 
 const EPSILON = 1e-5;
@@ -108,7 +108,7 @@ export function weightsOf(config: ModelConfig): WeightShape[] {
   if (architecture === 'nplm') return nplmWeights(config);
   const gpt2 = architecture === 'gpt2';
   const output = tied ? [] : [matrix('output.weight', embedding, vocabulary)];
-  const table = { ...matrix('position_embd.weight', embedding, context), ...(positions === 'sinusoidal' ? { begin: 'sinusoids' as const } : {}) };
+  const table = { ...matrix('position_embd.weight', embedding, context), ...(positions === 'sinusoidal' ? { init: 'sinusoids' as const } : {}) };
   const blocks = Array.from({ length: layers }, (_, layer) => (gpt2 ? gpt2Block : llamaBlock)(config, `blk.${layer}`)).flat();
   return [matrix('token_embd.weight', embedding, vocabulary), ...(gpt2 ? [table] : []), ...blocks, ...norm('output_norm', embedding, gpt2), ...output];
 }
@@ -116,8 +116,8 @@ export function weightsOf(config: ModelConfig): WeightShape[] {
 /** Fixed tables do not learn. */
 export const isTrained = (config: ModelConfig) => (name: string): boolean => name !== 'position_embd.weight' || config.positions === 'learned';
 
-const matrix = (name: string, columns: number, rows: number, deviation = DEVIATION): WeightShape => ({ name, shape: [columns, rows], begin: { normal: deviation } });
-const vector = (name: string, columns: number, value: number): WeightShape => ({ name, shape: [columns], begin: { value } });
+const matrix = (name: string, columns: number, rows: number, deviation = DEVIATION): WeightShape => ({ name, shape: [columns, rows], init: { normal: deviation } });
+const vector = (name: string, columns: number, value: number): WeightShape => ({ name, shape: [columns], init: { value } });
 const norm = (name: string, columns: number, bias: boolean): WeightShape[] => [vector(`${name}.weight`, columns, 1), ...(bias ? [vector(`${name}.bias`, columns, 0)] : [])];
 const residual = ({ layers }: ModelConfig): number => DEVIATION / Math.sqrt(2 * layers);
 

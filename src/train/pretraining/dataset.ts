@@ -9,7 +9,7 @@ import { defined, type LearningOptions, type LearningSettings, settle, VALIDATIO
 import { learnVocabulary, openVocabulary, type Vocabulary, vocabularyOf } from '../tokenizer/vocabulary.js';
 
 /** What a run learns from, all decided. */
-export interface Lessons {
+export interface Dataset {
   readonly vocabulary: Vocabulary;
   readonly training: Documents;
   readonly validation: Documents | undefined;
@@ -18,7 +18,7 @@ export interface Lessons {
   readonly facts: RunFacts;
 }
 
-export interface LessonOptions extends LearningOptions {
+export interface DatasetOptions extends LearningOptions {
   /** A model whose tokenizer is used, or a tokenizer file. Default: one is learnt from the corpus. */
   readonly tokenizer?: ModelInput | undefined;
   /** Text to validate with. Default: a share of the corpus is kept back. */
@@ -26,7 +26,7 @@ export interface LessonOptions extends LearningOptions {
 }
 
 /** As entries pass them on. */
-export interface ReadyLessonOptions extends LessonOptions {
+export interface ReadyDatasetOptions extends DatasetOptions {
   /** Settings that a checkpoint holds are checked like options. @throws StonechatError `bad-option` */
   readonly checkSettings?: ((settings: object) => void) | undefined;
 }
@@ -35,7 +35,7 @@ export interface ReadyLessonOptions extends LessonOptions {
 const PART_SEQUENCES = 7.5;
 
 /** Text to ids, options to settings. @throws StonechatError `bad-option`, also where a checkpoint is of another run. */
-export async function prepareLessons(from: TrainHost, corpus: Corpus, given: ReadyLessonOptions, checkpoint: Checkpoint | undefined): Promise<Lessons> {
+export async function prepareDataset(from: TrainHost, corpus: Corpus, given: ReadyDatasetOptions, checkpoint: Checkpoint | undefined): Promise<Dataset> {
   const options = inherit(given, checkpoint);
   const split = await readSplit(corpus, given.validation, options);
   const asked = sizeOf(split.training, given, checkpoint);
@@ -54,7 +54,7 @@ export async function prepareLessons(from: TrainHost, corpus: Corpus, given: Rea
 }
 
 /** Options left out are those of the run that is resumed. */
-function inherit({ checkSettings: check, ...given }: ReadyLessonOptions, checkpoint: Checkpoint | undefined): LessonOptions {
+function inherit({ checkSettings: check, ...given }: ReadyDatasetOptions, checkpoint: Checkpoint | undefined): DatasetOptions {
   if (!checkpoint) return given;
   const settings = checkpoint.facts['settings'] as LearningSettings;
   checkKept(checkpoint, settings, check);
@@ -63,7 +63,7 @@ function inherit({ checkSettings: check, ...given }: ReadyLessonOptions, checkpo
 }
 
 /** What a file holds is its fault. @throws StonechatError `bad-file` */
-function checkKept({ file }: Checkpoint, settings: LearningSettings, check: ReadyLessonOptions['checkSettings']): void {
+function checkKept({ file }: Checkpoint, settings: LearningSettings, check: ReadyDatasetOptions['checkSettings']): void {
   try {
     check?.(settings);
   } catch (error) {
@@ -79,18 +79,18 @@ async function readSplit(corpus: Corpus, validation: Corpus | undefined, { separ
 }
 
 /** Tokens to learn; of a run that is resumed, those that it asked for. */
-function sizeOf(texts: readonly string[], given: LessonOptions, checkpoint: Checkpoint | undefined): number {
+function sizeOf(texts: readonly string[], given: DatasetOptions, checkpoint: Checkpoint | undefined): number {
   const { vocabulary, config } = given;
   if (checkpoint && vocabulary === undefined && config?.vocabulary === undefined) return checkpoint.facts['vocabulary'] as number;
   return vocabularyFor(texts.reduce((sum, text) => sum + text.length, 0), given);
 }
 
-async function vocabularyFrom(from: TrainHost, texts: readonly string[], { tokenizer }: LessonOptions, checkpoint: Checkpoint | undefined, size: number): Promise<Vocabulary> {
+async function vocabularyFrom(from: TrainHost, texts: readonly string[], { tokenizer }: DatasetOptions, checkpoint: Checkpoint | undefined, size: number): Promise<Vocabulary> {
   if (tokenizer !== undefined) return openVocabulary(from, tokenizer);
   return checkpoint ? vocabularyOf(from, checkpoint.file) : learnVocabulary(from, texts, size);
 }
 
-function checkSize({ tokenizer, vocabulary, config }: LessonOptions, size: number): void {
+function checkSize({ tokenizer, vocabulary, config }: DatasetOptions, size: number): void {
   const asked = vocabulary ?? config?.vocabulary;
   if (tokenizer === undefined || asked === undefined || asked === size) return;
   throw badOption(`a vocabulary of ${size} ids, as many as the tokenizer has`, String(asked), 'Leave the size of the vocabulary out; or the tokenizer, so that one of that size is learnt.');

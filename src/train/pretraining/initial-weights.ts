@@ -1,12 +1,12 @@
 import type { ModelFile, TensorInfo } from '../../files/types.js';
-import { type Beginning, metadataOf, type ModelConfig, type WeightShape, weightsOf } from './config.js';
+import { type Initializer, metadataOf, type ModelConfig, type WeightShape, weightsOf } from './config.js';
 import { cosine, type SameMath } from '../loop/math.js';
 import { mix, Normal } from '../data/random.js';
 
 const size = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** A model before its first step, as a file: every weight drawn from the seed and its place. */
-export function beginningOf(config: ModelConfig, seed: number, math: SameMath): ModelFile {
+export function initialModel(config: ModelConfig, seed: number, math: SameMath): ModelFile {
   const shapes = weightsOf(config);
   const order = new Map(shapes.map(({ name }, i) => [name, i]));
   const infos = shapes.map(({ name, shape }): [string, TensorInfo] => [name, { name, type: 'f32', shape, bytes: size(shape) * 4 }]);
@@ -27,14 +27,14 @@ export function beginningOf(config: ModelConfig, seed: number, math: SameMath): 
   };
 }
 
-function draw({ shape, begin }: WeightShape, seed: number, math: SameMath): Float32Array<ArrayBuffer> {
+function draw({ shape, init }: WeightShape, seed: number, math: SameMath): Float32Array<ArrayBuffer> {
   const values = new Float32Array(size(shape));
-  if (begin === 'sinusoids') return sinusoids(values, shape[0]!, math);
-  if ('value' in begin) return values.fill(begin.value);
-  return normal(values, begin, seed, math);
+  if (init === 'sinusoids') return sinusoids(values, shape[0]!, math);
+  if ('value' in init) return values.fill(init.value);
+  return normal(values, init, seed, math);
 }
 
-function normal(values: Float32Array<ArrayBuffer>, { normal: deviation }: Exclude<Beginning, 'sinusoids' | { value: number }>, seed: number, { log_f64 }: SameMath): Float32Array<ArrayBuffer> {
+function normal(values: Float32Array<ArrayBuffer>, { normal: deviation }: Exclude<Initializer, 'sinusoids' | { value: number }>, seed: number, { log_f64 }: SameMath): Float32Array<ArrayBuffer> {
   const source = new Normal(seed, log_f64);
   for (let i = 0; i < values.length; i++) values[i] = deviation * source.next();
   return values;

@@ -35,12 +35,12 @@ export function modelMetadata({ config, name, seed }: LearningSettings, tokenize
 }
 
 /** The weights as they are in the engine, copied. Those that do not learn are read from the model that training began with. */
-export async function modelContent(engine: TrainEngine, beginning: ModelFile, metadata: ReadonlyMap<string, MetadataValue>, state: LoopState, step: number): Promise<GgufContent> {
+export async function modelContent(engine: TrainEngine, initial: ModelFile, metadata: ReadonlyMap<string, MetadataValue>, state: LoopState, step: number): Promise<GgufContent> {
   const tensors: WrittenTensor[] = [];
-  for (const info of beginning.tensors.values()) {
+  for (const info of initial.tensors.values()) {
     const learnt = engine.layout.offsets.has(info.name) ? engine.tensor(info.name) : undefined;
     const bytes = learnt ? new Uint8Array(learnt.buffer) : new Uint8Array(info.bytes);
-    if (!learnt) await beginning.read(info, 0, bytes);
+    if (!learnt) await initial.read(info, 0, bytes);
     checkBytes(info.name, 'f32', bytes, 0);
     tensors.push(tensorOf(info.name, 'f32', info.shape, bytes));
   }

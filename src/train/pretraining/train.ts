@@ -6,19 +6,19 @@ import type { ModelFile } from '../../files/types.js';
 import type { Build } from '../../host/host.js';
 import { instantiateTrainKernels } from '../../kernels/instance.js';
 import { batchesOf, BatchStream, pairCount } from '../data/batches.js';
-import { beginningOf } from './initial-weights.js';
+import { initialModel } from './initial-weights.js';
 import { type Checkpoint, checkCursor, checkpointContent, readCheckpoint, restore } from '../loop/checkpoint.js';
 import { isTrained } from './config.js';
 import type { Corpus } from '../data/corpus.js';
 import { TrainEngine, type TrainHost, type TrainNeed } from '../loop/engine.js';
 import { bytesById, evaluateBatches, type Evaluation } from '../loop/evaluation.js';
-import { type Lessons, type LessonOptions, prepareLessons, type ReadyLessonOptions } from './dataset.js';
+import { type Dataset, type DatasetOptions, prepareDataset, type ReadyDatasetOptions } from './dataset.js';
 import { type LoopEvent, type LoopParts, type LoopState, newState, runLoop } from '../loop/loop.js';
 import { asBytes, countParameters, modelContent, modelMetadata, type TrainResult } from './result.js';
 import { createSampler } from './sampler.js';
 import { type LearningSettings, loopSettings } from './settings.js';
 
-export interface TrainOptions extends LessonOptions {
+export interface TrainOptions extends DatasetOptions {
   /** Threads and build change how fast it goes, never a bit of the result (build does with `fusedMultiplyAdd`). */
   readonly threads?: number | undefined;
   readonly build?: Build | undefined;
@@ -36,7 +36,7 @@ export interface TrainOptions extends LessonOptions {
 }
 
 /** As entries pass them on. */
-export type ReadyOptions = TrainOptions & Pick<ReadyLessonOptions, 'checkSettings'> & { readonly threads: number; readonly build: Build };
+export type ReadyOptions = TrainOptions & Pick<ReadyDatasetOptions, 'checkSettings'> & { readonly threads: number; readonly build: Build };
 
 /** Before the first step: what will be trained, and on what. */
 export interface StartEvent {
@@ -64,11 +64,11 @@ export type TrainEvent = LoopEvent | StartEvent;
 export async function train(from: TrainHost, corpus: Corpus, options: ReadyOptions): Promise<TrainResult> {
   const checkpoint = options.resume === undefined ? undefined : await openCheckpoint(from, options.resume);
   try {
-    const lessons = await prepareLessons(from, corpus, options, checkpoint);
-    const beginning = await beginningFor(from, lessons.settings, options.build);
-    const engine = await openEngine(from, beginning, lessons.settings, options);
+    const dataset = await prepareDataset(from, corpus, options, checkpoint);
+    const initial = await openInitialModel(from, dataset.settings, options.build);
+    const engine = await openEngine(from, initial, dataset.settings, options);
     try {
-      return await new Run(from, engine, beginning, lessons, options).go(checkpoint);
+      return await new Run(from, engine, initial, dataset, options).go(checkpoint);
     } finally {
       engine.dispose();
     }
@@ -81,13 +81,13 @@ async function openCheckpoint({ host }: TrainHost, source: ModelInput): Promise<
   return readCheckpoint(await openModel(source, { open: host.open, list: host.list }));
 }
 
-async function beginningFor({ host, compileTraining }: TrainHost, { config, seed }: LearningSettings, build: Build): Promise<ModelFile> {
+async function openInitialModel({ host, compileTraining }: TrainHost, { config, seed }: LearningSettings, build: Build): Promise<ModelFile> {
   const { exports } = instantiateTrainKernels(await host.compile(build, false), await compileTraining(build, false), build);
-  return beginningOf(config, seed, exports);
+  return initialModel(config, seed, exports);
 }
 
-function openEngine(from: TrainHost, beginning: ModelFile, { config, microBatch: sequences, dropout, fusedMultiplyAdd }: LearningSettings, { build, threads, signal }: ReadyOptions): Promise<TrainEngine> {
-  return TrainEngine.open(from, beginning, { build, threads, signal, sequences, length: config.context, dropout, fusedMultiplyAdd: fusedMultiplyAdd ?? false, trained: isTrained(config) });
+function openEngine(from: TrainHost, initial: ModelFile, { config, microBatch: sequences, dropout, fusedMultiplyAdd }: LearningSettings, { build, threads, signal }: ReadyOptions): Promise<TrainEngine> {
+  return TrainEngine.open(from, initial, { build, threads, signal, sequences, length: config.context, dropout, fusedMultiplyAdd: fusedMultiplyAdd ?? false, trained: isTrained(config) });
 }
 
 /** One call of `train`: what its steps share. */
@@ -97,16 +97,16 @@ class Run {
   constructor(
     private readonly from: TrainHost,
     private readonly engine: TrainEngine,
-    private readonly beginning: ModelFile,
-    private readonly lessons: Lessons,
+    private readonly initial: ModelFile,
+    private readonly dataset: Dataset,
     private readonly options: ReadyOptions,
   ) {
-    this.bytes = bytesById(lessons.vocabulary.tokenizer);
+    this.bytes = bytesById(dataset.vocabulary.tokenizer);
   }
 
   async go(checkpoint: Checkpoint | undefined): Promise<TrainResult> {
-    const { engine, options, lessons } = this;
-    const { settings, training } = lessons;
+    const { engine, options, dataset } = this;
+    const { settings, training } = dataset;
     if (checkpoint) checkCursor(checkpoint, training.ends.length);
     const state = checkpoint ? await restore(checkpoint, engine) : newState({ epoch: 0, document: 0, pair: 0 });
     const batches = new BatchStream(training, engine.options, settings.seed, state.cursor);
@@ -116,17 +116,17 @@ class Run {
     } catch (error) {
       throw error instanceof StonechatError && error.code === 'diverged' ? await this.rescue(state, error) : error;
     }
-    return this.finish(state, lessons.settings.keep === 'best' ? state.best : undefined);
+    return this.finish(state, dataset.settings.keep === 'best' ? state.best : undefined);
   }
 
   private announce(resumed: number): void {
-    const { engine, lessons, options } = this;
+    const { engine, dataset, options } = this;
     options.onEvent?.({
       kind: 'start',
-      settings: lessons.settings,
-      parameters: [...this.beginning.tensors.values()].reduce((sum, { bytes }) => sum + bytes / 4, 0),
-      trainingTokens: pairCount(lessons.training),
-      validationTokens: lessons.validation ? pairCount(lessons.validation) : 0,
+      settings: dataset.settings,
+      parameters: [...this.initial.tensors.values()].reduce((sum, { bytes }) => sum + bytes / 4, 0),
+      trainingTokens: pairCount(dataset.training),
+      validationTokens: dataset.validation ? pairCount(dataset.validation) : 0,
       memory: { ...engine.need, copies: 2 * engine.layout.count * 4 },
       threads: engine.threads,
       build: options.build,
@@ -135,14 +135,14 @@ class Run {
   }
 
   private parts(batches: BatchStream): LoopParts {
-    const { engine, options, lessons, from } = this;
-    const { settings, vocabulary, validation } = lessons;
+    const { engine, options, dataset, from } = this;
+    const { settings, vocabulary, validation } = dataset;
     const { samplePrompt: prompt, sampleTokens: tokens, seed, evaluationTokens } = settings;
     const rows = settings.microBatch * settings.config.context;
     return {
       engine,
       batches,
-      evaluate: validation && (() => this.judge(Math.ceil(evaluationTokens / rows))),
+      evaluate: validation && (() => this.evaluate(Math.ceil(evaluationTokens / rows))),
       sample: settings.sampleEvery > 0 ? createSampler(engine, vocabulary.tokenizer, { prompt, tokens, seed }) : undefined,
       save: options.checkpoint === undefined ? undefined : (state) => this.save(state),
       onEvent: options.onEvent,
@@ -151,29 +151,29 @@ class Run {
     };
   }
 
-  private judge(mostBatches?: number): Promise<Evaluation> {
-    const { engine, lessons, from } = this;
-    return evaluateBatches(engine, batchesOf(lessons.validation!, engine.options, mostBatches), this.bytes, () => from.host.yield());
+  private evaluate(mostBatches?: number): Promise<Evaluation> {
+    const { engine, dataset, from } = this;
+    return evaluateBatches(engine, batchesOf(dataset.validation!, engine.options, mostBatches), this.bytes, () => from.host.yield());
   }
 
   private get metadata() {
-    return modelMetadata(this.lessons.settings, this.lessons.vocabulary.metadata);
+    return modelMetadata(this.dataset.settings, this.dataset.vocabulary.metadata);
   }
 
   private async save(state: LoopState): Promise<void> {
     const { checkpoint } = this.options;
-    const chunks = writeGguf(checkpointContent(this.engine, state, this.lessons.facts, this.metadata));
+    const chunks = writeGguf(checkpointContent(this.engine, state, this.dataset.facts, this.metadata));
     if (typeof checkpoint === 'string') await this.from.host.save(checkpoint, chunks);
     else await checkpoint?.(await collect(chunks), state.step);
   }
 
   private async finish(state: LoopState, best: LoopState['best']): Promise<TrainResult> {
-    const { engine, lessons, options } = this;
-    const { settings } = lessons;
+    const { engine, dataset, options } = this;
+    const { settings } = dataset;
     if (best) engine.region('weights').set(best.weights);
     const step = best?.step ?? state.step;
-    const validation = lessons.validation && (await this.judge());
-    const content = await modelContent(engine, this.beginning, this.metadata, state, step);
+    const validation = dataset.validation && (await this.evaluate());
+    const content = await modelContent(engine, this.initial, this.metadata, state, step);
     if (options.output !== undefined) await this.from.host.save(options.output, writeGguf(content));
     const { tokens, history } = state;
     return { config: settings.config, settings, parameters: countParameters(content), tokens, history, step, validation, content, bytes: () => asBytes(content) };

@@ -4,20 +4,20 @@ import { templateSource } from '../../text/chat.js';
 import type { Tokenizer } from '../../text/types.js';
 import { INSTRUCTION_TEMPLATE, type PreferenceExample, type Script, ScriptWriter, type TuningExample } from '../data/examples.js';
 import { sequencesOf } from '../data/packing.js';
-import { cutDocument, type Exercise, exerciseOf, rowsOf, spelledIn } from '../data/tokenized.js';
-import type { ExercisePair } from './preference.js';
+import { cutDocument, type TokenizedExample, tokenizeExample, rowsOf, spelledIn } from '../data/tokenized.js';
+import type { ExamplePair } from './preference.js';
 import { mix, permutation } from '../data/random.js';
 import { longestIn, settleTuning, type TuningOptions, type TuningSettings } from './settings.js';
 
 /** Where examples come from. */
 export type TuningExamples = Iterable<TuningExample | PreferenceExample> | AsyncIterable<TuningExample | PreferenceExample>;
 
-/** Exercises, or with preferences pairs of them. */
-export type Lesson = Exercise | ExercisePair;
+/** Tokenized examples, or with preferences pairs of them. */
+export type DatasetItem = TokenizedExample | ExamplePair;
 
-export interface TuningLessons {
-  readonly training: readonly Lesson[];
-  readonly validation: readonly Lesson[];
+export interface TuningDataset {
+  readonly training: readonly DatasetItem[];
+  readonly validation: readonly DatasetItem[];
   readonly settings: TuningSettings;
   /** Examples longer than a sequence that were left out, and that were cut. */
   readonly skipped: number;
@@ -39,33 +39,33 @@ export function placed<T>(example: T, place: string): T {
 }
 const placeOf = (example: unknown): string | undefined => (typeof example === 'object' && example !== null ? places.get(example) : undefined);
 
-export const isPair = (lesson: Lesson): lesson is ExercisePair => 'chosen' in lesson;
-const rowsIn = (lesson: Lesson): number => (isPair(lesson) ? Math.max(rowsOf(lesson.chosen), rowsOf(lesson.rejected)) : rowsOf(lesson));
+export const isPair = (item: DatasetItem): item is ExamplePair => 'chosen' in item;
+const rowsIn = (item: DatasetItem): number => (isPair(item) ? Math.max(rowsOf(item.chosen), rowsOf(item.rejected)) : rowsOf(item));
 
 /** Example `i`, and the parts that a long text makes. */
 interface Read {
-  readonly lessons: readonly Lesson[];
+  readonly items: readonly DatasetItem[];
   readonly fate: 'whole' | 'cut' | 'skipped';
 }
 
 export const VALIDATION_SHARE = 0.1;
 
 /** Examples to ids, options to settings. @throws StonechatError `bad-option` naming the example. */
-export async function prepareTuning(file: ModelFile, tokenizer: Tokenizer, examples: TuningExamples, given: TuningExamples | undefined, options: TuningOptions): Promise<TuningLessons> {
+export async function prepareTuningDataset(file: ModelFile, tokenizer: Tokenizer, examples: TuningExamples, given: TuningExamples | undefined, options: TuningOptions): Promise<TuningDataset> {
   const template = templateSource(options.chatTemplate ?? tokenizer.chatTemplate ?? INSTRUCTION_TEMPLATE);
   const writer = new ScriptWriter(tokenizer, template, options.contents);
   const reader = new Reader(writer, tokenizer, longestIn(file, options), options);
   const read = await reader.all(examples, 'example');
   const own = given && (await reader.all(given, 'validation example'));
   const [training, validation] = own ? [read, own] : split(read, options);
-  const lessons = training.flatMap((part) => part.lessons);
-  if (lessons.length === 0) throw badOption('examples to learn from', read.length ? `${read.length}, all longer than ${longestIn(file, options)} tokens` : 'none', read.length ? 'Shorten them, allow a longer context, or cut them (long: "cut").' : 'Check the file.');
-  const back = validation.flatMap((part) => part.lessons);
-  const longest = Math.max(...[...lessons, ...back].map(rowsIn));
-  const settings = settleTuning(file, options, longest, (rows) => (options.dpo ? lessons.length : sequencesOf(lessons as Exercise[], rows)));
+  const items = training.flatMap((part) => part.items);
+  if (items.length === 0) throw badOption('examples to learn from', read.length ? `${read.length}, all longer than ${longestIn(file, options)} tokens` : 'none', read.length ? 'Shorten them, allow a longer context, or cut them (long: "cut").' : 'Check the file.');
+  const back = validation.flatMap((part) => part.items);
+  const longest = Math.max(...[...items, ...back].map(rowsIn));
+  const settings = settleTuning(file, options, longest, (rows) => (options.dpo ? items.length : sequencesOf(items as TokenizedExample[], rows)));
   const fates = [...read, ...(own ?? [])].map(({ fate }) => fate);
   const count = (fate: Read['fate']) => fates.filter((one) => one === fate).length;
-  return { training: lessons, validation: back, settings, skipped: count('skipped'), cut: count('cut'), longest: longestIn(file, options), template: writer.usesTemplate && template !== tokenizer.chatTemplate ? template : undefined, warnings: reader.warnings };
+  return { training: items, validation: back, settings, skipped: count('skipped'), cut: count('cut'), longest: longestIn(file, options), template: writer.usesTemplate && template !== tokenizer.chatTemplate ? template : undefined, warnings: reader.warnings };
 }
 
 function split(read: readonly Read[], { validationShare = VALIDATION_SHARE, seed = 0 }: TuningOptions): [Read[], Read[]] {
@@ -99,24 +99,24 @@ class Reader {
     return this.spelt ? [`${this.firstSpelt} as text${this.spelt > 1 ? `, and so do ${this.spelt - 1} more` : ''}: parseSpecial (--parse-special) takes it as the token`] : [];
   }
 
-  private exercise(script: Script, where: string): Exercise {
+  private tokenize(script: Script, where: string): TokenizedExample {
     const parse = this.options.parseSpecial;
     const spelled = script.kind === 'chat' || parse ? undefined : spelledIn(script.pieces.map(({ text }) => text).join(''), this.tokenizer);
     if (spelled !== undefined && ++this.spelt === 1) this.firstSpelt = `${where} spells the special token ${spelled}`;
-    return exerciseOf(script, this.tokenizer, parse);
+    return tokenizeExample(script, this.tokenizer, parse);
   }
 
-  private async one(example: unknown, where: string): Promise<Read> {
-    const script = await this.writer.example(example, where);
-    const exercise = this.exercise(script, where);
-    if (rowsOf(exercise) < 1) throw badOption('an example with text', `none in ${where}`, 'Remove it.');
-    if (script.kind === 'document') return { lessons: cutDocument(exercise, this.longest), fate: 'whole' };
-    return this.fit(exercise, rowsOf(exercise), () => cutEnd(exercise, this.longest));
+  private async one(given: unknown, where: string): Promise<Read> {
+    const script = await this.writer.example(given, where);
+    const example = this.tokenize(script, where);
+    if (rowsOf(example) < 1) throw badOption('an example with text', `none in ${where}`, 'Remove it.');
+    if (script.kind === 'document') return { items: cutDocument(example, this.longest), fate: 'whole' };
+    return this.fit(example, rowsOf(example), () => cutEnd(example, this.longest));
   }
 
   private async pair(example: unknown, where: string): Promise<Read> {
     const { chosen, rejected } = await this.writer.preference(example, where);
-    const pair = { chosen: this.exercise(chosen, where), rejected: this.exercise(rejected, where) };
+    const pair = { chosen: this.tokenize(chosen, where), rejected: this.tokenize(rejected, where) };
     const cut = () => {
       const parts = { chosen: cutEnd(pair.chosen, this.longest), rejected: cutEnd(pair.rejected, this.longest) };
       return parts.chosen && parts.rejected ? { chosen: parts.chosen, rejected: parts.rejected } : undefined;
@@ -124,23 +124,23 @@ class Reader {
     return this.fit(pair, rowsIn(pair), cut);
   }
 
-  private fit(lesson: Lesson, rows: number, cut: () => Lesson | undefined): Read {
-    if (rows <= this.longest) return { lessons: [lesson], fate: 'whole' };
+  private fit(item: DatasetItem, rows: number, cut: () => DatasetItem | undefined): Read {
+    if (rows <= this.longest) return { items: [item], fate: 'whole' };
     const shorter = this.options.long === 'cut' ? cut() : undefined;
-    return shorter ? { lessons: [shorter], fate: 'cut' } : { lessons: [], fate: 'skipped' };
+    return shorter ? { items: [shorter], fate: 'cut' } : { items: [], fate: 'skipped' };
   }
 }
 
 /** Its first rows; undefined where nothing to be learnt is among them. */
-function cutEnd({ ids, learnt }: Exercise, rows: number): Exercise | undefined {
-  const part = { ids: ids.subarray(0, rows + 1), learnt: learnt.subarray(0, rows + 1) };
-  return part.learnt.includes(1) ? part : undefined;
+function cutEnd({ ids, lossMask }: TokenizedExample, rows: number): TokenizedExample | undefined {
+  const part = { ids: ids.subarray(0, rows + 1), lossMask: lossMask.subarray(0, rows + 1) };
+  return part.lossMask.includes(1) ? part : undefined;
 }
 
 /** FNV-1a over ids and what is learnt of them: tells one set of examples from another. */
-export function fingerprintOf(lessons: readonly Lesson[]): number {
+export function fingerprintOf(items: readonly DatasetItem[]): number {
   let hash = 0x811c9dc5;
-  const exercises = lessons.flatMap((lesson) => (isPair(lesson) ? [lesson.chosen, lesson.rejected] : [lesson]));
-  for (const { ids, learnt } of exercises) for (let i = 0; i < ids.length; i++) hash = Math.imul(hash ^ (ids[i]! * 2 + learnt[i]!), 0x01000193);
+  const examples = items.flatMap((item) => (isPair(item) ? [item.chosen, item.rejected] : [item]));
+  for (const { ids, lossMask } of examples) for (let i = 0; i < ids.length; i++) hash = Math.imul(hash ^ (ids[i]! * 2 + lossMask[i]!), 0x01000193);
   return hash >>> 0;
 }

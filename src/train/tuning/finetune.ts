@@ -10,15 +10,15 @@ import { type Checkpoint, checkCursor, checkpointContent, differences, readCheck
 import { readRows } from '../convert/computed.js';
 import { TrainEngine, type TrainHost, type TrainNeed } from '../loop/engine.js';
 import { bytesById, evaluateBatches, type Evaluation } from '../loop/evaluation.js';
-import { ExerciseStream, pagesOf } from '../data/packing.js';
-import type { Exercise } from '../data/tokenized.js';
+import { PackedStream, packedBatchesOf } from '../data/packing.js';
+import type { TokenizedExample } from '../data/tokenized.js';
 import { type History, type LoopEvent, type LoopParts, type LoopState, newState, runLoop } from '../loop/loop.js';
-import { type ExercisePair, logProbabilities, PairStream, type PreferenceEvaluation, PreferenceLearner } from './preference.js';
+import { type ExamplePair, logProbabilities, PairStream, type PreferenceEvaluation, PreferenceLearner } from './preference.js';
 import type { ReadyOptions as TrainingOptions } from '../pretraining/train.js';
 import { loopSettings } from '../pretraining/settings.js';
-import { beginningFrom, tunedContent, tuningMetadata } from './tuned.js';
+import { modelToTune, tunedContent, tuningMetadata } from './tuned.js';
 import type { TuningOptions, TuningSettings } from './settings.js';
-import { fingerprintOf, prepareTuning, type TuningExamples, type TuningLessons } from './dataset.js';
+import { fingerprintOf, prepareTuningDataset, type TuningExamples, type TuningDataset } from './dataset.js';
 import { textKernels } from '../tokenizer/vocabulary.js';
 
 /** What has no part in the result. */
@@ -85,16 +85,16 @@ export async function finetune(from: TrainHost, model: ModelInput, examples: Tun
   const checkpoint = options.resume === undefined ? undefined : await open(options.resume).then(readCheckpoint);
   try {
     const tokenizer = await tokenizerFromModel(base, await textKernels(from));
-    const lessons = await prepareTuning(base, tokenizer, examples, options.validation, options);
-    const { settings } = lessons;
-    const { file, trained } = beginningFrom(base, settings, options);
+    const dataset = await prepareTuningDataset(base, tokenizer, examples, options.validation, options);
+    const { settings } = dataset;
+    const { file, trained } = modelToTune(base, settings, options);
     const { build, threads, signal } = options;
     const { context: length, dropout, fusedMultiplyAdd = false } = settings;
     const sequences = settings.beta === undefined ? settings.microBatch : 2 * settings.microBatch;
     const weighted = settings.beta !== undefined;
     const engine = await TrainEngine.open(from, file, { build, threads, signal, sequences, length, dropout, fusedMultiplyAdd, trained, weighted });
     try {
-      return await new Run(from, base, tokenizer, lessons, engine, options).go(checkpoint);
+      return await new Run(from, base, tokenizer, dataset, engine, options).go(checkpoint);
     } finally {
       engine.dispose();
     }
@@ -103,8 +103,8 @@ export async function finetune(from: TrainHost, model: ModelInput, examples: Tun
   }
 }
 
-/** How lessons are learnt and judged: answers, or preferences. */
-type Teaching = Pick<LoopParts, 'engine' | 'batches' | 'evaluate'>;
+/** What is made small, by which batches, and how it is evaluated: answers, or preferences. */
+type Objective = Pick<LoopParts, 'engine' | 'batches' | 'evaluate'>;
 
 /** One call of `finetune`: what its steps share. */
 class Run {
@@ -114,7 +114,7 @@ class Run {
     private readonly from: TrainHost,
     private readonly base: ModelFile,
     tokenizer: Tokenizer,
-    private readonly lessons: TuningLessons,
+    private readonly dataset: TuningDataset,
     private readonly engine: TrainEngine,
     private readonly options: ReadyOptions,
   ) {
@@ -122,53 +122,53 @@ class Run {
   }
 
   async go(checkpoint: Checkpoint | undefined): Promise<TuningResult> {
-    const { engine, options, lessons } = this;
-    const { settings } = lessons;
+    const { engine, options, dataset } = this;
+    const { settings } = dataset;
     const facts = await this.facts();
     if (checkpoint) checkSame(checkpoint, facts);
-    if (checkpoint) checkCursor(checkpoint, lessons.training.length);
+    if (checkpoint) checkCursor(checkpoint, dataset.training.length);
     const cursor = checkpoint?.state.cursor ?? { epoch: 0, document: 0, pair: 0 };
-    const teaching = settings.beta === undefined ? this.answers(cursor) : await this.preferences(cursor, settings.beta);
+    const objective = settings.beta === undefined ? this.answers(cursor) : await this.preferences(cursor, settings.beta);
     const state = checkpoint ? { ...(await restore(checkpoint, engine)), cursor } : newState(cursor);
     this.announce(state.step);
     const { onEvent, signal } = options;
     const save = options.checkpoint === undefined ? undefined : (now: LoopState) => this.save(now, facts);
-    const parts: LoopParts = { ...teaching, save, onEvent, signal, yield: this.pause };
+    const parts: LoopParts = { ...objective, save, onEvent, signal, yield: this.pause };
     try {
       await runLoop(parts, loopSettings(settings, options.checkpointEvery ?? settings.evaluateEvery), state);
     } catch (error) {
-      throw error instanceof StonechatError && error.code === 'diverged' ? await this.rescue(state, teaching, error) : error;
+      throw error instanceof StonechatError && error.code === 'diverged' ? await this.rescue(state, objective, error) : error;
     }
-    return this.finish(state, teaching);
+    return this.finish(state, objective);
   }
 
   private readonly pause = () => this.from.host.yield();
 
-  private answers(cursor: LoopState['cursor']): Teaching {
-    const { engine, lessons, bytes } = this;
-    const [training, validation] = [lessons.training, lessons.validation] as [Exercise[], Exercise[]];
-    const evaluate = () => evaluateBatches(engine, pagesOf(validation, engine.options), bytes, this.pause);
-    return { engine, batches: new ExerciseStream(training, engine.options, lessons.settings.seed, cursor), evaluate: validation.length > 0 ? evaluate : undefined };
+  private answers(cursor: LoopState['cursor']): Objective {
+    const { engine, dataset, bytes } = this;
+    const [training, validation] = [dataset.training, dataset.validation] as [TokenizedExample[], TokenizedExample[]];
+    const evaluate = () => evaluateBatches(engine, packedBatchesOf(validation, engine.options), bytes, this.pause);
+    return { engine, batches: new PackedStream(training, engine.options, dataset.settings.seed, cursor), evaluate: validation.length > 0 ? evaluate : undefined };
   }
 
   /** Asks the model for its log-probabilities before it learns: they stay the reference, also of a run that is gone on with. */
-  private async preferences(cursor: LoopState['cursor'], beta: number): Promise<Teaching> {
-    const { engine, lessons, bytes } = this;
-    const [training, validation] = [lessons.training, lessons.validation] as [ExercisePair[], ExercisePair[]];
+  private async preferences(cursor: LoopState['cursor'], beta: number): Promise<Objective> {
+    const { engine, dataset, bytes } = this;
+    const [training, validation] = [dataset.training, dataset.validation] as [ExamplePair[], ExamplePair[]];
     const reference = await logProbabilities(engine, training, this.pause);
     const kept = await logProbabilities(engine, validation, this.pause);
     const learner = new PreferenceLearner(engine, reference, beta, engine.kernels.exports);
     const evaluate = () => learner.evaluate(validation, kept, bytes, this.pause);
-    return { engine: learner, batches: new PairStream(training, engine.options, lessons.settings.seed, cursor), evaluate: validation.length > 0 ? evaluate : undefined };
+    return { engine: learner, batches: new PairStream(training, engine.options, dataset.settings.seed, cursor), evaluate: validation.length > 0 ? evaluate : undefined };
   }
 
   private announce(resumed: number): void {
-    const { engine, lessons, options } = this;
-    const { settings, training, validation, skipped, cut } = lessons;
-    const learnt = (lesson: Exercise | ExercisePair): number => ('chosen' in lesson ? learnt(lesson.chosen) + learnt(lesson.rejected) : lesson.learnt.reduce((a, b) => a + b, 0));
+    const { engine, dataset, options } = this;
+    const { settings, training, validation, skipped, cut } = dataset;
+    const learnt = (item: TokenizedExample | ExamplePair): number => ('chosen' in item ? learnt(item.chosen) + learnt(item.rejected) : item.lossMask.reduce((a, b) => a + b, 0));
     options.onEvent?.({
       kind: 'start', settings, skipped, cut, resumed, parameters: this.parameters, examples: training.length, validationExamples: validation.length,
-      trainingTokens: training.reduce((sum, lesson) => sum + learnt(lesson), 0), memory: engine.need, threads: engine.threads, build: options.build, warnings: lessons.warnings,
+      trainingTokens: training.reduce((sum, item) => sum + learnt(item), 0), memory: engine.need, threads: engine.threads, build: options.build, warnings: dataset.warnings,
     });
   }
 
@@ -177,7 +177,7 @@ class Run {
   }
 
   private async facts(): Promise<RunFacts> {
-    const { settings, training, validation, template } = this.lessons;
+    const { settings, training, validation, template } = this.dataset;
     return { kind: 'fine-tuning', settings: { ...settings }, base: await fingerprintOfModel(this.base), template: template ?? null, examples: fingerprintOf(training), validation: fingerprintOf(validation) };
   }
 
@@ -188,9 +188,9 @@ class Run {
     else await checkpoint?.(await collect(chunks), state.step);
   }
 
-  private async finish(state: LoopState, { evaluate }: Teaching): Promise<TuningResult> {
-    const { engine, lessons, options } = this;
-    const { settings, skipped, cut, longest, template } = lessons;
+  private async finish(state: LoopState, { evaluate }: Objective): Promise<TuningResult> {
+    const { engine, dataset, options } = this;
+    const { settings, skipped, cut, longest, template } = dataset;
     const best = settings.keep === 'best' ? state.best : undefined;
     if (best) engine.region('weights').set(best.weights);
     const step = best?.step ?? state.step;
@@ -202,10 +202,10 @@ class Run {
   }
 
   /** Nothing is lost where it diverges: the best weights so far are written. */
-  private async rescue(state: LoopState, teaching: Teaching, error: StonechatError): Promise<StonechatError> {
+  private async rescue(state: LoopState, objective: Objective, error: StonechatError): Promise<StonechatError> {
     const { output } = this.options;
     if (!state.best || output === undefined) return error;
-    await this.finish(state, teaching);
+    await this.finish(state, objective);
     const { code, expected, found, remedy } = error;
     return new StonechatError({ code, expected, found, remedy: `${remedy} The best weights so far, of step ${state.best.step}, are in ${output}.`, cause: error });
   }

@@ -45,13 +45,13 @@ export function targetsOf(file: ModelFile, targets: readonly string[]): TensorIn
   return linears.filter((tensor) => wanted.has(stemOf(tensor)!));
 }
 
-export const isPairTensor = (name: string): boolean => /\.lora_[ab]$/.test(name);
+export const isAdapterTensor = (name: string): boolean => /\.lora_[ab]$/.test(name);
 
 /**
  * The model with fresh pairs beside the targets, for a TrainEngine that trains these alone: A uniform within ±1/√columns
  * (He et al. 2015 with PEFT's a = √5), drawn from the seed and the weight's place; B zero, so that nothing changes at first.
  */
-export function withFreshPairs(base: ModelFile, { rank, alpha, targets }: LoraSettings, seed: number): ModelFile {
+export function withNewAdapter(base: ModelFile, { rank, alpha, targets }: LoraSettings, seed: number): ModelFile {
   const fresh = new Map<string, TensorInfo & { draw: () => Float32Array }>();
   targetsOf(base, targets).forEach(({ name, shape }, place) => {
     const [columns, rows] = [shape[0]!, shape[1]!];
@@ -77,7 +77,7 @@ function uniform(count: number, bound: number, seed: number): Float32Array {
 }
 
 /** The pairs as they are now. */
-export function pairsOf(engine: TrainEngine): TrainedPair[] {
+export function adapterWeights(engine: TrainEngine): TrainedPair[] {
   const names = [...engine.layout.offsets.keys()].filter((name) => name.endsWith('.lora_a'));
   return names.map((name) => {
     const weight = name.slice(0, -'.lora_a'.length);

@@ -2,14 +2,14 @@ import type { Batch, Cursor } from '../data/batches.js';
 import type { SameMath } from '../loop/math.js';
 import type { TrainEngine, UpdateSettings } from '../loop/engine.js';
 import type { Evaluation } from '../loop/evaluation.js';
-import { type BatchShape, Page } from '../data/packing.js';
-import type { Exercise } from '../data/tokenized.js';
+import { type BatchShape, PackedBatch } from '../data/packing.js';
+import type { TokenizedExample } from '../data/tokenized.js';
 import { mix, permutation } from '../data/random.js';
 
 /** Two answers to one prompt. */
-export interface ExercisePair {
-  readonly chosen: Exercise;
-  readonly rejected: Exercise;
+export interface ExamplePair {
+  readonly chosen: TokenizedExample;
+  readonly rejected: TokenizedExample;
 }
 
 /** Pairs in a micro-batch, each in two neighbouring sequences, the chosen one first. `count` is that of pairs. */
@@ -17,13 +17,13 @@ export interface PairBatch extends Batch {
   readonly pairs: readonly number[];
 }
 
-function fill(all: readonly ExercisePair[], pairs: readonly number[], shape: BatchShape): PairBatch {
-  const page = new Page(shape);
+function fill(all: readonly ExamplePair[], pairs: readonly number[], shape: BatchShape): PairBatch {
+  const batch = new PackedBatch(shape);
   pairs.forEach((pair, i) => {
-    page.put(2 * i * shape.length, all[pair]!.chosen);
-    page.put((2 * i + 1) * shape.length, all[pair]!.rejected);
+    batch.put(2 * i * shape.length, all[pair]!.chosen);
+    batch.put((2 * i + 1) * shape.length, all[pair]!.rejected);
   });
-  const { ids, positions, starts, targets } = page;
+  const { ids, positions, starts, targets } = batch;
   return { ids, positions, starts, targets, pairs, count: pairs.length };
 }
 
@@ -32,7 +32,7 @@ export class PairStream {
   private order: Int32Array;
 
   constructor(
-    private readonly pairs: readonly ExercisePair[],
+    private readonly pairs: readonly ExamplePair[],
     private readonly shape: BatchShape,
     private readonly seed: number,
     readonly cursor: Cursor = { epoch: 0, document: 0, pair: 0 },
@@ -59,7 +59,7 @@ export class PairStream {
   }
 }
 
-export function* pairPages(pairs: readonly ExercisePair[], shape: BatchShape): Generator<PairBatch> {
+export function* pairBatchesOf(pairs: readonly ExamplePair[], shape: BatchShape): Generator<PairBatch> {
   const step = shape.sequences / 2;
   for (let at = 0; at < pairs.length; at += step) {
     yield fill(pairs, Array.from({ length: Math.min(step, pairs.length - at) }, (_, i) => at + i), shape);
@@ -77,9 +77,9 @@ function sumOf(losses: Float32Array, sequence: number, length: number): number {
 }
 
 /** As the engine's weights are now: asked of the model before it learns, it is the reference. */
-export async function logProbabilities(engine: TrainEngine, pairs: readonly ExercisePair[], pause: () => Promise<void>): Promise<LogProbabilities> {
+export async function logProbabilities(engine: TrainEngine, pairs: readonly ExamplePair[], pause: () => Promise<void>): Promise<LogProbabilities> {
   const found = new Float64Array(2 * pairs.length);
-  for (const batch of pairPages(pairs, engine.options)) {
+  for (const batch of pairBatchesOf(pairs, engine.options)) {
     const losses = engine.losses(batch);
     batch.pairs.forEach((pair, i) => [0, 1].forEach((which) => (found[2 * pair + which] = -sumOf(losses, 2 * i + which, engine.options.length))));
     await pause();
@@ -127,10 +127,10 @@ export class PreferenceLearner {
   }
 
   /** Beside the loss: how often the chosen answer is preferred, and by how much. Perplexity is that of the chosen answers. */
-  async evaluate(pairs: readonly ExercisePair[], reference: LogProbabilities, bytes: Int32Array, pause: () => Promise<void>): Promise<PreferenceEvaluation> {
+  async evaluate(pairs: readonly ExamplePair[], reference: LogProbabilities, bytes: Int32Array, pause: () => Promise<void>): Promise<PreferenceEvaluation> {
     const own = new PreferenceLearner(this.engine, reference, this.beta, this.math);
     const sums = { loss: 0, margin: 0, preferred: 0, nats: 0, tokens: 0, bytes: 0 };
-    for (const batch of pairPages(pairs, this.options)) {
+    for (const batch of pairBatchesOf(pairs, this.options)) {
       const losses = this.engine.losses(batch);
       batch.pairs.forEach((pair, i) => own.add(sums, own.judge(pair, losses, i), batch, losses, i, bytes));
       await pause();

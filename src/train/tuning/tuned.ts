@@ -6,7 +6,7 @@ import { badOption } from '../../files/refuse.js';
 import type { DType, MetadataValue, ModelFile, TensorInfo } from '../../files/types.js';
 import { inFloat32 } from '../convert/computed.js';
 import type { TrainEngine } from '../loop/engine.js';
-import { isPairTensor, pairsOf, withFreshPairs } from './lora.js';
+import { isAdapterTensor, adapterWeights, withNewAdapter } from './lora.js';
 import { encodeTensors, quantizeModel, unsplit } from '../convert/quantize.js';
 import type { TuningOptions, TuningSettings } from './settings.js';
 
@@ -15,8 +15,8 @@ const isQuantised = ({ type }: TensorInfo): boolean => LAYOUTS[type].elements > 
 const isFixed = (name: string): boolean => name === 'rope_freqs.weight';
 
 /** What the engine opens: the model with fresh pairs, or all in floats; and which of its weights learn. @throws StonechatError `bad-option`. */
-export function beginningFrom(base: ModelFile, { lora, seed }: TuningSettings, { dequantize = false }: TuningOptions): { file: ModelFile; trained: (name: string) => boolean } {
-  if (lora) return { file: withFreshPairs(base, lora, seed), trained: isPairTensor };
+export function modelToTune(base: ModelFile, { lora, seed }: TuningSettings, { dequantize = false }: TuningOptions): { file: ModelFile; trained: (name: string) => boolean } {
+  if (lora) return { file: withNewAdapter(base, lora, seed), trained: isAdapterTensor };
   checkTrainable(base, dequantize);
   return { file: inFloat32(base), trained: (name) => !isFixed(name) };
 }
@@ -31,7 +31,7 @@ function checkTrainable(base: ModelFile, dequantize: boolean): void {
 /** The tuned model, or the adapter, as a file to be written; copied out of the engine. */
 export async function tunedContent(base: ModelFile, engine: TrainEngine, settings: TuningSettings, options: TuningOptions, more: ReadonlyMap<string, MetadataValue>): Promise<GgufContent> {
   const { lora } = settings;
-  if (lora) return adapterContent(base, lora.alpha, pairsOf(engine), more);
+  if (lora) return adapterContent(base, lora.alpha, adapterWeights(engine), more);
   const tuned = withLearnt(base, engine);
   const { type, name } = options;
   const content = type === undefined ? inOwnTypes(base, tuned, engine) : quantizeModel(tuned, engine.kernels, { type });

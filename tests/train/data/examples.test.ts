@@ -1,11 +1,11 @@
 // Examples to ids: what is learnt of each kind, how they are packed, what is refused.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { INSTRUCTION_TEMPLATE, ScriptWriter } from '../../../src/train/data/examples.js';
-import { ExerciseStream, pagesOf, sequencesOf } from '../../../src/train/data/packing.js';
-import { cutDocument, type Exercise, exerciseOf } from '../../../src/train/data/tokenized.js';
+import { PackedStream, packedBatchesOf, sequencesOf } from '../../../src/train/data/packing.js';
+import { cutDocument, type TokenizedExample, tokenizeExample } from '../../../src/train/data/tokenized.js';
 import { learnBpe } from '../../../src/train/tokenizer/learn-bpe.js';
 import type { Tokenizer } from '../../../src/text/types.js';
-import { prepareTuning } from '../../../src/train/tuning/dataset.js';
+import { prepareTuningDataset } from '../../../src/train/tuning/dataset.js';
 import { textKernels } from '../../../src/train/tokenizer/vocabulary.js';
 import { tinyModel } from '../../models/tiny.js';
 import { trainHost } from '../support.js';
@@ -15,46 +15,46 @@ beforeAll(async () => {
   tokenizer = (await learnBpe('the cat sat on the mat. ### Instruction: ### Response: what did the cat do?', { vocabularySize: 300, specialTokens: ['<|endoftext|>', '<|im_start|>', '<|im_end|>'], eos: '<|endoftext|>' }, await textKernels(trainHost))).tokenizer;
 });
 
-const written = async (example: unknown, template = INSTRUCTION_TEMPLATE) => exerciseOf(await new ScriptWriter(tokenizer, template).example(example, 'example 1'), tokenizer);
+const written = async (example: unknown, template = INSTRUCTION_TEMPLATE) => tokenizeExample(await new ScriptWriter(tokenizer, template).example(example, 'example 1'), tokenizer);
 /** The text with what is learnt in [brackets]. */
-function marked({ ids, learnt }: Exercise): string {
+function marked({ ids, lossMask }: TokenizedExample): string {
   let text = '';
   ids.forEach((id, i) => {
-    const opens = learnt[i] && !learnt[i - 1], closes = !learnt[i] && learnt[i - 1];
+    const opens = lossMask[i] && !lossMask[i - 1], closes = !lossMask[i] && lossMask[i - 1];
     text += `${opens ? '[' : closes ? ']' : ''}${tokenizer.decode([id], { special: true })}`;
   });
-  return text + (learnt.at(-1) ? ']' : '');
+  return text + (lossMask.at(-1) ? ']' : '');
 }
 
 const END = '<|endoftext|>';
 const turn = (role: string, content: string) => ({ role, content });
 
 describe('special tokens', () => {
-  const special = ({ ids }: Exercise) => ids.filter((id) => tokenizer.isSpecial(id)).length;
+  const special = ({ ids }: TokenizedExample) => ids.filter((id) => tokenizer.isSpecial(id)).length;
 
   it('spelt in messages are text, unless contents are special; masks stay right', async () => {
     const forged = { messages: [turn('user', 'a<|im_end|>'), turn('assistant', 'b<|im_start|>')] };
     const honest = { messages: [turn('user', 'a'), turn('assistant', 'b')] };
-    const exercise = await written(forged, 'chatml');
-    expect(special(exercise)).toBe(special(await written(honest, 'chatml')));
-    expect(marked(exercise)).toBe(`${END}<|im_start|>user\na<|im_end|><|im_end|>\n<|im_start|>assistant\n[b<|im_start|><|im_end|>\n]`);
-    const parsed = exerciseOf(await new ScriptWriter(tokenizer, 'chatml', 'special').example(forged, 'example 1'), tokenizer);
-    expect(special(parsed)).toBe(special(exercise) + 2);
+    const example = await written(forged, 'chatml');
+    expect(special(example)).toBe(special(await written(honest, 'chatml')));
+    expect(marked(example)).toBe(`${END}<|im_start|>user\na<|im_end|><|im_end|>\n<|im_start|>assistant\n[b<|im_start|><|im_end|>\n]`);
+    const parsed = tokenizeExample(await new ScriptWriter(tokenizer, 'chatml', 'special').example(forged, 'example 1'), tokenizer);
+    expect(special(parsed)).toBe(special(example) + 2);
   });
 
   it('spelt in texts are warned of, and parsed by parseSpecial', async () => {
     const texts = [{ text: 'the <|im_end|> cat' }, { text: 'the cat' }, { text: '<|im_start|>' }];
     const file = tinyModel({ architecture: 'llama', embedding: 16, layers: 1, heads: 2, kvHeads: 1, feedForward: 24, vocabulary: 300, context: 40 });
-    const plain = await prepareTuning(file, tokenizer, texts, undefined, { context: 16, validationShare: 0 });
+    const plain = await prepareTuningDataset(file, tokenizer, texts, undefined, { context: 16, validationShare: 0 });
     expect(plain.warnings).toEqual([expect.stringMatching(/^example 1 spells the special token <\|im_end\|> as text, and so do 1 more/)]);
-    const parsed = await prepareTuning(file, tokenizer, texts, undefined, { context: 16, validationShare: 0, parseSpecial: true });
+    const parsed = await prepareTuningDataset(file, tokenizer, texts, undefined, { context: 16, validationShare: 0, parseSpecial: true });
     expect(parsed.warnings).toEqual([]);
   });
 
   it('a prompt that is a text beside conversations goes through the template', async () => {
     const writer = new ScriptWriter(tokenizer, 'chatml');
     const { chosen } = await writer.preference({ prompt: 'sit', chosen: [turn('assistant', 'yes')], rejected: [turn('assistant', 'no')] }, 'line 1');
-    expect(marked(exerciseOf(chosen, tokenizer))).toBe(`${END}<|im_start|>user\nsit<|im_end|>\n<|im_start|>assistant\n[yes<|im_end|>\n]`);
+    expect(marked(tokenizeExample(chosen, tokenizer))).toBe(`${END}<|im_start|>user\nsit<|im_end|>\n<|im_start|>assistant\n[yes<|im_end|>\n]`);
     await expect(writer.preference({ prompt: 'sit', chosen: [turn('user', 'go'), turn('assistant', 'yes')], rejected: 'no' }, 'line 1')).rejects.toMatchObject({ code: 'bad-option' });
   });
 });
@@ -71,8 +71,8 @@ describe('what is learnt', () => {
   ])('of %s', async (_, example, expected) => expect(marked(await written(example))).toBe(expected));
 
   it('of a conversation by the model\'s own template, from the opening of the turn to its end', async () => {
-    const { ids, learnt } = await written({ messages: [turn('system', 's'), turn('user', 'a'), turn('assistant', 'b')] }, 'chatml');
-    expect(marked({ ids, learnt })).toBe(`${END}<|im_start|>system\ns<|im_end|>\n<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n[b<|im_end|>\n]`);
+    const { ids, lossMask } = await written({ messages: [turn('system', 's'), turn('user', 'a'), turn('assistant', 'b')] }, 'chatml');
+    expect(marked({ ids, lossMask })).toBe(`${END}<|im_start|>system\ns<|im_end|>\n<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n[b<|im_end|>\n]`);
     expect([...ids]).toContain(tokenizer.id('<|im_end|>'));
   });
 
@@ -93,33 +93,33 @@ describe('what is learnt', () => {
 });
 
 describe('packing', () => {
-  const exercise = (length: number, from = 0): Exercise => ({ ids: Int32Array.from({ length }, (_, i) => from + i), learnt: new Uint8Array(length).fill(1, 2) });
+  const example = (length: number, from = 0): TokenizedExample => ({ ids: Int32Array.from({ length }, (_, i) => from + i), lossMask: new Uint8Array(length).fill(1, 2) });
   const shape = { sequences: 2, length: 8 };
 
-  it('keeps exercises whole, apart from each other, each from its own position 0', () => {
-    const [page, more] = [...pagesOf([exercise(5), exercise(5, 100), exercise(6, 200), exercise(2)], shape)];
+  it('keeps examples whole, apart from each other, each from its own position 0', () => {
+    const [page, more] = [...packedBatchesOf([example(5), example(5, 100), example(6, 200), example(2)], shape)];
     expect([...page!.ids]).toEqual([0, 1, 2, 3, 100, 101, 102, 103, 200, 201, 202, 203, 204, 0, 0, 0]);
     expect([...page!.targets]).toEqual([-1, 2, 3, 4, -1, 102, 103, 104, -1, 202, 203, 204, 205, -1, -1, -1]);
     expect([...page!.starts.subarray(0, 14)]).toEqual([0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 8, 13]);
     expect([...page!.positions.subarray(3, 6)]).toEqual([3, 0, 1]);
     expect(more).toBeUndefined();
     expect(page!.count).toBe(3 + 3 + 4);
-    expect(sequencesOf([exercise(5), exercise(5), exercise(5)], 8)).toBe(2);
+    expect(sequencesOf([example(5), example(5), example(5)], 8)).toBe(2);
   });
 
-  it('goes through all exercises in every epoch, and on exactly from a cursor', () => {
-    const exercises = [1, 2, 3, 4, 5].map((i) => exercise(4, 10 * i));
-    const stream = new ExerciseStream(exercises, { sequences: 1, length: 3 }, 7);
+  it('goes through all examples in every epoch, and on exactly from a cursor', () => {
+    const examples = [1, 2, 3, 4, 5].map((i) => example(4, 10 * i));
+    const stream = new PackedStream(examples, { sequences: 1, length: 3 }, 7);
     const firsts = Array.from({ length: 10 }, () => stream.next().ids[0]!);
     expect(firsts.slice(0, 5).toSorted()).toEqual([10, 20, 30, 40, 50]);
     expect(firsts.slice(5).toSorted()).toEqual([10, 20, 30, 40, 50]);
     expect(firsts.slice(5)).not.toEqual(firsts.slice(0, 5));
-    const other = new ExerciseStream(exercises, { sequences: 1, length: 3 }, 7, { epoch: 1, document: 2, pair: 0 });
+    const other = new PackedStream(examples, { sequences: 1, length: 3 }, 7, { epoch: 1, document: 2, pair: 0 });
     expect(other.next().ids[0]).toBe(firsts[7]);
   });
 
   it('cuts long documents into parts, every prediction once', () => {
-    const parts = cutDocument(exercise(10), 4);
+    const parts = cutDocument(example(10), 4);
     expect(parts.map(({ ids }) => [ids[0], ids.length])).toEqual([[0, 5], [4, 5], [8, 2]]);
   });
 });
@@ -128,7 +128,7 @@ describe('a set of examples', () => {
   const file = tinyModel({ architecture: 'llama', embedding: 16, layers: 1, heads: 2, kvHeads: 1, feedForward: 24, vocabulary: 300, context: 40 });
   const many = Array.from({ length: 20 }, (_, i) => ({ prompt: `the cat ${i}`, completion: ' sat' }));
   const long = { prompt: 'the cat', completion: ' on the mat'.repeat(40) };
-  const prepare = (examples: unknown[], options = {}) => prepareTuning(file, tokenizer, examples as never[], undefined, options);
+  const prepare = (examples: unknown[], options = {}) => prepareTuningDataset(file, tokenizer, examples as never[], undefined, options);
 
   it('is split, its sequences as long as the longest example', async () => {
     const { training, validation, settings, skipped } = await prepare(many);

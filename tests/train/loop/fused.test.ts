@@ -1,7 +1,7 @@
 // Training with one rounding per multiply-add: the same bits where a build has no such instruction, and close to them where it has.
 import { expect, it } from 'vitest';
 import type { Build } from '../../../src/host/host.js';
-import { beginningOf } from '../../../src/train/pretraining/initial-weights.js';
+import { initialModel } from '../../../src/train/pretraining/initial-weights.js';
 import { TrainEngine } from '../../../src/train/loop/engine.js';
 import { buildsHere, firstDifference, random } from '../../kernels/support.js';
 import { trainHost } from '../support.js';
@@ -12,7 +12,7 @@ const CONFIG = {
 } as const;
 
 async function gradients(build: Build, threads: number, fusedMultiplyAdd: boolean): Promise<{ loss: number; values: Float32Array; kernels: string[] }> {
-  const beginning = beginningOf(CONFIG, 1, { exp_f64: Math.exp, log_f64: Math.log });
+  const beginning = initialModel(CONFIG, 1, { exp_f64: Math.exp, log_f64: Math.log });
   const engine = await TrainEngine.open(trainHost, beginning, { build, threads, sequences: 2, length: LENGTH, dropout: 0, fusedMultiplyAdd });
   const next = random(7), rows = 2 * LENGTH, ids = () => Int32Array.from({ length: rows }, () => Math.floor(next() * CONFIG.vocabulary));
   const positions = Int32Array.from({ length: rows }, (_, row) => row % LENGTH);

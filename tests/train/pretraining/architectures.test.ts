@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ModelFile } from '../../../src/files/types.js';
 import { toFloat32 } from '../../../src/files/dtypes.js';
 import { type Batch, BatchStream } from '../../../src/train/data/batches.js';
-import { beginningOf } from '../../../src/train/pretraining/initial-weights.js';
+import { initialModel } from '../../../src/train/pretraining/initial-weights.js';
 import { autoConfig, checkConfig, isTrained, type ModelConfig } from '../../../src/train/pretraining/config.js';
 import { TrainEngine } from '../../../src/train/loop/engine.js';
 import { updateAt } from '../../../src/train/loop/optimizer.js';
@@ -30,7 +30,7 @@ afterEach(() => engines.splice(0).forEach((engine) => engine.dispose()));
 
 async function open(model: ModelConfig, options: Partial<Parameters<typeof TrainEngine.open>[2]> = {}): Promise<{ engine: TrainEngine; file: ModelFile }> {
   checkConfig(model);
-  const file = beginningOf(model, 5, math);
+  const file = initialModel(model, 5, math);
   const engine = await TrainEngine.open(trainHost, file, { build: 'simd', threads: 1, sequences: 2, length: small.context, dropout: 0, trained: isTrained(model), ...options });
   engines.push(engine);
   return { engine, file };

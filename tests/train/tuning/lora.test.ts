@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Build } from '../../../src/kernels/instance.js';
 import { type EngineOptions, TrainEngine } from '../../../src/train/loop/engine.js';
-import { isPairTensor, LORA_DEFAULTS, type LoraSettings, targetsOf, withFreshPairs } from '../../../src/train/tuning/lora.js';
+import { isAdapterTensor, LORA_DEFAULTS, type LoraSettings, targetsOf, withNewAdapter } from '../../../src/train/tuning/lora.js';
 import { updateAt } from '../../../src/train/loop/optimizer.js';
 import type { WrittenType } from '../../../src/train/convert/quantize.js';
 import { buildsHere, firstDifference, random } from '../../kernels/support.js';
@@ -20,19 +20,19 @@ const engines: TrainEngine[] = [];
 afterEach(() => engines.splice(0).forEach((engine) => engine.dispose()));
 
 async function open(file: Parameters<typeof TrainEngine.open>[1], options: Partial<EngineOptions> = {}): Promise<TrainEngine> {
-  const engine = await TrainEngine.open(trainHost, file, { build: 'simd', threads: 1, sequences: 2, length: LENGTH, dropout: 0, trained: isPairTensor, ...options });
+  const engine = await TrainEngine.open(trainHost, file, { build: 'simd', threads: 1, sequences: 2, length: LENGTH, dropout: 0, trained: isAdapterTensor, ...options });
   engines.push(engine);
   return engine;
 }
 
 /** The model with pairs whose B is not zero, so that A has a gradient. */
 async function pairedModel(shape: TinyShape, type: WrittenType, lora = settings) {
-  const paired = withFreshPairs(await tinyOf(shape, type), lora, 7);
+  const paired = withNewAdapter(await tinyOf(shape, type), lora, 7);
   const values = await valuesOf(paired);
   const next = random(3);
   for (const [name, { data }] of values) if (name.endsWith('.lora_b')) data.forEach((_, i) => (data[i] = 0.2 * (2 * next() - 1)));
   const read = async (tensor: { name: string }, offset: number, into: Uint8Array) => {
-    if (!isPairTensor(tensor.name)) return paired.read(paired.tensors.get(tensor.name)!, offset, into);
+    if (!isAdapterTensor(tensor.name)) return paired.read(paired.tensors.get(tensor.name)!, offset, into);
     const { buffer, byteOffset } = values.get(tensor.name)!.data;
     into.set(new Uint8Array(buffer, byteOffset + offset, into.length));
   };
@@ -56,7 +56,7 @@ describe.each<[string, TinyShape, WrittenType, readonly string[]]>([
     const { file, values } = await pairedModel(shape, type, lora);
     const engine = await open(file);
     const batch = batchOf(SEQUENCES, LENGTH);
-    expect([...engine.layout.offsets.keys()].every(isPairTensor)).toBe(true);
+    expect([...engine.layout.offsets.keys()].every(isAdapterTensor)).toBe(true);
     const scale = lora.alpha / lora.rank;
     const loss = () => referenceLosses(file, merged(values, scale), batch).reduce((a, b) => a + b, 0);
     engine.clear();
@@ -80,7 +80,7 @@ describe.each<[string, TinyShape, WrittenType, readonly string[]]>([
 
 describe('training pairs', () => {
   const train = async (type: WrittenType, build: Build, threads: number, dropout: number) => {
-    const engine = await open(withFreshPairs(await tinyOf(llama, type), settings, 7), { build, threads, dropout });
+    const engine = await open(withNewAdapter(await tinyOf(llama, type), settings, 7), { build, threads, dropout });
     const batch = batchOf(SEQUENCES, LENGTH, 2);
     const adam = { learningRate: 0.01, finalRate: 0.01, warmup: 0, steps: 5, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 };
     const losses = [1, 2, 3, 4, 5].map((step) => {
@@ -108,7 +108,7 @@ describe('training pairs', () => {
     const plain = tinyModel(llama);
     const batch = batchOf(SEQUENCES, LENGTH);
     const alone = await open(plain, { trained: (name) => name === 'output_norm.weight' });
-    const paired = await open(withFreshPairs(plain, settings, 7));
+    const paired = await open(withNewAdapter(plain, settings, 7));
     expect(paired.evaluate(batch)).toBe(alone.evaluate(batch));
   });
 
@@ -154,7 +154,7 @@ describe('targets', () => {
   });
 
   it('fresh pairs follow the seed and the shape', async () => {
-    const [one, same, other] = await Promise.all([1, 1, 2].map(async (seed) => (await valuesOf(withFreshPairs(file, settings, seed))).get('blk.0.attn_q.weight.lora_a')!.data));
+    const [one, same, other] = await Promise.all([1, 1, 2].map(async (seed) => (await valuesOf(withNewAdapter(file, settings, seed))).get('blk.0.attn_q.weight.lora_a')!.data));
     expect(one).toEqual(same);
     expect(one).not.toEqual(other);
     expect(Math.max(...one!.map(Math.abs))).toBeLessThanOrEqual(1 / Math.sqrt(32));

@@ -1,9 +1,9 @@
 // DPO: loss and gradient against the f64 twin and its central differences.
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Exercise } from '../../../src/train/data/tokenized.js';
+import type { TokenizedExample } from '../../../src/train/data/tokenized.js';
 import { TrainEngine } from '../../../src/train/loop/engine.js';
-import { isPairTensor, withFreshPairs } from '../../../src/train/tuning/lora.js';
-import { type ExercisePair, logProbabilities, pairPages, PairStream, PreferenceLearner } from '../../../src/train/tuning/preference.js';
+import { isAdapterTensor, withNewAdapter } from '../../../src/train/tuning/lora.js';
+import { type ExamplePair, logProbabilities, pairBatchesOf, PairStream, PreferenceLearner } from '../../../src/train/tuning/preference.js';
 import { buildsHere, firstDifference, random } from '../../kernels/support.js';
 import { tinyModel, type TinyShape } from '../../models/tiny.js';
 import { preferenceLoss } from '../../reference/preference.js';
@@ -16,10 +16,10 @@ const BETA = 0.7;
 const lora = { rank: 2, alpha: 4, targets: ['attn_q', 'ffn_down'] };
 
 /** Ids whose first two only serve as the prompt. */
-const exercise = (...ids: number[]): Exercise => ({ ids: Int32Array.from(ids), learnt: Uint8Array.from(ids, (_, i) => (i < 2 ? 0 : 1)) });
-const PAIRS: ExercisePair[] = [
-  { chosen: exercise(1, 5, 9, 2, 30), rejected: exercise(1, 5, 7, 7, 12, 3) },
-  { chosen: exercise(4, 4, 36, 0, 8, 21, 17), rejected: exercise(4, 4, 2, 2) },
+const example = (...ids: number[]): TokenizedExample => ({ ids: Int32Array.from(ids), lossMask: Uint8Array.from(ids, (_, i) => (i < 2 ? 0 : 1)) });
+const PAIRS: ExamplePair[] = [
+  { chosen: example(1, 5, 9, 2, 30), rejected: example(1, 5, 7, 7, 12, 3) },
+  { chosen: example(4, 4, 36, 0, 8, 21, 17), rejected: example(4, 4, 2, 2) },
 ];
 
 const engines: TrainEngine[] = [];
@@ -27,8 +27,8 @@ afterEach(() => engines.splice(0).forEach((engine) => engine.dispose()));
 const pause = async () => {};
 
 async function opened(sequences: number, options: { build?: 'scalar' | 'simd' | 'relaxed'; threads?: number } = {}) {
-  const file = withFreshPairs(tinyModel(shape), lora, 5);
-  const engine = await TrainEngine.open(trainHost, file, { build: 'simd', threads: 1, sequences, length: LENGTH, dropout: 0, trained: isPairTensor, weighted: true, ...options });
+  const file = withNewAdapter(tinyModel(shape), lora, 5);
+  const engine = await TrainEngine.open(trainHost, file, { build: 'simd', threads: 1, sequences, length: LENGTH, dropout: 0, trained: isAdapterTensor, weighted: true, ...options });
   engines.push(engine);
   const reference = await logProbabilities(engine, PAIRS, pause);
   // Away from where policy and reference agree: B no longer zero.
@@ -47,7 +47,7 @@ async function twinOf({ engine, file }: Awaited<ReturnType<typeof opened>>) {
     const all = merged(tensors, lora.alpha / lora.rank);
     return PAIRS.flatMap((pair) => [pair.chosen, pair.rejected]).map((one) => {
       const rows = one.ids.length - 1;
-      const batch = { ids: one.ids.slice(0, rows), targets: Int32Array.from({ length: rows }, (_, i) => (one.learnt[i + 1] ? one.ids[i + 1]! : -1)), starts: new Int32Array(rows), positions: new Int32Array(rows), count: 0 };
+      const batch = { ids: one.ids.slice(0, rows), targets: Int32Array.from({ length: rows }, (_, i) => (one.lossMask[i + 1] ? one.ids[i + 1]! : -1)), starts: new Int32Array(rows), positions: new Int32Array(rows), count: 0 };
       return -referenceLosses(file, all, batch).reduce((a, b) => a + b, 0);
     });
   };
@@ -63,7 +63,7 @@ describe('preference optimisation', () => {
       const found = logs(values);
       return PAIRS.map((_, i) => preferenceLoss(found[2 * i]!, found[2 * i + 1]!, reference[2 * i]!, reference[2 * i + 1]!, BETA)).reduce((a, b) => a + b, 0);
     };
-    const [batch] = pairPages(PAIRS, engine.options);
+    const [batch] = pairBatchesOf(PAIRS, engine.options);
     learner.clear();
     expect(Math.abs(learner.learn(batch!, 1) - loss())).toBeLessThan(1e-4);
     const next = random(2);
@@ -93,7 +93,7 @@ describe('preference optimisation', () => {
     const learn = async (sequences: number, options = {}) => {
       const { engine, learner, reference } = await opened(sequences, options);
       learner.clear();
-      const losses = [...pairPages(PAIRS, engine.options)].map((batch) => learner.learn(batch, 1));
+      const losses = [...pairBatchesOf(PAIRS, engine.options)].map((batch) => learner.learn(batch, 1));
       return { reference, loss: losses.reduce((a, b) => a + b, 0), gradients: engine.region('gradients').slice() };
     };
     const first = await learn(4);
