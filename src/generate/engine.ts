@@ -6,6 +6,8 @@ import { Distribution } from '../sample/distribution.js';
 import type { Tokenizer } from '../text/types.js';
 import { Pace } from './pace.js';
 import type { RenderChat } from './prompt.js';
+import { Scheduler } from './scheduler.js';
+import { Sequences } from './sequence.js';
 import type { Alternative, Token } from './types.js';
 
 /** The event loop gets its turn this often, so that timers and signals run; each turn costs microseconds. */
@@ -23,8 +25,8 @@ export interface EngineParts {
 }
 
 /**
- * What all generations of one model share. Logits live at one place: whoever evaluates must use them before anything
- * else may run, that is before the next `await`.
+ * What all generations of one model share. Logits live at one place: they are used as the scheduler hands them out, before anything
+ * else may run.
  */
 export class Engine {
   readonly runner: Runner;
@@ -32,8 +34,8 @@ export class Engine {
   readonly renderChat: RenderChat;
   readonly candidates: Candidates;
   readonly distribution: Distribution;
-  /** How fast prompts are read. */
-  readonly pace: Pace;
+  readonly scheduler: Scheduler;
+  readonly sequences: Sequences;
   private readonly yield: () => Promise<void>;
   private readonly texts = new Map<number, string>();
   private readonly decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -46,12 +48,13 @@ export class Engine {
     this.tokenizer = tokenizer;
     this.renderChat = renderChat;
     this.yield = turn;
-    this.pace = new Pace(runner.maxBatch);
+    this.sequences = new Sequences(runner);
+    this.scheduler = new Scheduler({ runner, pace: new Pace(runner.maxBatch), turn: () => this.turn(), due: () => this.due() });
     this.candidates = new Candidates(runner.kernels, arena, runner.vocabulary);
     this.distribution = new Distribution(runner.kernels, arena, runner.vocabulary);
   }
 
-  /** Lets the event loop turn. All who ask meanwhile wait for the same turn, so that they go on side by side, token by token. */
+  /** Lets the event loop turn. All who ask meanwhile wait for the same turn. */
   turn(): Promise<void> {
     return (this.turning ??= this.turnOnce());
   }
@@ -63,10 +66,9 @@ export class Engine {
     this.lastTurn = performance.now();
   }
 
-  /** Lets the event loop turn if it has waited long enough. */
-  async breathe(): Promise<void> {
-    const due = ++this.steps >= TURN_STEPS || performance.now() - this.lastTurn >= TURN_MS;
-    if (due || this.turning) await this.turn();
+  /** Whether the event loop has waited long enough. */
+  private due(): boolean {
+    return this.turning !== undefined || ++this.steps >= TURN_STEPS || performance.now() - this.lastTurn >= TURN_MS;
   }
 
   /** What the model thought of `id` by row `row` of the logits just evaluated. @throws StonechatError `bad-file` if they are no numbers. */
@@ -89,7 +91,8 @@ export class Engine {
     return Array.from(ids, (id, i) => ({ id, text: this.text(id), logprob: logits[i]! - logsumexp }));
   }
 
-  private rowAt(row: number): number {
+  /** Address of a row of logits. */
+  rowAt(row: number): number {
     return this.runner.logitsAddress + row * this.runner.logitsStride;
   }
 

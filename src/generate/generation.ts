@@ -5,12 +5,10 @@ import { Xorshift64Star } from '../sample/random.js';
 import { Answer } from './answer.js';
 import { type Context, startContext } from './context.js';
 import type { Engine } from './engine.js';
-import type { Line } from './line.js';
 import type { Settings } from './options.js';
-import { prefill } from './prefill.js';
 import { type CheckedPrompt, encodePrompt, isConversation } from './prompt.js';
+import type { Queue } from './queue.js';
 import type { Sequence } from './sequence.js';
-import type { Reading } from './prefill.js';
 import { newSummary, TokenStream } from './stream.js';
 import type { Summary, Token } from './types.js';
 
@@ -18,7 +16,7 @@ import type { Summary, Token } from './types.js';
 export interface Room {
   readonly engine: Engine;
   readonly sequence: Sequence;
-  readonly line: Line;
+  readonly queue: Queue;
   /** @throws StonechatError `disposed`. */
   check(): void;
 }
@@ -34,9 +32,6 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
     cause: signal.reason,
   });
 }
-
-/** An answer has room for so many tokens from the start; later the cache grows. */
-const ANSWER_TOKENS = 256;
 
 const rate = (count: number, seconds: number): number => (seconds > 0 ? count / seconds : 0);
 
@@ -64,27 +59,30 @@ export class TokenGeneration extends TokenStream {
 
   protected stop(): void {
     this.stopped = true;
-    this.room.line.wake();
+    this.room.queue.wake();
   }
 
   private async *run(): AsyncGenerator<Token, undefined> {
     const { room, settings, summary } = this;
-    const place = room.line.join();
+    const ticket = room.queue.join();
+    room.sequence.busy++;
     try {
-      await place.turn(settings.signal, this.check);
+      await ticket.turn(settings.signal, this.check);
       await this.timed(() => this.begin());
       if (settings.maxTokens === 0) await this.timed(() => this.warm());
       while (summary.finish === undefined) {
-        await place.turn(settings.signal, this.check);
+        await ticket.turn(settings.signal, this.check);
         const token = await this.timed(() => this.step());
-        place.rest();
+        ticket.rest();
         yield token;
       }
     } catch (error) {
       if (settings.signal?.aborted) summary.finish = 'aborted';
       throw error;
     } finally {
-      place.leave();
+      ticket.leave();
+      room.sequence.busy--;
+      room.engine.scheduler.leave(room.sequence);
     }
   }
 
@@ -93,12 +91,6 @@ export class TokenGeneration extends TokenStream {
     if (this.stopped) throw new StonechatError({ code: 'aborted', expected: 'the stream to be read to its end', found: 'that it was cancelled', remedy: 'The session can be used further.' });
     this.room.check();
   };
-
-  /** `report`: tells the caller how much of the prompt is done. */
-  private reading(report?: (done: number) => void): Reading {
-    const { engine, sequence } = this.room;
-    return { engine, sequence, check: this.check, report };
-  }
 
   private reporter(): (done: number) => void {
     const total = this.context.visible.length;
@@ -124,7 +116,7 @@ export class TokenGeneration extends TokenStream {
     const { visible } = this.context;
     summary.reusedTokens = room.sequence.rewind(visible, settings.reusePrefix ? visible.length - 1 : 0);
     this.unread = visible.length - summary.reusedTokens;
-    room.sequence.expect(visible.length + Math.min(settings.maxTokens ?? Infinity, ANSWER_TOKENS));
+    room.sequence.expect(visible.length);
   }
 
   private async buildSampler(): Promise<Picker> {
@@ -144,44 +136,43 @@ export class TokenGeneration extends TokenStream {
 
   /** `maxTokens: 0`: the prompt goes into the cache, nothing comes out. */
   private async warm(): Promise<void> {
-    const { room, context, summary } = this;
     const report = this.reporter();
-    const last = await prefill(this.reading(report), context.visible);
-    room.sequence.append(last, 'none');
-    report(context.visible.length);
-    summary.finish = 'length';
+    await this.read('none', () => {}, report);
+    report(this.context.visible.length);
+    this.summary.finish = 'length';
   }
 
   /** Evaluates what is new and draws a token. */
   private async step(): Promise<Token> {
-    const { room, context, summary } = this;
-    const { engine, sequence } = room;
-    await engine.breathe();
-    this.check();
-    const report = summary.tokens === 0 ? this.reporter() : undefined;
-    const last = await prefill(this.reading(report), context.visible);
-    const done = context.visible.length;
-    // All generations share one place for logits: nothing else may run between these two.
-    engine.pace.time(last.length, () => sequence.append(last, 'last'));
-    const token = this.draw();
+    const report = this.summary.tokens === 0 ? this.reporter() : undefined;
+    const done = this.context.visible.length;
+    const token = await this.read('last', (row) => this.draw(row), report);
     report?.(done);
     return this.accept(token);
   }
 
+  /** Reads what the sequence does not hold of the context: at least its last id. */
+  private read<T>(logits: 'none' | 'last', use: (row: number) => T, report: ((done: number) => void) | undefined): Promise<T> {
+    const { sequence, engine } = this.room;
+    const { visible: ids } = this.context;
+    sequence.rewind(ids, ids.length - 1);
+    return engine.scheduler.read({ sequence, ids, end: ids.length, logits, use, check: this.check, report });
+  }
+
   /** Logits to a token, without its text. */
-  private draw(): Token {
+  private draw(row: number): Token {
     const { settings, context, summary } = this;
     const { engine } = this.room;
     const { runner, distribution } = engine;
-    const address = runner.logitsAddress;
+    const address = engine.rowAt(row);
     if (settings.hashLogits) {
       this.hash = distribution.hashLogits(address, this.hash);
       summary.logitsHash = this.hash.toString(16).padStart(16, '0');
     }
-    const { logsumexp, entropy } = engine.measure();
+    const { logsumexp, entropy } = engine.measure(row);
     const id = this.pick(address, context.history);
-    const logprob = runner.logits()[id]! - logsumexp;
-    const top = engine.alternatives(settings.top, logsumexp);
+    const logprob = runner.logits(row)[id]! - logsumexp;
+    const top = engine.alternatives(settings.top, logsumexp, row);
     context.push(id);
     return { id, text: '', logprob, entropy, top };
   }

@@ -2,10 +2,8 @@ import { Engine, type EngineParts, notFinite } from './engine.js';
 import { throwIfAborted } from './generation.js';
 import { IdList } from './ids.js';
 import { checkLogitsOptions } from './options.js';
-import { prefill } from './prefill.js';
 import { checkPrompt, encodePrompt } from './prompt.js';
 import { checkFits } from './context.js';
-import { Sequence } from './sequence.js';
 import { createSession } from './session.js';
 import type { LogitsOptions, Model, ModelInfo, ScoreOptions, Session, Token } from './types.js';
 
@@ -16,16 +14,19 @@ async function logitsOf(engine: Engine, prompt: unknown, options: LogitsOptions 
   const encoded = await encodePrompt(checkPrompt(prompt, runner.vocabulary), tokenizer, renderChat, settings);
   checkFits(encoded.length, undefined, runner.contextLength);
   const ids = IdList.of(encoded);
-  const sequence = new Sequence(runner);
+  const sequence = engine.sequences.open();
+  sequence.busy++;
   const check = () => throwIfAborted(settings.signal);
   try {
     check();
     sequence.expect(ids.length);
-    const last = await prefill({ engine, sequence, check }, ids);
-    sequence.append(last, 'last');
-    engine.measure();
-    return finite(runner.logits().slice());
+    const use = (row: number): Float32Array => {
+      engine.measure(row);
+      return finite(runner.logits(row).slice());
+    };
+    return await engine.scheduler.read({ sequence, ids, end: ids.length, logits: 'last', use, check });
   } finally {
+    engine.scheduler.leave(sequence);
     sequence.release();
   }
 }

@@ -3,7 +3,6 @@ import type { Engine } from './engine.js';
 import { type Room, throwIfAborted } from './generation.js';
 import { IdList } from './ids.js';
 import { among, checkOptions, isId, READING, type Settings } from './options.js';
-import { readUpTo } from './prefill.js';
 import { type CheckedPrompt, encodePrompt } from './prompt.js';
 import { checkRules, flag, isText, refuse, type Rule } from './rules.js';
 import type { ScoreOptions, Token } from './types.js';
@@ -73,42 +72,45 @@ function* textsOf(tokenizer: Tokenizer, ids: Int32Array, first: number): Generat
  * What the model thought before each token of a text: every token after the first, with the probability it had; of a
  * continuation only its own. A chunk of its own: most programs never judge.
  */
-export async function* score({ engine, sequence, line, check: alive }: Room, prompt: CheckedPrompt, options: ScoreOptions | undefined): AsyncGenerator<Token, undefined> {
-  const { runner, tokenizer, pace } = engine;
+export async function* score({ engine, sequence, queue, check: alive }: Room, prompt: CheckedPrompt, options: ScoreOptions | undefined): AsyncGenerator<Token, undefined> {
+  const { runner, tokenizer, scheduler } = engine;
   const settings = checkScoreOptions(options, runner.vocabulary);
-  const place = line.join();
+  const ticket = queue.join();
+  sequence.busy++;
   const check = () => {
     throwIfAborted(settings.signal);
     alive();
   };
-  const told = (total: number) => (done: number) => settings.onProgress?.({ phase: 'prefill', done, total });
   try {
-    await place.turn(settings.signal, check);
+    await ticket.turn(settings.signal, check);
     const judged = await judgedIds(engine, prompt, settings);
     checkLength(judged);
     const { first } = judged;
-    const ids = IdList.of(judged.ids);
+    const ids = IdList.of(judged.ids), last = ids.length - 1;
     checkFits(ids.length, undefined, runner.contextLength);
-    sequence.expect(ids.length - 1);
-    const report = told(ids.length - 1);
+    const report = (done: number) => settings.onProgress?.({ phase: 'prefill', done, total: last });
     const texts = textsOf(tokenizer, judged.ids, first);
+    const tokensAt = (row: number, at: number, count: number): Token[] =>
+      Array.from(ids.view(at + 1, at + count + 1), (id, i) => engine.tokenAt(row + i, id, texts.next().value!, settings.top));
     const most = Math.max(1, Math.floor(MOST_LOGITS / runner.vocabulary));
-    for (let at = first - 1; at < ids.length - 1; ) {
-      await place.turn(settings.signal, check);
-      await readUpTo({ engine, sequence, check, report }, ids, at);
-      const end = Math.min(at + Math.min(most, pace.tokens), ids.length - 1);
-      pace.time(end - at, () => sequence.append(ids.view(at, end), 'all'));
-      // Read before anything else may run: the logits are everyone's.
-      const tokens = Array.from(ids.view(at + 1, end + 1), (id, row) => engine.tokenAt(row, id, texts.next().value!, settings.top));
-      await engine.breathe();
+    for (let at = first - 1; at < last; ) {
+      await ticket.turn(settings.signal, check);
+      sequence.rewind(ids, at);
+      sequence.expect(last);
+      const reading = { sequence, ids, check, report };
+      if (sequence.length < at) await scheduler.read({ ...reading, end: at, logits: 'none', use: () => {} });
+      const end = Math.min(at + Math.min(most, scheduler.pieceTokens), last), tokens: Token[] = [];
+      await scheduler.read({ ...reading, end, logits: 'all', use: (row, from, count) => void tokens.push(...tokensAt(row, from, count)) });
       at = end;
-      if (end === ids.length - 1) report(end);
+      if (end === last) report(end);
       for (const token of tokens) {
-        place.rest();
+        ticket.rest();
         yield token;
       }
     }
   } finally {
-    place.leave();
+    ticket.leave();
+    sequence.busy--;
+    scheduler.leave(sequence);
   }
 }

@@ -1,23 +1,22 @@
 import { StonechatError } from '../errors.js';
 import type { Engine } from './engine.js';
 import { type Room, TokenGeneration } from './generation.js';
-import { Line } from './line.js';
+import { Queue } from './queue.js';
 import { checkOptions } from './options.js';
 import { checkPrompt } from './prompt.js';
-import { Sequence } from './sequence.js';
 import type { GenerateOptions, Generation, ScoreOptions, Session, Token } from './types.js';
 
 /** A conversation with its own KV cache, whose memory is taken at the first generation. */
 export function createSession(engine: Engine): Session {
   const { runner } = engine;
-  const sequence = new Sequence(runner);
-  const line = new Line();
+  const sequence = engine.sequences.open();
+  const queue = new Queue();
   let disposed = false;
   const check = () => {
     if (!disposed) return;
     throw new StonechatError({ code: 'disposed', expected: 'a live session', found: 'one that was disposed', remedy: 'Load the model again, or make a new session of it.' });
   };
-  const room: Room = { engine, sequence, line, check };
+  const room: Room = { engine, sequence, queue, check };
 
   function generate(prompt: unknown, options?: GenerateOptions): Generation {
     check();
@@ -34,7 +33,7 @@ export function createSession(engine: Engine): Session {
   function dispose(): void {
     disposed = true;
     sequence.release();
-    line.wake();
+    queue.wake();
   }
 
   return { generate, score: judge, dispose, [Symbol.dispose]: dispose };

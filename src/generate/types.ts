@@ -229,7 +229,7 @@ export interface ChatMessage {
   [extra: string]: unknown;
 }
 
-/** One conversation: its own KV cache. Generations on one session queue; those of different sessions interleave. */
+/** One conversation: its own KV cache. Generations on one session queue; those of different sessions are computed together, one run for the next token of all. */
 export interface Session {
   /** Goes on with a text, with ids, or answers a conversation. @throws StonechatError `bad-option`, `disposed`; others as tokens are asked for. */
   generate(prompt: string | ArrayLike<number> | readonly ChatMessage[], options?: GenerateOptions): Generation;

@@ -74,7 +74,7 @@ export class PlanRunner implements Runner {
     const rows = placed.reduce((sum, { ids }) => sum + ids.length, 0);
     const wanted = placed.reduce((sum, { ids, wanted: first }) => sum + ids.length - first, 0);
     this.reserveLogits(wanted);
-    for (const { sequence, ids } of placed) sequence.prepare(ids.length);
+    for (const { sequence, ids } of placed) sequence.reserve(sequence.length + ids.length);
     this.writeInputs(placed, rows);
     const tiles = this.writeTables(placed, 'all', rows), outputTiles = this.writeTables(placed, 'output', wanted);
     this.setSlots(rows, wanted, tiles, outputTiles);

@@ -97,11 +97,12 @@ export class PagedSequence implements SequenceState {
 
   reserve(tokens: number): void {
     const { parts, pages } = this.states;
-    if (tokens <= this.capacity) return;
+    if (parts.pageBytes === 0) return;
     const before = this.held.length;
-    const wanted = keyBlocks(Math.min(tokens, parts.contextLength));
+    const wanted = Math.max(before, keyBlocks(Math.min(tokens, parts.contextLength)));
     try {
       while (this.held.length < wanted) this.held.push(pages.take());
+      if (tokens > this.length) this.ownLastPage();
       this.writeTable();
     } catch (cause) {
       for (const page of this.held.splice(before)) pages.release(page);
@@ -109,18 +110,13 @@ export class PagedSequence implements SequenceState {
     }
   }
 
-  /** Makes room for more tokens, in memory that is this sequence's alone. */
-  prepare(count: number): void {
-    this.reserve(this.length + count);
+  /** What comes next is written behind what others may hold too. */
+  private ownLastPage(): void {
+    const { pages } = this.states;
     const last = Math.floor(this.length / KEY_BLOCK), page = this.held[last];
-    if (this.length % KEY_BLOCK === 0 || page === undefined || !this.states.pages.isShared(page)) return;
-    try {
-      this.held[last] = this.states.pages.copy(page);
-    } catch (cause) {
-      throw this.refusal(this.held.length, cause);
-    }
-    this.states.pages.release(page);
-    this.writeTable();
+    if (this.length % KEY_BLOCK === 0 || page === undefined || !pages.isShared(page)) return;
+    this.held[last] = pages.copy(page);
+    pages.release(page);
   }
 
   keep(count: number): number {

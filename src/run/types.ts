@@ -6,7 +6,7 @@ export interface SequenceState {
   readonly length: number;
   /** Tokens that there is memory for. */
   readonly capacity: number;
-  /** Makes room for so many tokens in all. @throws StonechatError `out-of-memory`; all is as before then. */
+  /** Makes room for so many tokens in all, in memory that no fork shares from `length` on. @throws StonechatError `out-of-memory`; all is as before then. */
   reserve(tokens: number): void;
   /** Forgets all but the first `count` tokens, as far as the model can. Returns how many it kept: the next run continues from there. */
   keep(count: number): number;

@@ -288,14 +288,14 @@ describe('prefill', () => {
     const runner = toyRunner();
     const seen: PrefillProgress[] = [];
     await collect(createSession(toyEngine({ runner })).generate(long, { maxTokens: 2, onProgress: (progress) => seen.push(progress) }));
-    expect(runner.evaluations.map(({ start, ids, logits }) => [start, ids.length, logits])).toEqual([[0, 16, 'none'], [16, 48, 'none'], [64, 64, 'none'], [128, 64, 'none'], [192, 8, 'last'], [200, 1, 'last']]);
-    expect(seen.map(({ done }) => done)).toEqual([0, 16, 64, 128, 192, 200]);
+    expect(runner.evaluations.map(({ start, ids, logits }) => [start, ids.length, logits])).toEqual([[0, 16, 'none'], [16, 64, 'none'], [80, 64, 'none'], [144, 56, 'last'], [200, 1, 'last']]);
+    expect(seen.map(({ done }) => done)).toEqual([0, 16, 80, 144, 200]);
     expect(seen.every(({ phase, total }) => phase === 'prefill' && total === 200)).toBe(true);
   });
 
   test.each([
     ['by a timer', (controller: AbortController) => setTimeout(() => controller.abort(new Error('enough')), 0)],
-    ['while progress is reported', (controller: AbortController, done: number) => done === 64 && controller.abort(new Error('enough'))],
+    ['while progress is reported', (controller: AbortController, done: number) => done >= 64 && controller.abort(new Error('enough'))],
   ])('an abort %s is honoured within 64 tokens, and the session goes on rightly', async (_, abort) => {
     const runner = toyRunner({ contextLength: 20_000 });
     const session = createSession(toyEngine({ runner }));

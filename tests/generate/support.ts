@@ -55,6 +55,8 @@ export interface Evaluation {
 
 export interface ToyRunner extends Runner {
   readonly evaluations: Evaluation[];
+  /** Spans of every run: how many ids each had. */
+  readonly runs: { readonly ids: number }[][];
   /** Caches not released. */
   readonly live: Set<number>;
   /** Makes evaluations fail. */
@@ -119,11 +121,12 @@ export function toyRunner({ contextLength = 512, maxBatch = 64, next }: ToyOptio
   let sequences = 0;
   let disposed = false;
   const runner: ToyRunner = {
-    kernels, threads: 1, vocabulary: VOCABULARY, contextLength, maxBatch, logitsAddress, logitsStride, evaluations, live, logits, failure: undefined,
+    kernels, threads: 1, vocabulary: VOCABULARY, contextLength, maxBatch, logitsAddress, logitsStride, evaluations, runs: [], live, logits, failure: undefined,
     newSequence: (tokens = 0) => new ToySequence(sequences++, tokens, live),
     run(spans) {
       if (disposed) throw new Error('run after dispose');
       if (this.failure) throw this.failure;
+      this.runs.push(spans.map(({ ids }) => ({ ids: ids.length })));
       let row = 0, total = 0;
       for (const { sequence, ids, logits: wanted } of spans) {
         const toy = sequence as ToySequence;

@@ -4,22 +4,22 @@ const POLL_MS = 50;
 
 /**
  * Whose turn it is on one KV cache: first come, first served. A generation that its consumer has left lying (or that
- * waits for a second one, nested in its loop) would block the line for ever; it is overtaken after half a second. That
+ * waits for a second one, nested in its loop) would block the queue for ever; it is overtaken after half a second. That
  * costs it a new prefill when it goes on, and changes nothing in what it says.
  */
-export class Line {
-  private readonly places: Place[] = [];
+export class Queue {
+  private readonly tickets: Ticket[] = [];
   private readonly waiting = new Set<() => void>();
 
-  join(): Place {
-    const place = new Place(this);
-    this.places.push(place);
-    return place;
+  join(): Ticket {
+    const ticket = new Ticket(this);
+    this.tickets.push(ticket);
+    return ticket;
   }
 
-  leave(place: Place): void {
-    const at = this.places.indexOf(place);
-    if (at >= 0) this.places.splice(at, 1);
+  leave(ticket: Ticket): void {
+    const at = this.tickets.indexOf(ticket);
+    if (at >= 0) this.tickets.splice(at, 1);
     this.wake();
   }
 
@@ -28,13 +28,13 @@ export class Line {
     for (const look of this.waiting) look();
   }
 
-  /** Gives `place` the first position, if it has it already or those before it have been overtaken. */
-  admit(place: Place): boolean {
-    const at = this.places.indexOf(place);
+  /** Gives `ticket` the first position, if it has it already or those before it have been overtaken. */
+  admit(ticket: Ticket): boolean {
+    const at = this.tickets.indexOf(ticket);
     const now = performance.now();
-    if (!this.places.slice(0, at).every(({ restingSince }) => now - restingSince >= PATIENCE_MS)) return false;
-    this.places.splice(at, 1);
-    this.places.unshift(place);
+    if (!this.tickets.slice(0, at).every(({ restingSince }) => now - restingSince >= PATIENCE_MS)) return false;
+    this.tickets.splice(at, 1);
+    this.tickets.unshift(ticket);
     return true;
   }
 
@@ -54,17 +54,17 @@ export class Line {
   }
 }
 
-/** One generation's place in the line. */
-export class Place {
+/** One generation's place in the queue. */
+export class Ticket {
   /** When its consumer was given a token, in ms; Infinity while it works or waits. */
   restingSince = Infinity;
 
-  constructor(private readonly line: Line) {}
+  constructor(private readonly queue: Queue) {}
 
   /** Resolves when it is this generation's turn. `check` throws what should end the waiting. */
   async turn(signal: AbortSignal | undefined, check: () => void): Promise<void> {
     this.restingSince = Infinity;
-    for (check(); !this.line.admit(this); check()) await this.line.change(signal);
+    for (check(); !this.queue.admit(this); check()) await this.queue.change(signal);
   }
 
   /** The consumer has the word. */
@@ -73,6 +73,6 @@ export class Place {
   }
 
   leave(): void {
-    this.line.leave(this);
+    this.queue.leave(this);
   }
 }
