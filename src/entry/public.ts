@@ -8,4 +8,4 @@ export type {
 export type { WorkerLoadOptions, WorkerModel, WorkerTextStream, WorkerTokenizer } from '../remote/types.js';
 export type { EncodeAsyncOptions, EncodeOptions, TextStream, Tokenizer } from '../text/types.js';
 export { greedy, logitBias, minP, penalties, temperature, topK, topP, typicalP } from '../sample/index.js';
-export type { Candidates, History, Penalties, Sampler } from '../sample/index.js';
+export type { Candidates, Constraint, History, Penalties, Sampler } from '../sample/index.js';

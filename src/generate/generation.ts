@@ -1,16 +1,17 @@
 import { StonechatError } from '../errors.js';
 import { HASH_START } from '../sample/distribution.js';
-import { buildSampler, type Picker } from '../sample/index.js';
+import type { Mask } from '../sample/constraint.js';
+import { buildSampler, type Constraint, type Picker } from '../sample/index.js';
 import { Xorshift64Star } from '../sample/random.js';
 import { Answer } from './answer.js';
 import { type Context, startContext } from './context.js';
 import type { Engine } from './engine.js';
-import type { Settings } from './options.js';
+import { forked, type Settings } from './options.js';
 import { type CheckedPrompt, encodePrompt, isConversation } from './prompt.js';
 import type { Queue } from './queue.js';
 import type { Sequence } from './sequence.js';
 import { newSummary, TokenStream } from './stream.js';
-import type { Summary, Token } from './types.js';
+import type { Finish, Summary, Token } from './types.js';
 
 /** What a generation uses of its session. */
 export interface Room {
@@ -35,11 +36,20 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 
 const rate = (count: number, seconds: number): number => (seconds > 0 ? count / seconds : 0);
 
+/** What the constraint says to a token that was chosen, or is judged, by the logits of its latest mask. */
+export function constrained(token: Token, mask: Mask, { candidates }: Engine, logsumexp: number): Token {
+  for (const alternative of token.top) alternative.allowed = mask.allows(alternative.id);
+  mask.accept(token.id);
+  return { ...token, allowed: mask.share(candidates, logsumexp) };
+}
+
 /** Prompt to stream; see Session.generate. Work is done when the consumer asks for a token, never ahead. */
 export class TokenGeneration extends TokenStream {
   readonly summary: Summary;
+  private readonly constraint: Constraint | undefined;
   protected readonly tokens: AsyncGenerator<Token, undefined>;
   private pick!: Picker;
+  private mask: Mask | undefined;
   private context!: Context;
   private answer!: Answer;
   private hash = HASH_START;
@@ -54,6 +64,7 @@ export class TokenGeneration extends TokenStream {
   ) {
     super();
     this.summary = newSummary(settings.seed);
+    this.constraint = forked(settings.constraint);
     this.tokens = this.run();
   }
 
@@ -69,7 +80,8 @@ export class TokenGeneration extends TokenStream {
     try {
       await ticket.turn(settings.signal, this.check);
       await this.timed(() => this.begin());
-      if (settings.maxTokens === 0) await this.timed(() => this.warm());
+      if (settings.maxTokens === 0) await this.timed(() => this.warm('length'));
+      else if (this.mask?.done) await this.timed(() => this.warm('constraint'));
       while (summary.finish === undefined) {
         await ticket.turn(settings.signal, this.check);
         const token = await this.timed(() => this.step());
@@ -120,12 +132,13 @@ export class TokenGeneration extends TokenStream {
   }
 
   private async buildSampler(): Promise<Picker> {
-    const { settings, room } = this;
+    const { settings, room, constraint } = this;
     const { candidates, tokenizer } = room.engine;
-    // A chunk of its own: most programs do without.
+    // Chunks of their own: most programs do without.
+    this.mask = constraint && new (await import('../sample/constraint.js')).Mask(constraint, candidates.vocabulary);
     const more = settings.more
       && (await import('../sample/more.js')).moreSamplers(settings.more, settings.temperature, tokenizer);
-    return buildSampler(settings, candidates, new Xorshift64Star(settings.seed), more);
+    return buildSampler(settings, candidates, new Xorshift64Star(settings.seed), more, this.mask?.sampler);
   }
 
   private noteForgotten(): void {
@@ -134,12 +147,12 @@ export class TokenGeneration extends TokenStream {
     summary.forgottenMessages = context.forgottenMessages;
   }
 
-  /** `maxTokens: 0`: the prompt goes into the cache, nothing comes out. */
-  private async warm(): Promise<void> {
+  /** The prompt goes into the cache, nothing comes out. */
+  private async warm(finish: Finish): Promise<void> {
     const report = this.reporter();
     await this.read('none', () => {}, report);
     report(this.context.visible.length);
-    this.summary.finish = 'length';
+    this.summary.finish = finish;
   }
 
   /** Evaluates what is new and draws a token. */
@@ -174,7 +187,8 @@ export class TokenGeneration extends TokenStream {
     const logprob = runner.logits(row)[id]! - logsumexp;
     const top = engine.alternatives(settings.top, logsumexp, row);
     context.push(id);
-    return { id, text: '', logprob, entropy, top };
+    const token = { id, text: '', logprob, entropy, top };
+    return this.mask ? constrained(token, this.mask, engine, logsumexp) : token;
   }
 
   /** What the token adds to the answer; makes room for the next where the context is full. */
@@ -182,6 +196,10 @@ export class TokenGeneration extends TokenStream {
     const { summary, context, answer, settings } = this;
     const accepted = answer.accept(token.id);
     let { text, finish } = accepted;
+    if (this.mask?.done && (!finish || finish === 'length')) {
+      if (!finish) text += answer.rest();
+      finish = 'constraint';
+    }
     if (!finish && context.overfull && !(settings.overflow === 'slide' && (await context.slide()))) {
       finish = 'context';
       text += answer.rest();

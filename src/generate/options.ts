@@ -1,11 +1,12 @@
 import type { SamplingOptions } from '../sample/index.js';
-import type { MoreOptions } from '../sample/types.js';
+import type { Constraint, MoreOptions } from '../sample/types.js';
 import { randomSeed } from '../sample/random.js';
 import { abortSignal, callback, checkRules, flag, isFunction, isText, number, oneOf, refuse, type Rule, SAMPLER_RULES, show, USUAL, whole } from './rules.js';
 import type { GenerateOptions, LogitsOptions } from './types.js';
 
 /** GenerateOptions, checked and complete. */
 export interface Settings extends SamplingOptions {
+  readonly constraint: Constraint | undefined;
   /** Undefined where no sampler is on that few ask for. */
   readonly more: MoreOptions | undefined;
   /** Undefined: as many as fit. */
@@ -28,6 +29,18 @@ export interface Settings extends SamplingOptions {
 }
 
 const MOST_SEED = (1n << 64n) - 1n;
+
+const isConstraint = (value: unknown): boolean => {
+  const { mask, accept, fork, done } = Object(value) as Constraint;
+  return [mask, accept, fork].every(isFunction) && typeof done === 'boolean';
+};
+
+/** A copy of what the caller gave, for one generation. @throws StonechatError `bad-option` unless it is a constraint too. */
+export function forked(constraint: Constraint | undefined): Constraint | undefined {
+  const copy: unknown = constraint?.fork();
+  if (!constraint || isConstraint(copy)) return copy as Constraint | undefined;
+  return refuse('constraint.fork() to return a constraint', show(copy), 'Let it return a copy with the same state.');
+}
 
 export const isId = (vocabulary: number) => (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < vocabulary;
 
@@ -57,6 +70,7 @@ function rulesFor(vocabulary: number): Record<keyof GenerateOptions, Rule> {
       otherwise: 'no bias',
     },
     ...SAMPLER_RULES,
+    constraint: { expected: 'an object with mask(), accept(), fork() and done', accepts: isConstraint, otherwise: 'none' },
     samplers: {
       expected: 'a list of functions',
       accepts: (value) => Array.isArray(value) && value.every(isFunction),
@@ -130,6 +144,7 @@ export function checkOptions(options: GenerateOptions = {}, vocabulary: number):
     logitBias: new Map(biasEntries(options.logitBias ?? {}) as [number, number][]),
     samplers: options.samplers,
     more: moreOptions(options),
+    constraint: options.constraint,
     seed: seed === undefined ? randomSeed() : BigInt(seed),
     stop: typeof stop === 'string' ? [stop] : [...stop],
     stopIds: new Set(options.stopIds),

@@ -1,13 +1,15 @@
+import type { Mask } from '../sample/constraint.js';
 import { checkFits } from './context.js';
 import type { Engine } from './engine.js';
-import { type Room, throwIfAborted } from './generation.js';
+import { constrained, type Room, throwIfAborted } from './generation.js';
 import { IdList } from './ids.js';
-import { among, checkOptions, isId, READING, type Settings } from './options.js';
+import { among, checkOptions, forked, isId, READING, type Settings } from './options.js';
 import { type CheckedPrompt, encodePrompt } from './prompt.js';
 import { checkRules, flag, isText, refuse, type Rule } from './rules.js';
 import type { ScoreOptions, Token } from './types.js';
 import type { Tokenizer } from '../text/types.js';
 
+const NO_HISTORY = { ids: new Int32Array(0), length: 0 };
 /** Logits of this many values at most are kept at once: 16 MiB. */
 const MOST_LOGITS = 4 << 20;
 
@@ -19,7 +21,7 @@ interface ScoreSettings extends Settings {
 function checkScoreOptions(options: ScoreOptions = {}, vocabulary: number): ScoreSettings {
   const isIds = (value: unknown) => (Array.isArray(value) || ArrayBuffer.isView(value)) && Array.from(value as unknown as ArrayLike<unknown>).every(isId(vocabulary));
   checkRules('score()', options, {
-    ...among(vocabulary, [...READING, 'top', 'onProgress']),
+    ...among(vocabulary, [...READING, 'constraint', 'top', 'onProgress']),
     addGenerationPrompt: flag(false),
     continuation: { expected: 'a text or a list of token ids, not empty', accepts: (value) => isText(value) || (isIds(value) && (value as ArrayLike<number>).length > 0), otherwise: 'the whole text' },
   } satisfies Record<keyof ScoreOptions, Rule>);
@@ -68,6 +70,16 @@ function* textsOf(tokenizer: Tokenizer, ids: Int32Array, first: number): Generat
   for (; at < ids.length; at++) yield push(ids[at]!) + (at === ids.length - 1 ? stream.flush() : '');
 }
 
+/** What the constraint says to a token by row `row` of the logits. @throws StonechatError `bad-option` if it forbids the token. */
+function judgeUnder(mask: Mask, token: Token, row: number, engine: Engine): Token {
+  const { candidates } = engine;
+  if (mask.done) refuse('a text that ends where the constraint is done', `more: token ${token.id}`, 'Judge a shorter text.');
+  candidates.fill(engine.rowAt(row));
+  mask.sampler(candidates, NO_HISTORY);
+  if (!mask.allows(token.id)) refuse('a text that the constraint allows', `token ${token.id} where it is not allowed`, 'Judge it without.');
+  return constrained(token, mask, engine, engine.measure(row).logsumexp);
+}
+
 /**
  * What the model thought before each token of a text: every token after the first, with the probability it had; of a
  * continuation only its own. A chunk of its own: most programs never judge.
@@ -82,6 +94,8 @@ export async function* score({ engine, sequence, queue, check: alive }: Room, pr
     alive();
   };
   try {
+    const constraint = forked(settings.constraint);
+    const mask = constraint && new (await import('../sample/constraint.js')).Mask(constraint, runner.vocabulary);
     await ticket.turn(settings.signal, check);
     const judged = await judgedIds(engine, prompt, settings);
     checkLength(judged);
@@ -91,7 +105,10 @@ export async function* score({ engine, sequence, queue, check: alive }: Room, pr
     const report = (done: number) => settings.onProgress?.({ phase: 'prefill', done, total: last });
     const texts = textsOf(tokenizer, judged.ids, first);
     const tokensAt = (row: number, at: number, count: number): Token[] =>
-      Array.from(ids.view(at + 1, at + count + 1), (id, i) => engine.tokenAt(row + i, id, texts.next().value!, settings.top));
+      Array.from(ids.view(at + 1, at + count + 1), (id, i) => {
+        const token = engine.tokenAt(row + i, id, texts.next().value!, settings.top);
+        return mask ? judgeUnder(mask, token, row + i, engine) : token;
+      });
     const most = Math.max(1, Math.floor(MOST_LOGITS / runner.vocabulary));
     for (let at = first - 1; at < last; ) {
       await ticket.turn(settings.signal, check);

@@ -2,7 +2,7 @@
 import type { ByteSource } from '../files/types.js';
 import type { HostSettings, OpenOptions } from '../host/host.js';
 import type { Build } from '../kernels/instance.js';
-import type { Sampler } from '../sample/types.js';
+import type { Constraint, Sampler } from '../sample/types.js';
 import type { TemplateLimits } from '../text/chat.js';
 import type { EncodeOptions, Tokenizer } from '../text/types.js';
 
@@ -113,6 +113,8 @@ export interface GenerateOptions extends EncodeOptions {
   mirostatTau?: number;
   /** How quickly Mirostat corrects itself. Default 0.1. */
   mirostatEta?: number;
+  /** Allows some tokens only, each time anew: a grammar, one of several texts. Works with all samplers. */
+  constraint?: Constraint;
   /** Your own samplers, behind the penalties and before the cuts. Beside them the default temperature is 1. */
   samplers?: readonly Sampler[];
   /** Of the xorshift64* generator: the same seed gives the same text on every machine. Default: random, reported in the summary. */
@@ -143,7 +145,7 @@ export interface GenerateOptions extends EncodeOptions {
 export type LogitsOptions = Pick<GenerateOptions, 'signal' | 'addSpecial' | 'parseSpecial' | 'contents'>;
 
 /** Of `score`: a part of the options of generate(), and what is judged. */
-export interface ScoreOptions extends Pick<GenerateOptions, 'top' | 'signal' | 'addSpecial' | 'parseSpecial' | 'contents' | 'onProgress'> {
+export interface ScoreOptions extends Pick<GenerateOptions, 'constraint' | 'top' | 'signal' | 'addSpecial' | 'parseSpecial' | 'contents' | 'onProgress'> {
   /**
    * What follows the prompt, as text or ids: only its tokens are judged, and no logits are computed before them. On a session
    * the prompt is read once for all that may follow it.
@@ -155,9 +157,9 @@ export interface ScoreOptions extends Pick<GenerateOptions, 'top' | 'signal' | '
 
 /**
  * Why an answer ended: at a stop string or id, after `maxTokens`, by the model's own end token, cut because the context is
- * full, or by the signal.
+ * full, because the constraint is done, or by the signal.
  */
-export type Finish = 'stop' | 'length' | 'eos' | 'context' | 'aborted';
+export type Finish = 'stop' | 'length' | 'eos' | 'context' | 'constraint' | 'aborted';
 
 /** A token that could have come. */
 export interface Alternative {
@@ -166,6 +168,8 @@ export interface Alternative {
   text: string;
   /** Natural logarithm of the model's probability (temperature 1, before any sampler). */
   logprob: number;
+  /** With a constraint: whether it could come. */
+  allowed?: boolean;
 }
 
 /** One token of an answer or of a judged text, and what the model thought. */
@@ -179,6 +183,11 @@ export interface Token {
   entropy: number;
   /** The most likely tokens before any sampler, likeliest first. */
   top: Alternative[];
+  /**
+   * With a constraint: the model's probability of all that it allowed, together. `exp(logprob) / allowed` is the token's among
+   * those.
+   */
+  allowed?: number;
   /** Set on the last token only. */
   finish?: Finish;
 }

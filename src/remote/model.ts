@@ -113,8 +113,12 @@ export async function startModel(host: ModelWorkerHost, source: unknown, options
 /** Options of generate() as a message can carry them, checked as `generate` does. */
 function checkGenerate(options: GenerateOptions | undefined, vocabulary: number) {
   const { seed, signal, onProgress } = checkOptions(options, vocabulary);
-  const { signal: _, onProgress: __, samplers, ...plain } = options ?? {};
-  if (samplers) refuse('options that choose samplers', '`samplers`, which are functions', 'A worker cannot be given functions: use topK, temperature and their kin, or `load`.');
+  const { signal: _, onProgress: __, samplers, constraint, ...plain } = options ?? {};
+  const functions = samplers ? 'samplers' : constraint && 'constraint';
+  if (functions) {
+    const remedy = 'A worker cannot be given functions: use topK, temperature and their kin, or `load`.';
+    refuse('options that a worker can be given', `\`${functions}\`, which holds functions`, remedy);
+  }
   return { packed: { ...plain, seed }, watching: { seed, signal, onProgress } };
 }
 

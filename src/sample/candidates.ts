@@ -191,6 +191,31 @@ export class Candidates {
     this.sorted = true;
   }
 
+  /** Keeps the ids whose bits are set; to be called before any was dropped or moved. Returns how many are left, also none. */
+  allow(bits: Uint32Array): number {
+    const { ids, logits, vocabulary } = this;
+    let kept = 0;
+    for (let first = 0; first < vocabulary; first += 32) {
+      const there = vocabulary - first;
+      const allowed = bits[first >>> 5]! & (there < 32 ? (1 << there) - 1 : -1);
+      if (allowed === -1) {
+        if (kept < first) {
+          ids.copyWithin(kept, first, first + 32);
+          logits.copyWithin(kept, first, first + 32);
+        }
+        kept += 32;
+        continue;
+      }
+      for (let left = allowed; left !== 0; left &= left - 1) {
+        const id = first + 31 - Math.clz32(left & -left);
+        ids[kept] = id;
+        logits[kept++] = logits[id]!;
+      }
+    }
+    if (kept < vocabulary) this.identity = 0;
+    return (this.size = kept);
+  }
+
   /** Keeps, in order, the candidates whose entry in `measure` (their logits or probabilities) is `least` or more; all if none is. */
   keep(measure: Float32Array, least: number): void {
     const { ids, logits, probabilities, size } = this;

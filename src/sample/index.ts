@@ -8,12 +8,12 @@ import type { Xorshift64Star } from './random.js';
 import { greedy, temperature } from './temperature.js';
 import { topK } from './top-k.js';
 import { topP } from './top-p.js';
-import type { History, MoreSamplers, Sampler } from './types.js';
+import type { Constraint, History, MoreSamplers, Sampler } from './types.js';
 import { typicalP } from './typical.js';
 
 export { greedy, logitBias, minP, penalties, temperature, topK, topP, typicalP };
 export type { Penalties } from './penalties.js';
-export type { Candidates, History, Sampler };
+export type { Candidates, Constraint, History, Sampler };
 
 /** Checked and complete; see GenerateOptions for the meaning of each. */
 export interface SamplingOptions {
@@ -68,14 +68,15 @@ function biasesOf(options: SamplingOptions): Sampler[] {
 /** Logits (f32, at an address) to the next id. */
 export type Picker = (logitsAddress: number, history: History) => number;
 
-/** Runs the chain over all ids, then draws one number from `random` and with it the id. */
+/** Runs the chain, behind `first`, over all ids, then draws one number from `random` and with it the id. */
 export function buildSampler(
   options: SamplingOptions,
   candidates: Candidates,
   random: Xorshift64Star,
   more?: MoreSamplers,
+  first?: Sampler,
 ): Picker {
-  const chain = samplerChain(options, more).map((sampler) => sampler.fork?.() ?? sampler);
+  const chain = [...wanted(first), ...samplerChain(options, more)].map((sampler) => sampler.fork?.() ?? sampler);
   const next = () => random.float();
   if (chain.length === 1 && chain[0] === greedy) return (logitsAddress) => candidates.largest(logitsAddress);
   return (logitsAddress, history) => {

@@ -18,6 +18,22 @@ export interface Sampler {
   fork?(): Sampler;
 }
 
+/** What may come next: the first step of the chain, before all samplers. It works on ids; texts are its own concern. */
+export interface Constraint {
+  /**
+   * Sets the bits of the ids that may come next: id i is bit `i % 32` of word `i >>> 5`. `out` holds zeros, a bit for each id
+   * of the vocabulary; bits beyond it count for nothing. Returns how many ids it allows; none is an error. An end token ends
+   * an answer only where it is allowed.
+   */
+  mask(out: Uint32Array): number;
+  /** Told which id was chosen, end tokens included. Returns whether that is right: an id that the mask allowed always is. */
+  accept(id: number): boolean;
+  /** Whether the answer is complete: no more may come. */
+  readonly done: boolean;
+  /** The same from here on, apart from this. Each generation works on a copy. */
+  fork(): Constraint;
+}
+
 /** Options of the samplers that few ask for, complete; see GenerateOptions for the meaning of each. */
 export interface MoreOptions {
   readonly dryMultiplier: number;

@@ -37,6 +37,7 @@ const BAD: [keyof GenerateOptions, unknown[]][] = [
   ['overflow', ['shift', true]],
   ['top', [-1, 101, 1.5]],
   ['hashLogits', ['true']],
+  ['constraint', [{}, 5, () => 1, { mask() {}, accept() {}, fork() {} }]],
   ['dryMultiplier', [-1, 101, NaN]],
   ['dryBase', [0.9, Infinity]],
   ['dryAllowedLength', [-1, 1.5]],
@@ -90,7 +91,7 @@ describe('accepted', () => {
     expect(typeof seed).toBe('bigint');
     expect(rest).toEqual({
       maxTokens: undefined, temperature: 0.8, topK: 0, topP: 1, minP: 0, typicalP: 1, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0,
-      penaltyWindow: 64, logitBias: new Map(), samplers: undefined, more: undefined, stop: [], stopIds: new Set(), ignoreEos: false, reusePrefix: true, overflow: 'error',
+      penaltyWindow: 64, logitBias: new Map(), samplers: undefined, more: undefined, constraint: undefined, stop: [], stopIds: new Set(), ignoreEos: false, reusePrefix: true, overflow: 'error',
       top: 5, hashLogits: false, addSpecial: true, parseSpecial: undefined, contents: 'text', signal: undefined, onProgress: undefined,
     });
   });
