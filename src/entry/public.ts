@@ -3,7 +3,7 @@ export { StonechatError, type ErrorCode, type ErrorDetails } from '../errors.js'
 export type { ByteSource } from '../files/types.js';
 export type { Build, HostSettings, KernelCode, OpenOptions, Progress } from '../host/host.js';
 export type {
-  Alternative, ChatMessage, Estimate, Finish, GenerateOptions, Generation, LoadOptions, LogitsOptions, LoraSource, Model, ModelInfo, PrefillProgress, ScoreOptions, Session, Source, SourceFile, Summary, Token,
+  Alternative, AppendOptions, ChatMessage, Estimate, Finish, GenerateOptions, Generation, LoadOptions, LogitsOptions, LoraSource, Model, ModelInfo, PrefillProgress, ScoreOptions, Session, Source, SourceFile, Summary, Token,
 } from '../generate/types.js';
 export type { WorkerLoadOptions, WorkerModel, WorkerTextStream, WorkerTokenizer } from '../remote/types.js';
 export type { EncodeAsyncOptions, EncodeOptions, TextStream, Tokenizer } from '../text/types.js';

@@ -1,7 +1,7 @@
 import { Engine, type EngineParts, notFinite } from './engine.js';
 import { throwIfAborted } from './generation.js';
 import { IdList } from './ids.js';
-import { checkLogitsOptions } from './options.js';
+import { checkLogitsOptions, checkSaved } from './options.js';
 import { checkPrompt, encodePrompt } from './prompt.js';
 import { checkFits } from './context.js';
 import { createSession } from './session.js';
@@ -53,14 +53,21 @@ export function createModel(parts: EngineParts, info: ModelInfo): Model {
   const engine = new Engine(parts);
   const sessions = new Set<Session>();
 
-  function open(): Session {
-    const session = createSession(engine);
+  /** Ends with the model, if it does not end before. */
+  function adopt(session: Session): Session {
     const dispose = () => {
       sessions.delete(session);
       session.dispose();
     };
     sessions.add(session);
-    return { generate: session.generate, score: session.score, dispose, [Symbol.dispose]: dispose };
+    return { ...session, fork: () => adopt(session.fork()), dispose, [Symbol.dispose]: dispose };
+  }
+  const open = () => adopt(createSession(engine));
+
+  async function restoreSession(saved: Uint8Array): Promise<Session> {
+    checkSaved(saved);
+    const { restoreSequence } = await import('./saved.js');
+    return adopt(createSession(engine, restoreSequence(engine, saved)));
   }
 
   const own = open();
@@ -71,10 +78,11 @@ export function createModel(parts: EngineParts, info: ModelInfo): Model {
   }
 
   return {
+    ...own,
     info,
     tokenizer: parts.tokenizer,
-    generate: own.generate,
     createSession: open,
+    restoreSession,
     logits: (prompt, options) => logitsOf(engine, prompt, options),
     score: (prompt, options) => scoreAlone(engine, prompt, options),
     renderChat: async (messages, variables) => (await parts.renderChat(messages, variables)).text,

@@ -2,7 +2,7 @@ import type { SamplingOptions } from '../sample/index.js';
 import type { Constraint, MoreOptions } from '../sample/types.js';
 import { randomSeed } from '../sample/random.js';
 import { abortSignal, callback, checkRules, flag, isFunction, isText, number, oneOf, refuse, type Rule, SAMPLER_RULES, show, USUAL, whole } from './rules.js';
-import type { GenerateOptions, LogitsOptions } from './types.js';
+import type { AppendOptions, GenerateOptions, LogitsOptions } from './types.js';
 
 /** GenerateOptions, checked and complete. */
 export interface Settings extends SamplingOptions {
@@ -169,6 +169,18 @@ export const among = <Name extends keyof GenerateOptions>(vocabulary: number, na
   const rules = rulesFor(vocabulary);
   return Object.fromEntries(names.map((name) => [name, rules[name]])) as Record<Name, Rule>;
 };
+
+/** @throws StonechatError `bad-option` */
+export function checkAppendOptions(options: AppendOptions = {}, vocabulary: number): AppendOptions {
+  checkRules('append()', options, among(vocabulary, [...READING, 'onProgress']));
+  return options;
+}
+
+/** @throws StonechatError `bad-option` for what cannot be a saved session. */
+export function checkSaved(saved: unknown): asserts saved is Uint8Array {
+  if (saved instanceof Uint8Array) return;
+  refuse('a Uint8Array, as session.save() gives it', show(saved), 'Read the file into a Uint8Array.');
+}
 
 /** @throws StonechatError `bad-option` */
 export function checkLogitsOptions(options: LogitsOptions = {}, vocabulary: number): Settings {

@@ -92,6 +92,17 @@ export class Sequence {
     return fork;
   }
 
+  /** The ids that it holds: a view, valid until it goes on. */
+  get ids(): Int32Array {
+    return this.held.view();
+  }
+
+  /** Holds what was saved. Of nothing before. */
+  adopt(ids: Int32Array, state: SequenceState): void {
+    this.held.append(ids);
+    this.own = state;
+  }
+
   /** Gives its memory back: what comes next is read from the start. */
   forget(): void {
     this.own?.release();

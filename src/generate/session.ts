@@ -2,14 +2,13 @@ import { StonechatError } from '../errors.js';
 import type { Engine } from './engine.js';
 import { type Room, TokenGeneration } from './generation.js';
 import { Queue } from './queue.js';
-import { checkOptions } from './options.js';
+import { checkAppendOptions, checkOptions } from './options.js';
 import { checkPrompt } from './prompt.js';
-import type { GenerateOptions, Generation, ScoreOptions, Session, Token } from './types.js';
+import type { AppendOptions, GenerateOptions, Generation, ScoreOptions, Session, Token } from './types.js';
 
 /** A conversation with its own KV cache, whose memory is taken at the first generation. */
-export function createSession(engine: Engine): Session {
+export function createSession(engine: Engine, sequence = engine.sequences.open()): Session {
   const { runner } = engine;
-  const sequence = engine.sequences.open();
   const queue = new Queue();
   let disposed = false;
   const check = () => {
@@ -30,11 +29,34 @@ export function createSession(engine: Engine): Session {
     yield* score(room, checked, options);
   }
 
+  async function append(prompt: unknown, options?: AppendOptions): Promise<number> {
+    await generate(prompt, { ...checkAppendOptions(options, runner.vocabulary), maxTokens: 0 }).text();
+    return sequence.length;
+  }
+
+  function fork(): Session {
+    check();
+    return createSession(engine, sequence.fork());
+  }
+
+  /** Between two generations, never within one. */
+  async function save(): Promise<Uint8Array<ArrayBuffer>> {
+    const ticket = queue.join();
+    try {
+      await ticket.turn(undefined, check);
+      const { saveSequence } = await import('./saved.js');
+      check();
+      return saveSequence(engine, sequence);
+    } finally {
+      ticket.leave();
+    }
+  }
+
   function dispose(): void {
     disposed = true;
     sequence.release();
     queue.wake();
   }
 
-  return { generate, score: judge, dispose, [Symbol.dispose]: dispose };
+  return { generate, score: judge, append, fork, save, dispose, [Symbol.dispose]: dispose };
 }

@@ -26,6 +26,11 @@ export interface LoadOptions extends OpenOptions, HostSettings {
   build?: Build;
   /** Tokens of context to reserve memory for. Default: the model's own, at most 4096. */
   contextLength?: number;
+  /**
+   * Bytes that the KV caches of all sessions may take together. Before a session is refused more, sessions at rest forget what they
+   * hold, the oldest first. Default: what the 4 GiB of WebAssembly memory leave.
+   */
+  maxCacheBytes?: number;
   /** Element type of the KV cache. Default 'f32'. */
   kvCache?: 'f32' | 'q8_0';
   /** 'q8' (default) quantises activations to int8 per block of 32 for quantised weights, as llama.cpp does; 'f32' does not. */
@@ -155,6 +160,9 @@ export interface ScoreOptions extends Pick<GenerateOptions, 'constraint' | 'top'
   addGenerationPrompt?: boolean;
 }
 
+/** Of `append`: a part of the options of generate(). */
+export type AppendOptions = Pick<GenerateOptions, 'signal' | 'addSpecial' | 'parseSpecial' | 'contents' | 'onProgress'>;
+
 /**
  * Why an answer ended: at a stop string or id, after `maxTokens`, by the model's own end token, cut because the context is
  * full, because the constraint is done, or by the signal.
@@ -247,6 +255,18 @@ export interface Session {
    * mean `-logprob` is the log of the perplexity. What the session's cache shares with the text is not read again.
    */
   score(prompt: string | ArrayLike<number> | readonly ChatMessage[], options?: ScoreOptions): AsyncGenerator<Token, undefined>;
+  /**
+   * Reads a prompt without an answer: what begins with it need not be read again. Returns how many tokens the session holds.
+   * @throws StonechatError as `generate`.
+   */
+  append(prompt: string | ArrayLike<number> | readonly ChatMessage[], options?: AppendOptions): Promise<number>;
+  /** A session that holds the same, in the same memory until one of them goes on. Dispose of both. @throws StonechatError `disposed`. */
+  fork(): Session;
+  /**
+   * What the session holds, as bytes for `restoreSession` of the same model (weights, adapters, type of KV cache), on any machine: the ids
+   * and their keys and values, for every 64 tokens about what `info.memoryBytes` counts for them.
+   */
+  save(): Promise<Uint8Array<ArrayBuffer>>;
   /** Frees its memory; what runs on it ends with `disposed`. */
   dispose(): void;
   [Symbol.dispose](): void;
@@ -277,6 +297,8 @@ export interface Model extends Session {
   readonly info: ModelInfo;
   /** One more conversation, with a KV cache of its own that grows as it does. Dispose of it when it is no longer used. */
   createSession(): Session;
+  /** A session as it was saved: its next prompt is read only where it differs. @throws StonechatError `bad-file` for one of another model. */
+  restoreSession(saved: Uint8Array): Promise<Session>;
   /** Logits of the last position, without touching any session. Length = vocabulary. */
   logits(prompt: string | ArrayLike<number>, options?: LogitsOptions): Promise<Float32Array>;
   /** As that of a session, without touching any: on a cache of its own, as large as the text. */

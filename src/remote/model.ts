@@ -1,6 +1,6 @@
 // The caller's side of a model in a worker.
 import { StonechatError } from '../errors.js';
-import { checkOptions } from '../generate/options.js';
+import { checkAppendOptions, checkOptions, checkSaved } from '../generate/options.js';
 import { checkPrompt } from '../generate/prompt.js';
 import { abortSignal, callback, checkRules, refuse } from '../generate/rules.js';
 import type { ChatMessage, GenerateOptions, LoraSource, Session } from '../generate/types.js';
@@ -8,7 +8,7 @@ import type { Build, HostSettings, KernelCode } from '../host/host.js';
 import { workerFailed } from './failure.js';
 import { RemoteGeneration, remoteTokens } from './generation.js';
 import { type Methods, Peer } from './peer.js';
-import type { Beginning, Lacking, LoadCall, Loaded, PackedLoadOptions } from './protocol.js';
+import type { AppendCall, Beginning, Lacking, LoadCall, Loaded, PackedLoadOptions } from './protocol.js';
 import { render } from './render.js';
 import { Shelf } from './source.js';
 import { remoteTokenizer } from './tokenizer.js';
@@ -127,13 +127,14 @@ function createModel(peer: Peer, { info, tokenizer }: Loaded, end: () => void): 
   let sessions = 0;
   let alive = true;
 
-  function open(session: number): Session {
+  /** A session that the worker has under this number, or will have once it has read `begin`. */
+  function open(session: number, begin?: { method: string; [more: string]: unknown }): Session {
     let live = true;
     const check = () => {
       if (!live || !alive) throw disposed();
     };
-    const tell = (method: string) => void peer.call(method, { session }).catch(() => {}); // a dead worker is told by who waits for it
-    if (session > 0) tell('openSession');
+    const tell = (method: string, more?: object) => void peer.call(method, { session, ...more }).catch(() => {}); // a dead worker is told by who waits for it
+    if (begin) tell(begin.method, begin);
 
     function generate(prompt: unknown, options?: GenerateOptions) {
       check();
@@ -149,7 +150,31 @@ function createModel(peer: Peer, { info, tokenizer }: Loaded, end: () => void): 
       check();
       return remoteTokens(peer, { kind: 'score', session, prompt, options }, { signal, onProgress });
     };
-    return { generate, score, dispose, [Symbol.dispose]: dispose };
+    const append: Session['append'] = async (prompt, options = {}) => {
+      check();
+      const { signal, onProgress, ...plain } = checkAppendOptions(options, vocabulary);
+      const call: AppendCall = { session, prompt: checkPrompt(prompt, vocabulary), options: plain };
+      return peer.call('append', call, { signal, onEvent: onProgress as ((event: unknown) => void) | undefined });
+    };
+    const fork = (): Session => {
+      check();
+      const number = ++sessions;
+      tell('forkSession', { fork: number });
+      return open(number);
+    };
+    const save: Session['save'] = async () => {
+      check();
+      return peer.call('saveSession', { session });
+    };
+    return { generate, score, append, fork, save, dispose, [Symbol.dispose]: dispose };
+  }
+
+  async function restoreSession(saved: Uint8Array): Promise<Session> {
+    checkSaved(saved);
+    if (!alive) throw disposed();
+    const session = ++sessions;
+    await peer.call('restoreSession', { session, saved });
+    return open(session);
   }
 
   const own = open(0);
@@ -158,12 +183,12 @@ function createModel(peer: Peer, { info, tokenizer }: Loaded, end: () => void): 
     end();
   }
   return {
+    ...own,
     info,
     tokenizer: remoteTokenizer(peer, tokenizer),
-    generate: own.generate,
-    createSession: () => open(++sessions),
+    createSession: () => open(++sessions, { method: 'openSession' }),
+    restoreSession,
     logits: async (prompt, { signal, ...options } = {}) => peer.call('logits', { prompt: checkPrompt(prompt, vocabulary), options }, { signal }),
-    score: own.score,
     renderChat: async (messages: readonly ChatMessage[], options?: Record<string, unknown>) => peer.call('renderChat', { messages, options }),
     dispose,
     [Symbol.dispose]: dispose,

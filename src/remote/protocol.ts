@@ -1,5 +1,5 @@
 // What page and worker say to each other, by method.
-import type { GenerateOptions, LoadOptions, ModelInfo, ScoreOptions, Summary, Token } from '../generate/types.js';
+import type { AppendOptions, GenerateOptions, LoadOptions, ModelInfo, ScoreOptions, Summary, Token } from '../generate/types.js';
 import type { PackedError } from './failure.js';
 import type { PackedSource } from './source.js';
 import type { TokenizerFacts } from './types.js';
@@ -31,6 +31,13 @@ export interface Beginning {
   readonly session: number;
   readonly prompt: unknown;
   readonly options: Omit<GenerateOptions, 'signal' | 'onProgress'> | Omit<ScoreOptions, 'signal' | 'onProgress'>;
+}
+
+/** Reads a prompt into a session. */
+export interface AppendCall {
+  readonly session: number;
+  readonly prompt: unknown;
+  readonly options: Omit<AppendOptions, 'signal' | 'onProgress'>;
 }
 
 /** Asks a stream for its next token; the first call brings how it begins. */

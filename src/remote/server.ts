@@ -5,7 +5,7 @@ import type { TextStream } from '../text/types.js';
 import { packError } from './failure.js';
 import { type Call, type Methods, Peer } from './peer.js';
 import { useCaller } from './jinja.js';
-import type { Beginning, Lacking, LoadCall, Loaded, NextAnswer, NextCall } from './protocol.js';
+import type { AppendCall, Beginning, Lacking, LoadCall, Loaded, NextAnswer, NextCall } from './protocol.js';
 import { isRestWanted } from './rest.js';
 import { type PackedSource, unpackSource } from './source.js';
 import type { TOKENIZER_METHODS } from './types.js';
@@ -65,6 +65,10 @@ class ModelServer {
       }
     },
     openSession: ({ session }: { session: number }) => void this.sessions.set(session, this.model.createSession()),
+    append: ({ session, prompt, options }: AppendCall, { signal, tell }) => this.sessions.get(session)!.append(prompt as string, { ...options, signal, onProgress: tell }),
+    forkSession: ({ session, fork }: { session: number; fork: number }) => void this.sessions.set(fork, this.sessions.get(session)!.fork()),
+    saveSession: ({ session }: { session: number }) => this.sessions.get(session)!.save(),
+    restoreSession: async ({ session, saved }: { session: number; saved: Uint8Array }) => void this.sessions.set(session, await this.model.restoreSession(saved)),
     closeSession: ({ session }: { session: number }) => {
       this.sessions.get(session)?.dispose();
       this.sessions.delete(session);

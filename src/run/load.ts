@@ -27,6 +27,8 @@ export interface RunnerOptions extends LoadWeightsOptions {
   readonly build: Build;
   readonly threads: number;
   readonly contextLength?: number | undefined;
+  /** Bytes of the states of all sequences. */
+  readonly maxCacheBytes?: number | undefined;
   readonly kvCache: KvType;
   readonly activations: 'q8' | 'f32';
   /** Keeps every intermediate value for inspection (tests, tracing). */
@@ -192,7 +194,7 @@ export async function loadRunner(host: Host, file: ModelFile, options: RunnerOpt
   );
   arena.allocate(plan.bytes, 'the model'); // behind the weights, where loading had its scratch
   writeFrequencies(graph, kernels, plan, weights);
-  const runner = new PlanRunner({ graph, kernels, arena, plan, pool, contextLength: context, maxBatch: MAX_BATCH });
+  const runner = new PlanRunner({ graph, kernels, arena, plan, pool, contextLength: context, maxBatch: MAX_BATCH, maxCacheBytes: options.maxCacheBytes });
   return { runner, arena, network, plan, need };
 }
 

@@ -19,6 +19,8 @@ export interface RunnerParts {
   readonly pool: Pool;
   readonly contextLength: number;
   readonly maxBatch: number;
+  /** Bytes of the states of all sequences. Default: as many as there are. */
+  readonly maxCacheBytes?: number | undefined;
 }
 
 type ContextIds = Extract<Input, { kind: 'contextIds' }>;
@@ -42,10 +44,10 @@ export class PlanRunner implements Runner {
   private readonly contextIds: readonly (readonly [name: string, input: ContextIds])[];
 
   constructor(private readonly parts: RunnerParts) {
-    const { graph, plan, kernels, arena, contextLength } = parts;
+    const { graph, plan, kernels, arena, contextLength, maxCacheBytes = Infinity } = parts;
     this.vocabulary = plan.vocabulary;
     this.contextIds = Object.entries(graph.inputs).filter((entry): entry is [string, ContextIds] => entry[1].kind === 'contextIds');
-    this.states = new States({ kernels, arena, pageBytes: plan.pageBytes, contextLength, looksBack: this.contextIds.length > 0 });
+    this.states = new States({ kernels, arena, pageBytes: plan.pageBytes, contextLength, maxCacheBytes, looksBack: this.contextIds.length > 0 });
     this.reserveLogits(1);
   }
 
@@ -65,8 +67,22 @@ export class PlanRunner implements Runner {
     return this.parts.plan.logitsStride * 4;
   }
 
+  get pageBytes(): number {
+    return this.parts.plan.pageBytes;
+  }
+  get arena(): Arena {
+    return this.parts.arena;
+  }
+
   newSequence(tokens = 0): SequenceState {
     return this.states.newSequence(Math.min(tokens, this.contextLength));
+  }
+
+  restoreSequence(tokens: number, fill: (pages: readonly number[]) => void): SequenceState {
+    const sequence = this.states.newSequence(tokens);
+    sequence.length = tokens;
+    fill(sequence.pages);
+    return sequence;
   }
 
   run(spans: readonly Span[]): void {

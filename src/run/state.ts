@@ -12,9 +12,16 @@ export interface StateParts {
   /** Bytes of a page: what all states take for KEY_BLOCK tokens; 0 where the model keeps none. */
   readonly pageBytes: number;
   readonly contextLength: number;
+  /** Of all pages. */
+  readonly maxCacheBytes: number;
   /** The model looks back at ids. */
   readonly looksBack: boolean;
 }
+
+const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+
+const overLimit = (most: number): StonechatError =>
+  new StonechatError({ code: 'out-of-memory', expected: `KV caches of at most ${mib(most)} in all (maxCacheBytes)`, found: `the limit of ${mib(most)} reached`, remedy: 'Raise maxCacheBytes.' });
 
 /** Memory of KEY_BLOCK tokens each, which sequences share that hold the same. */
 class Pages {
@@ -23,6 +30,8 @@ class Pages {
   constructor(private readonly parts: StateParts) {}
 
   take(): number {
+    const { pageBytes, maxCacheBytes } = this.parts;
+    if ((this.owners.size + 1) * pageBytes > maxCacheBytes) throw overLimit(maxCacheBytes);
     const address = this.parts.arena.allocate(this.parts.pageBytes, 'the KV cache of a session');
     this.owners.set(address, 1);
     return address;
@@ -88,6 +97,10 @@ export class PagedSequence implements SequenceState {
 
   constructor(private readonly states: States) {
     this.history = states.parts.looksBack ? new History() : undefined;
+  }
+
+  get pages(): readonly number[] {
+    return this.held.slice(0, keyBlocks(this.length));
   }
 
   get capacity(): number {
@@ -162,7 +175,6 @@ export class PagedSequence implements SequenceState {
   }
 
   private refusal(pages: number, cause: unknown): StonechatError {
-    const mib = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
     const count = this.states.live.size;
     const known = cause instanceof StonechatError ? `, ${cause.found}` : '';
     return new StonechatError({

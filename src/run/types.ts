@@ -1,3 +1,4 @@
+import type { Arena } from '../kernels/arena.js';
 import type { Kernels } from '../kernels/instance.js';
 
 /** What one sequence of a model keeps from run to run (the KV cache). Owned by a Runner; `release` gives its memory back. */
@@ -12,6 +13,8 @@ export interface SequenceState {
   keep(count: number): number;
   /** Another that holds the same, in the same memory until one of them goes on. */
   fork(): SequenceState;
+  /** Addresses of what it holds, `pageBytes` of the runner each, for KEY_BLOCK tokens one after another. */
+  readonly pages: readonly number[];
   release(): void;
 }
 
@@ -34,6 +37,12 @@ export interface Runner {
   readonly contextLength: number;
   /** Most tokens per run, of all its spans (64, so that an abort is honoured within 64 tokens of prefill). */
   readonly maxBatch: number;
+  /** Bytes of each page of a sequence; 0 where sequences keep ids alone. */
+  readonly pageBytes: number;
+  /** Where other memory of this model is taken from. */
+  readonly arena: Arena;
+  /** A sequence that holds so many tokens, in pages that `fill` is to write. @throws StonechatError `out-of-memory`. */
+  restoreSequence(tokens: number, fill: (pages: readonly number[]) => void): SequenceState;
   /** An empty sequence, with memory for so many tokens; it grows with what it holds. @throws StonechatError `out-of-memory`. */
   newSequence(tokens?: number): SequenceState;
   /**

@@ -115,7 +115,8 @@ describe('wrong arguments', () => {
     const { tokenizer } = model;
     const few = { maxTokens: 1, temperature: 0 };
     const doors: Door[] = [
-      ...[model, session].flatMap((each): Door[] => [['generate', each.generate.bind(each) as Call, ['a', few]], ['score', each.score.bind(each) as Call, ['a', {}]]]),
+      ...[model, session].flatMap((each): Door[] => [['generate', each.generate.bind(each) as Call, ['a', few]], ['score', each.score.bind(each) as Call, ['a', {}]], ['append', each.append.bind(each) as Call, ['a', {}]]]),
+      ['restoreSession', model.restoreSession.bind(model) as Call, [new Uint8Array(3)]],
       ['logits', model.logits.bind(model) as Call, ['a', {}]], ['renderChat', model.renderChat.bind(model) as Call, [[], {}]], ['createSession', model.createSession.bind(model) as Call, [1]],
       ['encode', tokenizer.encode.bind(tokenizer) as Call, ['a', {}]], ['pieces', tokenizer.pieces.bind(tokenizer) as Call, ['a', {}]],
       ...(['signal', 'onProgress'] as const).map((name): Door => ['encodeAsync', (wrong: never) => tokenizer.encodeAsync('a b c', { [name]: wrong }), [undefined]]),

@@ -65,6 +65,7 @@ export interface ToyRunner extends Runner {
 
 class ToySequence implements SequenceState {
   ids: number[] = [];
+  readonly pages = [];
 
   constructor(readonly number: number, public capacity: number, private readonly live: Set<number>) {
     live.add(number);
@@ -121,7 +122,8 @@ export function toyRunner({ contextLength = 512, maxBatch = 64, next }: ToyOptio
   let sequences = 0;
   let disposed = false;
   const runner: ToyRunner = {
-    kernels, threads: 1, vocabulary: VOCABULARY, contextLength, maxBatch, logitsAddress, logitsStride, evaluations, runs: [], live, logits, failure: undefined,
+    kernels, threads: 1, vocabulary: VOCABULARY, contextLength, maxBatch, logitsAddress, logitsStride, evaluations, runs: [], pageBytes: 0, arena, live, logits, failure: undefined,
+    restoreSequence: () => runner.newSequence(),
     newSequence: (tokens = 0) => new ToySequence(sequences++, tokens, live),
     run(spans) {
       if (disposed) throw new Error('run after dispose');

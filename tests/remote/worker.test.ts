@@ -82,6 +82,22 @@ describe('a model in a worker', () => {
     expect(await collectTokens(there.generate(PROMPT, OPTIONS))).toEqual(first);
   });
 
+  it('reads prompts ahead, forks, saves and restores sessions', async () => {
+    const expected = await here.generate(PROMPT, OPTIONS).text();
+    const session = there.createSession();
+    expect(await session.append(PROMPT)).toBe(await here.createSession().append(PROMPT));
+    const restored = [session.fork(), await there.restoreSession(await session.save()), await here.restoreSession(await session.save())];
+    for (const each of restored) {
+      const generation = each.generate(PROMPT, OPTIONS);
+      expect(await generation.text()).toBe(expected);
+      expect(generation.summary.reusedTokens).toBeGreaterThan(0);
+      each.dispose();
+    }
+    session.dispose();
+    expect((await errorOf(() => session.save())).code).toBe('disposed');
+    expect((await errorOf(() => there.restoreSession(new Uint8Array(9)))).code).toBe('bad-file');
+  });
+
   it('gives texts and streams of bytes, and judges on sessions', async () => {
     const text = await here.generate(PROMPT, OPTIONS).text();
     const remote = there.generate(PROMPT, OPTIONS);

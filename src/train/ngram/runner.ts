@@ -12,6 +12,8 @@ const MAX_BATCH = 64;
 class HeldIds implements SequenceState {
   ids: number[] = [];
 
+  readonly pages = [];
+
   constructor(readonly capacity: number) {}
 
   get length(): number {
@@ -38,6 +40,7 @@ class HeldIds implements SequenceState {
 /** Ids in, logarithms of probabilities out: an n-gram model in the place of a network. */
 export class NgramRunner implements Runner {
   readonly threads = 1;
+  readonly pageBytes = 0;
   readonly maxBatch = MAX_BATCH;
   readonly logitsStride: number;
   readonly logitsAddress: number;
@@ -47,7 +50,7 @@ export class NgramRunner implements Runner {
   constructor(
     private readonly model: NgramModel,
     readonly kernels: Kernels,
-    arena: Arena,
+    readonly arena: Arena,
     readonly contextLength: number,
   ) {
     this.logitsStride = Math.ceil((model.vocabulary * 4) / ALIGN) * ALIGN;
@@ -61,6 +64,11 @@ export class NgramRunner implements Runner {
 
   newSequence(): SequenceState {
     return new HeldIds(this.contextLength);
+  }
+
+  /** Its sequences keep no pages: ids are read anew. */
+  restoreSequence(): SequenceState {
+    return this.newSequence();
   }
 
   run(spans: readonly Span[]): void {
