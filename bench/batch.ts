@@ -1,8 +1,8 @@
 /**
  * What several sessions say at once, against taking turns; and how long a short answer takes beside somebody's long prompt.
  *
- *   npx esbuild bench/batch.ts --bundle --platform=node --format=esm --external:../dist/node.js --external:node-llama-cpp --outfile=bench/.batch.mjs
- *   node24 bench/.batch.mjs MODEL.gguf … [--sessions 8] [--tokens 48] [--rounds 5] [--threads 1] [--build relaxed] [--peer]
+ *   npx esbuild bench/batch.ts --bundle --platform=node --format=esm --packages=external --outfile=.cache/batch.mjs
+ *   node24 .cache/batch.mjs MODEL.gguf … [--sessions 8] [--tokens 48] [--rounds 5] [--threads 1] [--build relaxed] [--peer]
  *
  * Rounds go in turns, one kind after the other; medians of tokens per second. --peer: node-llama-cpp with as many sequences,
  * where it is installed (npm install --ignore-scripts node-llama-cpp, in a folder above).
