@@ -57,17 +57,26 @@ async function ours(path: string): Promise<Engine & { beside(): Promise<[alone: 
   };
 }
 
+/** What is used of node-llama-cpp. */
+interface LlamaSequence {
+  clearHistory(): Promise<void>;
+  evaluate(ids: number[], options: object): AsyncIterable<number>;
+}
+interface Llama {
+  loadModel(options: object): Promise<{ createContext(options: object): Promise<{ getSequence(): LlamaSequence }>; dispose(): Promise<void> }>;
+}
+
 /** node-llama-cpp as its documentation has it: one context with so many sequences. */
 async function theirs(path: string): Promise<Engine> {
-  const { getLlama } = await import('node-llama-cpp' as string) as { getLlama: (options: object) => Promise<any> };
+  const { getLlama } = await import('node-llama-cpp' as string) as { getLlama: (options: object) => Promise<Llama> };
   const llama = await getLlama({ gpu: false, maxThreads: threads, logLevel: 'error' });
   const model = await llama.loadModel({ modelPath: path });
   const context = await model.createContext({ sequences: count, contextSize: 512, threads, batchSize: 64 * count });
   const sequences = Array.from({ length: count }, () => context.getSequence());
   const say = async (i: number): Promise<void> => {
-    await sequences[i].clearHistory();
+    await sequences[i]!.clearHistory();
     let left = tokens;
-    for await (const token of sequences[i].evaluate(promptOf(i), { temperature: 0 })) {
+    for await (const token of sequences[i]!.evaluate(promptOf(i), { temperature: 0 })) {
       void token;
       if (--left <= 0) break;
     }
