@@ -4,11 +4,12 @@ import { dirname, join, normalize, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 /**
- * Prefixes below src/, first match wins. `host/host.ts` is the contract that everything is written against; the hosts
+ * Prefixes below src/, the longest match wins. `host/host.ts` is the contract that everything is written against; the hosts
  * themselves open files, so they stand just below the entries that bind them.
  */
 const FLOORS = [
-  'errors.ts', 'host/host.ts', 'kernels/', 'files/', 'text/', 'graph/', 'ops/', 'models/', 'plan/', 'run/',
+  'errors.ts', 'host/host.ts', 'kernels/', 'files/', 'graph/', 'ops/', 'models/',
+  'files/huggingface.ts', 'files/safetensors.ts', 'files/huggingface-writer.ts', 'files/index.ts', 'files/inputs.ts', 'text/', 'plan/', 'run/',
   'sample/', 'generate/', 'remote/', 'judge/', 'train/', 'bench/', 'host/', 'entry/',
 ] as const;
 /** The rooms of src/train, in their order. */
@@ -24,7 +25,11 @@ const withoutComments = (text: string): string => text.replace(/\/\*[\s\S]*?\*\/
 const source = (path: string): string => withoutComments(readFileSync(path, 'utf8'));
 
 const files = walk('src').filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'));
-const floor = (path: string): number => FLOORS.findIndex((prefix) => relative('src', path).startsWith(prefix));
+/** -1: none. */
+const floor = (path: string): number => {
+  const found = FLOORS.filter((prefix) => relative('src', path).startsWith(prefix)).toSorted((a, b) => b.length - a.length)[0];
+  return found === undefined ? -1 : FLOORS.indexOf(found);
+};
 
 /** Relative imports of a file, type-only ones too, as paths of existing sources. */
 function importsOf(path: string): string[] {

@@ -6,6 +6,7 @@ import { lookUpContext } from '../ops/embed.js';
 import { linear, product } from '../ops/linear.js';
 import type { Architecture } from './architecture.js';
 import { tokenIds } from './blocks.js';
+import { matrix, type ModelConfig, type TrainedForm, vector, type WeightShape } from './trained.js';
 
 /** Nothing ends: the model looks back at its last ids, however long the text is. */
 const ENDLESS = 1 << 24;
@@ -28,3 +29,26 @@ export const nplm: Architecture = (g, h) => {
   tokenIds(g, vocabulary);
   return { graph: g.finish({ logits }), layers: 1, context: { trained: ENDLESS, stretches: false } };
 };
+
+// As it begins to be trained
+
+export const nplmTrained: TrainedForm = {
+  keys: ({ window, embedding, feedForward, padding }) => ({ context_length: window, embedding_length: embedding, block_count: 1, feed_forward_length: feedForward, padding_token_id: padding }),
+  weights: nplmWeights,
+};
+
+/** Deviations that keep tanh in its middle: embeddings of about 0.1, hidden sums of about 0.5, logits near zero. */
+function nplmWeights({ embedding, vocabulary, window, feedForward, direct }: ModelConfig): WeightShape[] {
+  const seen = embedding * window;
+  return [
+    matrix('token_embd.weight', embedding, vocabulary, NPLM_EMBEDDING),
+    matrix('blk.0.ffn_up.weight', seen, feedForward, NPLM_HIDDEN / (NPLM_EMBEDDING * Math.sqrt(seen))),
+    vector('blk.0.ffn_up.bias', feedForward, 0),
+    matrix('output.weight', feedForward, vocabulary),
+    vector('output.bias', vocabulary, 0),
+    ...(direct ? [matrix('output_direct.weight', seen, vocabulary)] : []),
+  ];
+}
+
+const NPLM_EMBEDDING = 0.1;
+const NPLM_HIDDEN = 0.5;
