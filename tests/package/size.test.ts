@@ -71,7 +71,7 @@ it('a page that loads in a worker downloads the engine once, as text of the work
   const names = closure(metafile, 'out/stdin.js', (inputs) => inputs.some((path) => wanted.test(path)));
   const gzipped = names.map((name) => gzipSync(files.get(name)!.contents, { level: 9 }).length);
   console.log(`to generate in a worker: ${gzipped.map((size) => (size / 1000).toFixed(1)).join(' + ')} KB gzipped`);
-  expect(gzipped.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(143_000);
+  expect(gzipped.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(146_000);
 });
 
 /** Texts that stand in the code of training alone. */
