@@ -59,15 +59,9 @@ const rowOf = ({ ids, lossMask }: TokenizedExample): Row => ({
 });
 
 /** The examples that lie in a batch. */
-function rowsIn({ ids, starts, targets }: Batch): Row[] {
-  const rows: Row[] = [];
-  for (let first = 0, end = 0; first < ids.length; first = end) {
-    for (end = first + 1; end < ids.length && starts[end] === first; ) end++;
-    const row = { ids: [...ids.subarray(first, end)], targets: [...targets.subarray(first, end)] };
-    if (row.targets.some((id) => id >= 0)) rows.push(row);
-  }
-  return rows;
-}
+const rowsIn = ({ ids, spans, targets }: Batch): Row[] => [...spans.subarray(0, -1)].map((first, i) => ({
+  ids: [...ids.subarray(first, spans[i + 1])], targets: [...targets.subarray(first, spans[i + 1])],
+}));
 
 interface Found {
   readonly loss: number;

@@ -42,7 +42,7 @@ for (const threads of args.threads.split(',').map(Number)) {
   const vocabulary = outputOf(engine.graph, 'logits').columns;
   const batch = {
     ids: Int32Array.from({ length }, () => random.below(vocabulary)), targets: Int32Array.from({ length }, () => random.below(vocabulary)),
-    positions: Int32Array.from({ length }, (_, i) => i), starts: new Int32Array(length), count: length,
+    positions: Int32Array.from({ length }, (_, i) => i), spans: Int32Array.from([0, length]), count: length,
   };
   const seconds: number[] = [];
   const busy: number[] = [];

@@ -27,7 +27,7 @@ export function randomBatch(engine: TrainEngine): Batch {
   return {
     ids,
     positions: Int32Array.from({ length: rows }, (_, row) => row % length),
-    starts: Int32Array.from({ length: rows }, (_, row) => row - (row % length)),
+    spans: Int32Array.from({ length: sequences + 1 }, (_, i) => i * length),
     targets: Int32Array.from({ length: rows }, next),
     count: rows,
   };

@@ -1,8 +1,9 @@
 /**
- * Causal grouped-query attention over whole sequences, within documents, for training.
+ * Causal grouped-query attention over whole sequences that lie side by side, for training.
  *
- * A work item is a sequence and a KV head. Rows of q and out hold heads x headDim elements, those of k and v kvHeads x headDim,
- * strides in elements; row r sees the rows starts[r] … r (see sequence.ts). lse[row][head] is the log-sum-exp of its scores.
+ * A work item is a span of rows and a KV head. Rows of q and out hold heads x headDim elements, those of k and v kvHeads x
+ * headDim, strides in elements; a row sees those of its span up to itself (see sequence.ts). lse[row][head] is the log-sum-exp
+ * of its scores.
  *
  * Order of operations for one row and head (contract), each rounded to f32:
  *   score = scale * (sum over dims ascending of q * k);  weight = exp(score - largest score);  total = sum of weights, keys ascending
@@ -14,15 +15,15 @@ import { exp, log_f64, storeExp } from '../math';
 import { div, get, greater, put } from '../vector';
 import { packAcross, packAlong } from './slivers';
 import { multiplyFour } from './tile';
-import { EIGHT, FOUR, PANEL_ROW, at, packPanelsAcross, padded, runEnd, storeTurned } from './sequence';
+import { EIGHT, FOUR, PANEL_ROW, at, packPanelsAcross, padded, spanFirst, storeTurned } from './sequence';
 import { gradientScratchBytes } from './attention_sequence_grad';
 
-/** Bytes of scratch for one thread, forward or gradient. */
+/** Bytes of scratch for one thread, forward or gradient; `length`: rows of the longest span. */
 export function attention_sequence_scratch_bytes(length: i32, headDim: i32): usize {
   return max(offsetof<Forward>() + scoresOffset(length, headDim) + <usize>padded(length, FOUR) * PANEL_ROW, gradientScratchBytes(length, headDim));
 }
 
-/** The operands of one run; lies at the start of the scratch memory, followed by what it names. */
+/** The operands of one span; lies at the start of the scratch memory, followed by what it names. */
 @unmanaged
 class Forward {
   rows: i32;
@@ -45,17 +46,15 @@ function scoresOffset(rows: i32, headDim: i32): usize {
   return ((<usize>padded(rows, FOUR) * <usize>headDim + <usize>padded(headDim, FOUR) * <usize>rows) << 2) + <usize>headDim * PANEL_ROW + 192;
 }
 
-export function attention_sequence_f32(out: usize, lse: usize, q: usize, k: usize, v: usize, starts: usize, scratch: usize, length: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, outStride: i32, qStride: i32, kStride: i32, vStride: i32, first: i32, end: i32): void {
+export function attention_sequence_f32(out: usize, lse: usize, q: usize, k: usize, v: usize, spans: usize, scratch: usize, heads: i32, kvHeads: i32, headDim: i32, scale: f32, outStride: i32, qStride: i32, kStride: i32, vStride: i32, first: i32, end: i32): void {
   const group = heads / kvHeads, run = changetype<Forward>(scratch);
   for (let item = first; item < end; ++item) {
-    const kvHead = item % kvHeads, last = (item / kvHeads + 1) * length;
-    for (let row = last - length; row < last; row += run.rows) {
-      begin(run, runEnd(starts, row, last) - row, headDim, scale);
-      packAcross(FOUR, run.k, at(k, row, kStride, kvHead * headDim), run.rows, headDim, <usize>kStride << 2);
-      packAlong(FOUR, run.v, at(v, row, vStride, kvHead * headDim), headDim, run.rows, <usize>vStride << 2);
-      for (let head = kvHead * group; head < (kvHead + 1) * group; ++head) {
-        attend(run, at(out, row, outStride, head * headDim), at(lse, row, heads, head), at(q, row, qStride, head * headDim), outStride, heads, qStride);
-      }
+    const kvHead = item % kvHeads, row = spanFirst(spans, item / kvHeads);
+    begin(run, spanFirst(spans, item / kvHeads + 1) - row, headDim, scale);
+    packAcross(FOUR, run.k, at(k, row, kStride, kvHead * headDim), run.rows, headDim, <usize>kStride << 2);
+    packAlong(FOUR, run.v, at(v, row, vStride, kvHead * headDim), headDim, run.rows, <usize>vStride << 2);
+    for (let head = kvHead * group; head < (kvHead + 1) * group; ++head) {
+      attend(run, at(out, row, outStride, head * headDim), at(lse, row, heads, head), at(q, row, qStride, head * headDim), outStride, heads, qStride);
     }
   }
 }
@@ -73,7 +72,7 @@ function begin(run: Forward, rows: i32, headDim: i32, scale: f32): void {
   run.scores = run.totals + PANEL_ROW;
 }
 
-/** One head of a run, eight queries at a time. */
+/** One head of a span, eight queries at a time. */
 function attend(run: Forward, out: usize, lse: usize, q: usize, outStride: i32, lseStride: i32, qStride: i32): void {
   for (let row = 0; row < run.rows; row += EIGHT) {
     const queries = min(EIGHT, run.rows - row), keys = row + queries;

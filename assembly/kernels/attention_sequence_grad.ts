@@ -13,12 +13,12 @@ import { entry, get, mul, put, sub } from '../vector';
 import { storeTransposed } from '../weights/transpose';
 import { packAcross, packAlong } from './slivers';
 import { multiplyFour } from './tile';
-import { EIGHT, FOUR, PANEL_ROW, at, packPanelsAcross, packPanelsAlong, padded, runEnd, storeTurned } from './sequence';
+import { EIGHT, FOUR, PANEL_ROW, at, packPanelsAcross, packPanelsAlong, padded, spanFirst, storeTurned } from './sequence';
 
 /** Keys whose weights are kept at a time: eight panels of all rows, 128 KiB of p and ds for 256 rows. */
 const KEYS: i32 = 64;
 
-/** The operands of one run and head; lies at the start of the scratch memory, followed by what it names. Packed as sequence.ts says. */
+/** The operands of one span and head; lies at the start of the scratch memory, followed by what it names. Packed as sequence.ts says. */
 @unmanaged
 class Backward {
   rows: i32;
@@ -51,7 +51,7 @@ export function gradientScratchBytes(length: i32, headDim: i32): usize {
   return layOut(changetype<Backward>(0), length, headDim, false);
 }
 
-/** Places everything for a run of `rows`; returns where it ends. */
+/** Places everything for a span of `rows`; returns where it ends. */
 function layOut(run: Backward, rows: i32, headDim: i32, write: bool): usize {
   const across4 = (<usize>padded(rows, FOUR) * <usize>headDim) << 2, across8 = (<usize>padded(rows, EIGHT) * <usize>headDim) << 2;
   const along4 = (<usize>padded(headDim, FOUR) * <usize>rows) << 2, along8 = (<usize>padded(headDim, EIGHT) * <usize>rows) << 2;
@@ -72,23 +72,21 @@ function layOut(run: Backward, rows: i32, headDim: i32, write: bool): usize {
 // @ts-ignore: decorator
 @inline function panelBytes(rows: i32): usize { return <usize>padded(rows, FOUR) * PANEL_ROW; }
 
-export function attention_sequence_f32_grad(dq: usize, dk: usize, dv: usize, dout: usize, out: usize, lse: usize, q: usize, k: usize, v: usize, starts: usize, scratch: usize, length: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, dqStride: i32, dkStride: i32, dvStride: i32, doutStride: i32, outStride: i32, qStride: i32, kStride: i32, vStride: i32, first: i32, end: i32): void {
+export function attention_sequence_f32_grad(dq: usize, dk: usize, dv: usize, dout: usize, out: usize, lse: usize, q: usize, k: usize, v: usize, spans: usize, scratch: usize, heads: i32, kvHeads: i32, headDim: i32, scale: f32, dqStride: i32, dkStride: i32, dvStride: i32, doutStride: i32, outStride: i32, qStride: i32, kStride: i32, vStride: i32, first: i32, end: i32): void {
   const group = heads / kvHeads, run = changetype<Backward>(scratch);
   for (let item = first; item < end; ++item) {
-    const kvHead = item % kvHeads, last = (item / kvHeads + 1) * length, kvColumn = kvHead * headDim;
-    for (let row = last - length; row < last; row += run.rows) {
-      begin(run, runEnd(starts, row, last) - row, headDim, scale);
-      packKeys(run, at(k, row, kStride, kvColumn), at(v, row, vStride, kvColumn), <usize>kStride << 2, <usize>vStride << 2);
-      for (let head = kvHead * group; head < (kvHead + 1) * group; ++head) {
-        const column = head * headDim, gradient = at(dout, row, doutStride, column);
-        packQueries(run, at(q, row, qStride, column), gradient, <usize>qStride << 2, <usize>doutStride << 2);
-        packRows(run, at(lse, row, heads, head), gradient, at(out, row, outStride, column), heads, <usize>doutStride << 2, <usize>outStride << 2);
-        for (let key = 0; key < run.rows; key += KEYS) addKeys(run, key, head == kvHead * group);
-        storeRows(run, at(dq, row, dqStride, column), <usize>dqStride << 2);
-      }
-      storeKeys(run, run.dk, at(dk, row, dkStride, kvColumn), <usize>dkStride << 2);
-      storeKeys(run, run.dv, at(dv, row, dvStride, kvColumn), <usize>dvStride << 2);
+    const kvHead = item % kvHeads, kvColumn = kvHead * headDim, row = spanFirst(spans, item / kvHeads);
+    begin(run, spanFirst(spans, item / kvHeads + 1) - row, headDim, scale);
+    packKeys(run, at(k, row, kStride, kvColumn), at(v, row, vStride, kvColumn), <usize>kStride << 2, <usize>vStride << 2);
+    for (let head = kvHead * group; head < (kvHead + 1) * group; ++head) {
+      const column = head * headDim, gradient = at(dout, row, doutStride, column);
+      packQueries(run, at(q, row, qStride, column), gradient, <usize>qStride << 2, <usize>doutStride << 2);
+      packRows(run, at(lse, row, heads, head), gradient, at(out, row, outStride, column), heads, <usize>doutStride << 2, <usize>outStride << 2);
+      for (let key = 0; key < run.rows; key += KEYS) addKeys(run, key, head == kvHead * group);
+      storeRows(run, at(dq, row, dqStride, column), <usize>dqStride << 2);
     }
+    storeKeys(run, run.dk, at(dk, row, dkStride, kvColumn), <usize>dkStride << 2);
+    storeKeys(run, run.dv, at(dv, row, dvStride, kvColumn), <usize>dvStride << 2);
   }
 }
 

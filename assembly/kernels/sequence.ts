@@ -1,8 +1,8 @@
 /**
- * What attention over sequences and its gradient share: runs of rows, and the operands of the tiles of tile.ts.
+ * What attention over sequences and its gradient share: spans of rows, and the operands of the tiles of tile.ts.
  *
- * A run is a document within a sequence, rows that share `starts`, which names the first of them; its rows see each other and no
- * others. Rows of a run are counted from 0; matrices of it are packed as tile.ts multiplies them:
+ * A span is a sequence, or a document in it: rows that see each other and no others. Rows of a span are counted from 0;
+ * matrices of it are packed as tile.ts multiplies them:
  *   slivers across  [row / 4][dim][4 rows]      slivers along  [dim / 4][row][4 dims]
  *   panels across   [row / 8][dim][8 rows]      panels along   [dim / 8][row][8 dims]       what is missing is 0.
  */
@@ -23,13 +23,9 @@ export function at(base: usize, row: i32, stride: i32, column: i32): usize {
   return base + ((<usize>row * <usize>stride + <usize>column) << 2);
 }
 
-/** The row after the run that begins at `row`, at most `end`. */
-export function runEnd(starts: usize, row: i32, end: i32): i32 {
-  const start = load<i32>(starts + (<usize>row << 2));
-  let stop = row + 1;
-  while (stop < end && load<i32>(starts + (<usize>stop << 2)) == start) stop++;
-  return stop;
-}
+/** The first row of a span: that after the last of the one before. Behind the last span stands the number of all rows. */
+// @ts-ignore: decorator
+@inline export function spanFirst(spans: usize, span: i32): i32 { return load<i32>(spans + (<usize>span << 2)); }
 
 /** Panels across, from x[rows][dims]. */
 export function packPanelsAcross(panels: usize, x: usize, rows: i32, dims: i32, xBytes: usize): void {

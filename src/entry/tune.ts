@@ -87,7 +87,7 @@ const RULES: Rules<FinetuneOptions> = {
   fusedMultiplyAdd: flag(false),
   validationShare: share(0.1),
   validation: object('a list of examples'),
-  evaluateEvery: whole(1, 1e9, 'about 20 evaluations in all'),
+  evaluateEvery: whole(1, 1e9, 'about 20 evaluations in all, for a tenth of the time at most'),
   chatTemplate: { expected: 'a template in Jinja, or "chatml"', accepts: isText, otherwise: "the model's own, or Alpaca's headings" },
   contents: oneOf('text', 'special'),
   parseSpecial: flag(false),

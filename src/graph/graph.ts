@@ -40,6 +40,8 @@ export type Input =
   | { readonly kind: 'angles'; readonly rope: RopeScaling }
   /** i32 or f32, one for each row: targets of a loss, its factors. */
   | { readonly kind: 'numbers' }
+  /** i32: the first row of each sequence of a run, and behind the last the number of all rows. */
+  | { readonly kind: 'spans' }
   /** f32 [columns]: embeddings, pixels. */
   | { readonly kind: 'rows'; readonly columns: number };
 

@@ -92,8 +92,7 @@ export interface PlacedWeight extends WeightForm {
 export interface RunSizes {
   /** Most rows of a run. */
   readonly rows: number;
-  /** Sequences of a micro-batch, and rows of each. */
-  readonly sequences: number;
+  /** Most rows of one sequence. */
   readonly length: number;
   /** Share of elements that dropout zeroes. */
   readonly dropout: number;

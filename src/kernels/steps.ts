@@ -20,8 +20,10 @@ export const SLOT = {
   /** Of training: what dropout draws from, and 1 where it is on. */
   seed: 8,
   dropout: 9,
+  /** Of training: sequences of this run. */
+  spans: 10,
 } as const;
-export const SLOT_COUNT = 10;
+export const SLOT_COUNT = 11;
 
 export type SlotIndex = (typeof SLOT)[keyof typeof SLOT];
 

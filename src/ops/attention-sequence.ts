@@ -2,6 +2,7 @@ import type { Caller, Gradient, Node, Op } from '../graph/node.js';
 import { F32_BYTES } from '../kernels/layout.js';
 import type { Operand, Spot } from '../kernels/program.js';
 import { kernelBytes } from '../kernels/sizes.js';
+import { type Argument, dynamic, SLOT } from '../kernels/steps.js';
 import { attentionFlops, queries } from './attention.js';
 
 interface Attributes {
@@ -11,10 +12,9 @@ interface Attributes {
   readonly scale: number;
 }
 
-/** From `starts` to the scale, and the number of items. */
-function shared(on: Caller, { heads, kvHeads, headDim, scale }: Attributes): { sizes: Operand[]; items: number } {
-  const { length, sequences } = on.sizes;
-  return { sizes: [on.input('starts'), on.scratch, length, heads, kvHeads, headDim, scale], items: sequences * kvHeads };
+/** From `spans` to the scale, and the number of items. */
+function shared(on: Caller, { heads, kvHeads, headDim, scale }: Attributes): { sizes: Operand[]; items: Argument } {
+  return { sizes: [on.input('spans'), on.scratch, heads, kvHeads, headDim, scale], items: dynamic(SLOT.spans, kvHeads) };
 }
 
 /** Log-sums of the exponentials, one per row and head. */

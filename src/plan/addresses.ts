@@ -59,6 +59,8 @@ function rowBytes(input: Input): number {
       return input.rope.dims * F32_BYTES;
     case 'rows':
       return rowStride(input.columns) * F32_BYTES;
+    case 'spans':
+      return 8; // a row may be a sequence, and one entry more
     default:
       return 4;
   }

@@ -53,7 +53,7 @@ const REST = 4;
 export function planRun(model: Graph, options: PlanOptions): Blueprint<Plan, ReadonlyMap<string, PlacedWeight>> {
   const graph = onlyOutputRows(model);
   const { exports, kvCache, threads, batch, keepAll = false } = options;
-  const sizes = { rows: batch, sequences: 0, length: 0, dropout: 0 };
+  const sizes = { rows: batch, length: 0, dropout: 0 };
   const program = new Program();
   const pages = layOutPage(graph.states, exports, kvCache);
   const outputs = { logits: dynamic(SLOT.logits) };

@@ -8,6 +8,7 @@ import { GRADIENTS, type Gradients } from '../ops/gradients.js';
 import { Addresses, GRADIENT_OF, OUTPUT_OF, WEIGHT_OF } from './addresses.js';
 import { Backward } from './backward.js';
 import type { ParameterLayout } from './parameters.js';
+import { onlyOutputRows } from './passes/outputs.js';
 import { trainingGraph } from './passes/training.js';
 import { type Blueprint, scratchBytes } from './plan.js';
 import { Reach } from './reach.js';
@@ -72,10 +73,11 @@ export interface TrainPlaces {
 const SETTINGS = 'settings', PARTIALS = 'partials';
 const REGIONS = ['weights', 'gradients', 'first', 'second'] as const;
 
-/** Turns a graph into the kernel calls of training on micro-batches of sequences × length tokens. */
+/** Turns a graph into the kernel calls of training on micro-batches of up to sequences × length rows, no sequence longer than `length`. */
 export function planTraining(model: Graph, options: TrainPlanOptions): Blueprint<TrainPlan, TrainPlaces> {
   const { exports, layout, threads } = options;
-  const graph = trainingGraph(model, { dropout: options.dropout > 0, weighted: options.weighted ?? false });
+  const whole = trainingGraph(model, { dropout: options.dropout > 0, weighted: options.weighted ?? false });
+  const graph = onlyOutputRows(whole);
   const sizes = { ...options, rows: options.sequences * options.length };
   const fixed = new Addresses();
   fixed.takeInputs(graph, sizes.rows);

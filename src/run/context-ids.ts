@@ -1,6 +1,6 @@
 import type { Input } from '../graph/graph.js';
 
-type ContextIds = Pick<Extract<Input, { kind: 'contextIds' }>, 'width' | 'padding'>;
+export type ContextIds = Pick<Extract<Input, { kind: 'contextIds' }>, 'width' | 'padding'>;
 
 /** The ids of a sequence so far. What is put at a position replaces what was there: a sequence that is cut and goes on needs nothing more. */
 export class History {

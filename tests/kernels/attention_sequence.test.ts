@@ -36,7 +36,7 @@ function gather(spaced: Float32Array, width: number, gap: number): Float32Array 
 
 function run(bench: TrainBench, { q, k, v, dout, starts, length, heads, kvHeads, headDim, scale }: Batch, split = 0): Results {
   const { exports, allocate, bytes, floats, place } = bench;
-  const width = heads * headDim, kvWidth = kvHeads * headDim, rows = starts.length, items = (rows / length) * kvHeads;
+  const width = heads * headDim, kvWidth = kvHeads * headDim, rows = starts.length, spans = [...starts.filter((start, row) => start === row), rows], items = (spans.length - 1) * kvHeads;
   const scratchBytes = exports.attention_sequence_scratch_bytes(length, headDim), scratch = allocate(scratchBytes + 16);
   bytes(scratch, scratchBytes + 16).fill(0xff);
   const input = (values: Float32Array, of: number, gap: number) => place(spread(values, of, gap), 4);
@@ -44,13 +44,13 @@ function run(bench: TrainBench, { q, k, v, dout, starts, length, heads, kvHeads,
     const at = place(new Float32Array(rows * (of + gap)).fill(7), 4);
     return { at, rows: () => gather(floats(at, rows * (of + gap)), of, gap) };
   };
-  const [qAt, kAt, vAt, doutAt, startsAt] = [input(q, width, 3), input(k, kvWidth, 1), input(v, kvWidth, 2), input(dout, width, 4), place(Int32Array.from(starts))];
+  const [qAt, kAt, vAt, doutAt, spansAt] = [input(q, width, 3), input(k, kvWidth, 1), input(v, kvWidth, 2), input(dout, width, 4), place(Int32Array.from(spans))];
   const [out, lse, dq, dk, dv] = [output(width, 5), output(heads, 0), output(width, 6), output(kvWidth, 7), output(kvWidth, 8)];
-  const ranges = [[split, items], [0, split]] as const, sizes = [length, heads, kvHeads, headDim, scale] as const;
+  const ranges = [[split, items], [0, split]] as const, sizes = [heads, kvHeads, headDim, scale] as const;
   const strides = [width + 5, width + 3, kvWidth + 1, kvWidth + 2] as const;
-  for (const [first, end] of ranges) exports.attention_sequence_f32(out.at, lse.at, qAt, kAt, vAt, startsAt, scratch, ...sizes, ...strides, first, end);
+  for (const [first, end] of ranges) exports.attention_sequence_f32(out.at, lse.at, qAt, kAt, vAt, spansAt, scratch, ...sizes, ...strides, first, end);
   for (const [first, end] of ranges) {
-    exports.attention_sequence_f32_grad(dq.at, dk.at, dv.at, doutAt, out.at, lse.at, qAt, kAt, vAt, startsAt, scratch, ...sizes, width + 6, kvWidth + 7, kvWidth + 8, width + 4, ...strides, first, end);
+    exports.attention_sequence_f32_grad(dq.at, dk.at, dv.at, doutAt, out.at, lse.at, qAt, kAt, vAt, spansAt, scratch, ...sizes, width + 6, kvWidth + 7, kvWidth + 8, width + 4, ...strides, first, end);
   }
   expect(bytes(scratch + scratchBytes, 16).every((value) => value === 0xff), 'scratch kept to its size').toBe(true);
   return { out: out.rows(), lse: lse.rows(), dq: dq.rows(), dk: dk.rows(), dv: dv.rows() };

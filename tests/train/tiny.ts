@@ -4,7 +4,7 @@ import { writeGguf } from '../../src/files/gguf-writer.js';
 import { toFloat32 } from '../../src/files/dtypes.js';
 import { openModel } from '../../src/files/index.js';
 import type { ModelFile } from '../../src/files/types.js';
-import type { Batch } from '../../src/train/data/batches.js';
+import { type Batch, Filling } from '../../src/train/data/batches.js';
 import { instantiateTrainKernels } from '../../src/kernels/instance.js';
 import { quantizeModel, type WrittenType } from '../../src/train/convert/quantize.js';
 import { tinyModel, type TinyShape } from '../models/tiny.js';
@@ -47,15 +47,12 @@ export function merged(values: ReadonlyMap<string, ReferenceTensor>, scale: numb
 }
 
 /** -log p of each target of sequences side by side, in f64. */
-export function referenceLosses(file: ModelFile, tensors: ReadonlyMap<string, ReferenceTensor>, { ids, targets, starts }: Batch): number[] {
+export function referenceLosses(file: ModelFile, tensors: ReadonlyMap<string, ReferenceTensor>, { ids, targets, spans }: Batch): number[] {
   const losses: number[] = [];
-  for (let first = 0; first < ids.length; ) {
-    let end = first + 1;
-    while (end < ids.length && starts[end] === first) end++;
-    const logits = referenceLogits({ metadata: file.metadata, tensors }, [...ids.subarray(first, end)]);
+  spans.subarray(0, -1).forEach((first, i) => {
+    const logits = referenceLogits({ metadata: file.metadata, tensors }, [...ids.subarray(first, spans[i + 1])]);
     logits.forEach((row, i) => losses.push(targets[first + i]! < 0 ? 0 : surprise(row, targets[first + i]!)));
-    first = end;
-  }
+  });
   return losses;
 }
 
@@ -64,20 +61,9 @@ function surprise(logits: Float64Array, target: number): number {
   return Math.log(logits.reduce((sum, x) => sum + Math.exp(x - top), 0)) + top - logits[target]!;
 }
 
-/** Sequences of ids side by side, the first `masked` of each without a loss. */
-export function batchOf(sequences: readonly (readonly number[])[], length: number, masked = 0): Batch {
-  const rows = sequences.length * length;
-  const batch = { ids: new Int32Array(rows), positions: new Int32Array(rows), starts: Int32Array.from({ length: rows }, (_, row) => row), targets: new Int32Array(rows).fill(-1), count: 0 };
-  sequences.forEach((ids, s) => {
-    for (let i = 0; i + 1 < ids.length; i++) {
-      const row = s * length + i;
-      batch.ids[row] = ids[i]!;
-      batch.positions[row] = i;
-      batch.starts[row] = s * length;
-      if (i < masked) continue;
-      batch.targets[row] = ids[i + 1]!;
-      batch.count++;
-    }
-  });
-  return batch;
+/** Sequences of ids one after another, the first `masked` predictions of each without a loss. */
+export function batchOf(sequences: readonly (readonly number[])[], masked = 0): Batch {
+  const filling = new Filling(sequences.flat().length);
+  for (const ids of sequences) filling.add(Int32Array.from(ids), Uint8Array.from(ids, (_, i) => (i > masked ? 1 : 0)));
+  return filling.batch;
 }

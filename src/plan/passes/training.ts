@@ -12,7 +12,7 @@ import { Rewriter } from './rewriter.js';
 /**
  * The training form of an inference graph: the store and the attention of a layer become one attention over sequences,
  * and with `dropout` every branch that is added to the residual stream is thinned out, or in a graph with low-rank pairs
- * what goes into them. Its output is the loss of every row. A graph over contexts of ids has no residual stream, and is left whole.
+ * what goes into them. Its output is the loss of every row; the planner then computes what leads to losses alone only for rows that have one. A graph over contexts of ids has no residual stream, and is left whole.
  */
 export function trainingGraph(graph: Graph, { dropout, weighted }: { dropout: boolean; weighted: boolean }): Graph {
   const contexts = Object.values(graph.inputs).some(({ kind }) => kind === 'contextIds');
@@ -25,8 +25,8 @@ export function trainingGraph(graph: Graph, { dropout, weighted }: { dropout: bo
   return { nodes: writer.nodes, weights: graph.weights, inputs: { ...graph.inputs, ...TABLES }, outputs: { loss }, states: [] };
 }
 
-/** What training tells of every row: where its sequence starts, the id that follows, the factor of its loss. */
-const TABLES: Graph['inputs'] = { starts: { kind: 'numbers' }, targets: { kind: 'numbers' }, factors: { kind: 'numbers' } };
+/** What training tells: where sequences begin; of every output row the id that follows, and the factor of its loss. */
+const TABLES: Graph['inputs'] = { spans: { kind: 'spans' }, targets: { kind: 'numbers' }, factors: { kind: 'numbers' } };
 
 const isPair = ({ op, weights }: Pick<Node, 'op' | 'weights'>): boolean => op === linearOp && weights[0]!.endsWith('.lora_a');
 const attributesOf = <A>(node: Node, _of: { readonly op: { forward(on: never, node: Node<A>): void } }): A => node.attributes as A;

@@ -1,12 +1,12 @@
 import { mix, permutation } from './random.js';
 
-/** One micro-batch: i32 arrays of sequences × length rows. */
+/** One micro-batch: the rows of several sequences, one after another with nothing between them. */
 export interface Batch {
   readonly ids: Int32Array;
-  /** Position within the document, or within its part in this sequence. */
+  /** Position within the sequence. */
   readonly positions: Int32Array;
-  /** The first row that a row may attend to: that of its document in this sequence. */
-  readonly starts: Int32Array;
+  /** The first row of each sequence, none of which sees another, and behind the last the number of all rows. */
+  readonly spans: Int32Array;
   /** The token that follows; -1: no loss here. */
   readonly targets: Int32Array;
   /** Rows with a loss. */
@@ -34,38 +34,44 @@ export interface Cursor {
   pair: number;
 }
 
-/** Rows of batches to be filled. */
-class Filling {
-  readonly ids: Int32Array;
-  readonly positions: Int32Array;
-  readonly starts: Int32Array;
-  readonly targets: Int32Array;
-  count = 0;
+/** A micro-batch that is filled. */
+export class Filling {
+  private readonly ids: Int32Array;
+  private readonly positions: Int32Array;
+  private readonly targets: Int32Array;
+  private readonly spans = [0];
+  private count = 0;
 
-  constructor(
-    rows: number,
-    private readonly length: number,
-  ) {
-    [this.ids, this.positions, this.starts] = [new Int32Array(rows), new Int32Array(rows), new Int32Array(rows)];
-    this.targets = new Int32Array(rows).fill(-1);
-    for (let row = 0; row < rows; row++) this.starts[row] = row;
+  constructor(readonly capacity: number) {
+    [this.ids, this.positions, this.targets] = [new Int32Array(capacity), new Int32Array(capacity), new Int32Array(capacity)];
   }
 
+  /** How many have been filled. */
   get rows(): number {
-    return this.ids.length;
+    return this.spans.at(-1)!;
   }
 
-  /** Takes as many pairs as the sequence at `row` has room for; returns how many. */
-  put(row: number, ids: Int32Array, from: number, available: number): number {
-    const taken = Math.min(available, this.length - (row % this.length));
-    for (let i = 0; i < taken; i++) {
-      this.ids[row + i] = ids[from + i]!;
-      this.targets[row + i] = ids[from + i + 1]!;
-      this.positions[row + i] = i;
-      this.starts[row + i] = row;
+  get room(): number {
+    return this.capacity - this.rows;
+  }
+
+  /** Adds a sequence of ids that tell their next ones, its own last id excepted; where there is a mask, as far as it is not 0 there. */
+  add(ids: Int32Array, mask?: Uint8Array): void {
+    const { rows, targets } = this;
+    const length = ids.length - 1;
+    this.ids.set(ids.subarray(0, length), rows);
+    targets.set(ids.subarray(1), rows);
+    for (let i = 0; i < length; i++) {
+      this.positions[rows + i] = i;
+      if (mask && !mask[i + 1]) targets[rows + i] = -1;
+      else this.count++;
     }
-    this.count += taken;
-    return taken;
+    this.spans.push(rows + length);
+  }
+
+  get batch(): Batch {
+    const { ids, positions, targets, rows, count, spans } = this;
+    return { ids: ids.subarray(0, rows), positions: positions.subarray(0, rows), targets: targets.subarray(0, rows), spans: Int32Array.from(spans), count };
   }
 }
 
@@ -87,19 +93,18 @@ export class BatchStream {
 
   next(): Batch {
     const { sequences, length } = this.shape;
-    const batch = new Filling(sequences * length, length);
-    for (let row = 0; row < batch.rows; ) row += this.pack(batch, row);
-    return batch;
+    const filling = new Filling(sequences * length);
+    while (filling.room > 0) this.pack(filling);
+    return filling.batch;
   }
 
-  private pack(batch: Filling, row: number): number {
-    const { documents, cursor } = this;
+  private pack(filling: Filling): void {
+    const { documents, cursor, shape } = this;
     const document = this.order[cursor.document]!;
     const available = pairs(documents, document) - cursor.pair;
-    const taken = batch.put(row, documents.ids, begin(documents, document) + cursor.pair, available);
+    const taken = addPart(filling, documents.ids, begin(documents, document) + cursor.pair, available, shape.length);
     cursor.pair += taken;
     if (taken === available) this.advance();
-    return taken;
   }
 
   private advance(): void {
@@ -116,21 +121,27 @@ export class BatchStream {
   }
 }
 
-/** All documents once, in their own order, at most `most` batches; the last one is filled up with rows that have no loss. */
+/** As many pairs as the sequence of `length` rows that is being filled has room for; returns how many. */
+function addPart(filling: Filling, ids: Int32Array, from: number, available: number, length: number): number {
+  const taken = Math.min(available, length - (filling.rows % length));
+  filling.add(ids.subarray(from, from + taken + 1));
+  return taken;
+}
+
+/** All documents once, in their own order, at most `most` batches; the last one has as many rows as are left. */
 export function* batchesOf(documents: Documents, { sequences, length }: { sequences: number; length: number }, most = Infinity): Generator<Batch> {
   let document = 0;
   let pair = 0;
   for (let made = 0; made < most && document < documents.ends.length; made++) {
-    const batch = new Filling(sequences * length, length);
-    for (let row = 0; row < batch.rows && document < documents.ends.length; ) {
+    const filling = new Filling(sequences * length);
+    while (filling.room > 0 && document < documents.ends.length) {
       const available = pairs(documents, document) - pair;
-      const taken = batch.put(row, documents.ids, begin(documents, document) + pair, available);
-      row += taken;
+      const taken = addPart(filling, documents.ids, begin(documents, document) + pair, available, length);
       pair += taken;
       if (taken < available) continue;
       document++;
       pair = 0;
     }
-    yield batch;
+    yield filling.batch;
   }
 }

@@ -1,52 +1,11 @@
-import type { Batch, Cursor } from './batches.js';
+import { type Batch, type Cursor, Filling } from './batches.js';
 import { type TokenizedExample, rowsOf } from './tokenized.js';
 import { mix, permutation } from './random.js';
 
+/** The rows of a micro-batch: at most sequences × length, no example longer than `length`. */
 export interface BatchShape {
   readonly sequences: number;
   readonly length: number;
-}
-
-/** A batch being filled with whole examples. */
-export class PackedBatch implements Batch {
-  readonly ids: Int32Array;
-  readonly positions: Int32Array;
-  readonly starts: Int32Array;
-  readonly targets: Int32Array;
-  count = 0;
-
-  constructor(private readonly shape: BatchShape) {
-    const rows = shape.sequences * shape.length;
-    [this.ids, this.positions] = [new Int32Array(rows), new Int32Array(rows)];
-    this.starts = Int32Array.from({ length: rows }, (_, row) => row);
-    this.targets = new Int32Array(rows).fill(-1);
-  }
-
-  get rows(): number {
-    return this.ids.length;
-  }
-
-  /** Writes an example from `row` on and returns the row after it. */
-  put(row: number, example: TokenizedExample): number {
-    const { ids, lossMask } = example;
-    for (let i = 0; i < rowsOf(example); i++) {
-      this.ids[row + i] = ids[i]!;
-      this.positions[row + i] = i;
-      this.starts[row + i] = row;
-      if (!lossMask[i + 1]) continue;
-      this.targets[row + i] = ids[i + 1]!;
-      this.count++;
-    }
-    return row + rowsOf(example);
-  }
-
-  /** Where an example can begin at or after `row`: in what is left of the sequence, or in the next one; undefined where there is none. */
-  room(row: number, example: TokenizedExample): number | undefined {
-    const { length } = this.shape;
-    const fits = (row % length) + rowsOf(example) <= length;
-    const at = fits ? row : Math.ceil(row / length) * length;
-    return at < this.rows ? at : undefined;
-  }
 }
 
 /** An endless stream of micro-batches: whole examples side by side, in an order shuffled anew for every epoch. */
@@ -64,12 +23,11 @@ export class PackedStream {
   }
 
   next(): Batch {
-    const batch = new PackedBatch(this.shape);
-    for (let row = 0; ; ) {
-      const example = this.examples[this.order[this.cursor.document]!]!;
-      const at = batch.room(row, example);
-      if (at === undefined) return batch;
-      row = batch.put(at, example);
+    const filling = new Filling(this.shape.sequences * this.shape.length);
+    for (;;) {
+      const { ids, lossMask } = this.examples[this.order[this.cursor.document]!]!;
+      if (ids.length - 1 > filling.room) return filling.batch;
+      filling.add(ids, lossMask);
       this.advance();
     }
   }
@@ -88,17 +46,18 @@ export class PackedStream {
 }
 
 /** All examples once, in their own order. */
-export function* packedBatchesOf(examples: readonly TokenizedExample[], shape: BatchShape): Generator<Batch> {
-  for (let next = 0; next < examples.length; ) {
-    const batch = new PackedBatch(shape);
-    for (let row: number | undefined = 0; next < examples.length; next++) {
-      const at = batch.room(row, examples[next]!);
-      if (at === undefined) break;
-      row = batch.put(at, examples[next]!);
+export function* packedBatchesOf(examples: readonly TokenizedExample[], { sequences, length }: BatchShape): Generator<Batch> {
+  let filling = new Filling(sequences * length);
+  for (const example of examples) {
+    if (rowsOf(example) > filling.room) {
+      yield filling.batch;
+      filling = new Filling(sequences * length);
     }
-    yield batch;
+    filling.add(example.ids, example.lossMask);
   }
+  if (filling.rows > 0) yield filling.batch;
 }
 
-/** Sequences that all examples take once, so packed. */
-export const sequencesOf = (examples: readonly TokenizedExample[], length: number): number => [...packedBatchesOf(examples, { sequences: 1, length })].length;
+/** Sequences of `length` rows that all examples fill once. */
+export const sequencesOf = (examples: readonly TokenizedExample[], length: number): number =>
+  Math.ceil(examples.reduce((sum, example) => sum + rowsOf(example), 0) / length);

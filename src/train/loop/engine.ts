@@ -17,7 +17,7 @@ import { type ParameterRegions, type Phase, planTraining, SETTINGS_WORDS, type T
 import { writeFrequencies } from '../../run/load.js';
 import { PlanRunner } from '../../run/run.js';
 import { loadWeights, placeWeights } from '../../run/weights.js';
-import { writeContextIds } from '../../run/context-ids.js';
+import { type ContextIds, writeContextIds } from '../../run/context-ids.js';
 import type { Batch } from '../data/batches.js';
 
 /** A host that can also compile the training kernels. */
@@ -29,7 +29,7 @@ export interface TrainHost {
 export interface EngineOptions {
   readonly build: Build;
   readonly threads: number;
-  /** Sequences of a micro-batch and tokens of each. */
+  /** Rows of a micro-batch at most: sequences × length; `length`: the longest sequence. */
   readonly sequences: number;
   readonly length: number;
   readonly dropout: number;
@@ -111,12 +111,6 @@ const sampleContext = ({ context }: Network, { length }: EngineOptions): number 
 const planSampling = (graph: Graph, exports: TrainKernels['exports'], weights: ReadonlyMap<string, WeightForm>) =>
   planRun(graph, { exports, weights, batch: SAMPLE_BATCH, kvCache: 'f32', activations: 'f32', threads: 1 });
 
-/** Linear memory that training would take; nothing is read but the header. */
-export async function estimateTraining(from: TrainHost, file: ModelFile, options: EngineOptions): Promise<TrainNeed> {
-  const [module, trainModule] = await Promise.all([from.host.compile(options.build, false), from.compileTraining(options.build, false)]);
-  return layOut(file, instantiateTrainKernels(module, trainModule, options.build).exports, options).need;
-}
-
 function checkFits({ need }: Layout, { sequences, length }: EngineOptions): void {
   if (need.total <= HEAP_BYTES) return;
   throw new StonechatError({
@@ -188,33 +182,36 @@ export class TrainEngine {
 
   /** Sum of a micro-batch's losses, in order. */
   evaluate(batch: Batch): number {
-    return sumOf(this.losses(batch));
-  }
-
-  /** Losses of a micro-batch's rows, in place. */
-  losses(batch: Batch): Float32Array<ArrayBuffer> {
     this.write(batch);
     this.walk(this.plan.phases.evaluate);
-    return this.rowLosses();
+    return sumOf(this.outputLosses());
   }
 
-  /** As `evaluate`, and adds the gradients of (sum of losses) / rows to what was gathered. `seed` is that of dropout. */
+  /** Losses of a micro-batch's rows; those without a target have 0. */
+  losses(batch: Batch): Float32Array {
+    this.write(batch);
+    this.walk(this.plan.phases.evaluate);
+    return this.rowLosses(batch);
+  }
+
+  /** As `evaluate`, and adds the gradients of (sum of losses) / (most rows) to what was gathered. `seed` is that of dropout. */
   learn(batch: Batch, seed: number): number {
     this.write(batch);
     this.walk(this.plan.phases.learn, seed);
-    return sumOf(this.rowLosses());
+    return sumOf(this.outputLosses());
   }
 
   /** As `losses`, with dropout: the first half of `learn`, for those who weigh the rows by them. */
-  forward(batch: Batch, seed: number): Float32Array<ArrayBuffer> {
+  forward(batch: Batch, seed: number): Float32Array {
     this.write(batch);
     this.walk(this.plan.phases.evaluate, seed);
-    return this.rowLosses();
+    return this.rowLosses(batch);
   }
 
-  /** The second half, after `forward` with the same seed: adds the gradients of (sum of factor × loss) / rows. */
-  backward(factors: Float32Array, seed: number): void {
-    new Float32Array(this.memory, this.plan.addressOf(INPUT_OF('factors')), factors.length).set(factors);
+  /** The second half, after `forward` with the same seed: adds the gradients of (sum of factor × loss) / (most rows). */
+  backward({ targets }: Batch, factors: Float32Array, seed: number): void {
+    const own = factors.filter((_, row) => targets[row]! >= 0);
+    new Float32Array(this.memory, this.plan.addressOf(INPUT_OF('factors')), own.length).set(own);
     this.walk({ first: this.plan.phases.evaluate.end, end: this.plan.phases.learn.end }, seed);
   }
 
@@ -267,7 +264,6 @@ export class TrainEngine {
 
   private walk({ first, end }: Phase, seed?: number): void {
     const { slots } = this.pool;
-    slots[SLOT.tokens] = slots[SLOT.outputTokens] = this.options.sequences * this.options.length;
     slots[SLOT.stepFirst] = first;
     slots[SLOT.stepCount] = end;
     slots[SLOT.seed] = seed ?? 0;
@@ -275,20 +271,45 @@ export class TrainEngine {
     this.pool.run();
   }
 
-  private write(batch: Batch): void {
-    const numbers = (name: string, count = batch.ids.length) => new Int32Array(this.memory, this.plan.addressOf(name), count);
-    numbers(TABLE_OF('positions', 'all')).set(batch.positions);
-    numbers(INPUT_OF('starts')).set(batch.starts);
-    numbers(INPUT_OF('targets')).set(batch.targets);
+  private write({ ids, positions, spans, targets }: Batch): void {
+    const outputs = Int32Array.from(ids.keys()).filter((row) => targets[row]! >= 0);
+    const { slots } = this.pool;
+    slots[SLOT.tokens] = ids.length;
+    slots[SLOT.outputTokens] = outputs.length;
+    slots[SLOT.spans] = spans.length - 1;
+    this.put(TABLE_OF('positions', 'all'), positions);
+    this.put(TABLE_OF('rows', 'output'), outputs);
+    this.put(INPUT_OF('spans'), spans);
+    this.put(INPUT_OF('targets'), targets.filter((target) => target >= 0));
     for (const [name, input] of Object.entries(this.graph.inputs)) {
-      if (input.kind === 'ids') numbers(INPUT_OF(name)).set(batch.ids);
-      if (input.kind === 'contextIds') writeContextIds(numbers(INPUT_OF(name), batch.ids.length * input.width), batch.ids, 0, (row) => batch.starts[row]!, input);
+      if (input.kind === 'ids') this.put(INPUT_OF(name), ids);
+      if (input.kind === 'contextIds') this.writeContexts(INPUT_OF(name), ids, spans, input);
     }
   }
 
-  private rowLosses(): Float32Array<ArrayBuffer> {
-    const { sequences, length } = this.options;
-    return new Float32Array(this.memory as ArrayBuffer, this.plan.addressOf(OUTPUT_OF('loss')), sequences * length);
+  private put(name: string, numbers: Int32Array): void {
+    new Int32Array(this.memory, this.plan.addressOf(name), numbers.length).set(numbers);
+  }
+
+  private writeContexts(name: string, ids: Int32Array, spans: Int32Array, input: ContextIds): void {
+    const { width } = input;
+    const all = new Int32Array(this.memory, this.plan.addressOf(name), ids.length * width);
+    for (let i = 0; i + 1 < spans.length; i++) {
+      const [first, end] = [spans[i]!, spans[i + 1]!];
+      writeContextIds(all.subarray(first * width, end * width), ids, first, () => first, input);
+    }
+  }
+
+  /** Of the rows that have a target, one after another. */
+  private outputLosses(): Float32Array<ArrayBuffer> {
+    const count = this.pool.slots[SLOT.outputTokens]!;
+    return new Float32Array(this.memory as ArrayBuffer, this.plan.addressOf(OUTPUT_OF('loss')), count);
+  }
+
+  private rowLosses({ targets }: Batch): Float32Array {
+    const losses = this.outputLosses();
+    let at = 0;
+    return Float32Array.from(targets, (target) => (target >= 0 ? losses[at++]! : 0));
   }
 }
 

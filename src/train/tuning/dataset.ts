@@ -40,7 +40,8 @@ export function placed<T>(example: T, place: string): T {
 const placeOf = (example: unknown): string | undefined => (typeof example === 'object' && example !== null ? places.get(example) : undefined);
 
 export const isPair = (item: DatasetItem): item is ExamplePair => 'chosen' in item;
-const rowsIn = (item: DatasetItem): number => (isPair(item) ? Math.max(rowsOf(item.chosen), rowsOf(item.rejected)) : rowsOf(item));
+const longestOf = (item: DatasetItem): number => (isPair(item) ? Math.max(rowsOf(item.chosen), rowsOf(item.rejected)) : rowsOf(item));
+const rowsOfItem = (item: DatasetItem): number => (isPair(item) ? rowsOf(item.chosen) + rowsOf(item.rejected) : rowsOf(item));
 
 /** Example `i`, and the parts that a long text makes. */
 interface Read {
@@ -61,8 +62,9 @@ export async function prepareTuningDataset(file: ModelFile, tokenizer: Tokenizer
   const items = training.flatMap((part) => part.items);
   if (items.length === 0) throw badOption('examples to learn from', read.length ? `${read.length}, all longer than ${longestIn(file, options)} tokens` : 'none', read.length ? 'Shorten them, allow a longer context, or cut them (long: "cut").' : 'Check the file.');
   const back = validation.flatMap((part) => part.items);
-  const longest = Math.max(...[...items, ...back].map(rowsIn));
-  const settings = settleTuning(file, options, longest, (rows) => (options.dpo ? items.length : sequencesOf(items as TokenizedExample[], rows)));
+  const sum = (all: readonly DatasetItem[]) => all.reduce((rows, item) => rows + rowsOfItem(item), 0);
+  const rows = { longest: Math.max(...[...items, ...back].map(longestOf)), training: sum(items), validation: sum(back) };
+  const settings = settleTuning(file, options, rows, (rows) => (options.dpo ? items.length : sequencesOf(items as TokenizedExample[], rows)));
   const fates = [...read, ...(own ?? [])].map(({ fate }) => fate);
   const count = (fate: Read['fate']) => fates.filter((one) => one === fate).length;
   return { training: items, validation: back, settings, skipped: count('skipped'), cut: count('cut'), longest: longestIn(file, options), template: writer.usesTemplate && template !== tokenizer.chatTemplate ? template : undefined, warnings: reader.warnings };
@@ -121,7 +123,7 @@ class Reader {
       const parts = { chosen: cutEnd(pair.chosen, this.longest), rejected: cutEnd(pair.rejected, this.longest) };
       return parts.chosen && parts.rejected ? { chosen: parts.chosen, rejected: parts.rejected } : undefined;
     };
-    return this.fit(pair, rowsIn(pair), cut);
+    return this.fit(pair, longestOf(pair), cut);
   }
 
   private fit(item: DatasetItem, rows: number, cut: () => DatasetItem | undefined): Read {

@@ -194,7 +194,7 @@ class Run {
     const best = settings.keep === 'best' ? state.best : undefined;
     if (best) engine.region('weights').set(best.weights);
     const step = best?.step ?? state.step;
-    const after = await evaluate?.();
+    const after = evaluationAt(state, step) ?? (await evaluate?.());
     const content = await tunedContent(this.base, engine, settings, options, tuningMetadata(template, settings, step));
     if (options.output !== undefined) await this.from.host.save(options.output, writeGguf(content));
     const { history } = state;
@@ -209,6 +209,12 @@ class Run {
     const { code, expected, found, remedy } = error;
     return new StonechatError({ code, expected, found, remedy: `${remedy} The best weights so far, of step ${state.best.step}, are in ${output}.`, cause: error });
   }
+}
+
+/** What was found of the weights of a step. */
+function evaluationAt({ history }: LoopState, at: number): (Evaluation & Partial<PreferenceEvaluation>) | undefined {
+  const { step: _, ...found } = history.validation.find(({ step }) => step === at) ?? { step: at };
+  return 'loss' in found ? found : undefined;
 }
 
 const MEANINGS: Readonly<Record<string, string>> = { base: 'model', examples: 'examples', validation: 'validation examples', template: 'chat template' };

@@ -1,8 +1,8 @@
-import type { Batch, Cursor } from '../data/batches.js';
+import { type Batch, type Cursor, Filling } from '../data/batches.js';
 import type { SameMath } from '../loop/math.js';
 import type { TrainEngine, UpdateSettings } from '../loop/engine.js';
 import type { Evaluation } from '../loop/evaluation.js';
-import { type BatchShape, PackedBatch } from '../data/packing.js';
+import type { BatchShape } from '../data/packing.js';
 import type { TokenizedExample } from '../data/tokenized.js';
 import { mix, permutation } from '../data/random.js';
 
@@ -12,19 +12,15 @@ export interface ExamplePair {
   readonly rejected: TokenizedExample;
 }
 
-/** Pairs in a micro-batch, each in two neighbouring sequences, the chosen one first. `count` is that of pairs. */
+/** Pairs in a micro-batch, each of two sequences, the chosen one first. `count` is that of pairs. */
 export interface PairBatch extends Batch {
   readonly pairs: readonly number[];
 }
 
-function fill(all: readonly ExamplePair[], pairs: readonly number[], shape: BatchShape): PairBatch {
-  const batch = new PackedBatch(shape);
-  pairs.forEach((pair, i) => {
-    batch.put(2 * i * shape.length, all[pair]!.chosen);
-    batch.put((2 * i + 1) * shape.length, all[pair]!.rejected);
-  });
-  const { ids, positions, starts, targets } = batch;
-  return { ids, positions, starts, targets, pairs, count: pairs.length };
+function fill(all: readonly ExamplePair[], pairs: readonly number[], { sequences, length }: BatchShape): PairBatch {
+  const filling = new Filling(sequences * length);
+  for (const pair of pairs) for (const { ids, lossMask } of [all[pair]!.chosen, all[pair]!.rejected]) filling.add(ids, lossMask);
+  return { ...filling.batch, pairs, count: pairs.length };
 }
 
 /** An endless stream of pairs, in an order shuffled anew for every epoch. */
@@ -70,9 +66,9 @@ export function* pairBatchesOf(pairs: readonly ExamplePair[], shape: BatchShape)
 export type LogProbabilities = Float64Array;
 
 /** Sum of the rows of one sequence, in order. */
-function sumOf(losses: Float32Array, sequence: number, length: number): number {
+function sumOf(losses: Float32Array, { spans }: Batch, sequence: number): number {
   let sum = 0;
-  for (let row = sequence * length; row < (sequence + 1) * length; row++) sum += losses[row]!;
+  for (let row = spans[sequence]!; row < spans[sequence + 1]!; row++) sum += losses[row]!;
   return sum;
 }
 
@@ -81,7 +77,7 @@ export async function logProbabilities(engine: TrainEngine, pairs: readonly Exam
   const found = new Float64Array(2 * pairs.length);
   for (const batch of pairBatchesOf(pairs, engine.options)) {
     const losses = engine.losses(batch);
-    batch.pairs.forEach((pair, i) => [0, 1].forEach((which) => (found[2 * pair + which] = -sumOf(losses, 2 * i + which, engine.options.length))));
+    batch.pairs.forEach((pair, i) => [0, 1].forEach((which) => (found[2 * pair + which] = -sumOf(losses, batch, 2 * i + which))));
     await pause();
   }
   return found;
@@ -113,16 +109,16 @@ export class PreferenceLearner {
 
   /** Sum of the pairs' losses; their gradients, divided by the rows of the batch, are added to what was gathered. */
   learn(batch: Batch, seed: number): number {
-    const { length } = this.options;
     const { pairs } = batch as PairBatch;
     const losses = this.engine.forward(batch, seed);
-    const found = pairs.map((pair, i) => this.judge(pair, losses, i));
+    const found = pairs.map((pair, i) => this.compare(pair, batch, losses, i));
     const factors = new Float32Array(batch.ids.length);
     found.forEach(({ doubt }, i) => {
-      factors.fill(this.beta * doubt, 2 * i * length, (2 * i + 1) * length);
-      factors.fill(-this.beta * doubt, (2 * i + 1) * length, (2 * i + 2) * length);
+      const [chosen, rejected, end] = batch.spans.subarray(2 * i, 2 * i + 3);
+      factors.fill(this.beta * doubt, chosen, rejected);
+      factors.fill(-this.beta * doubt, rejected, end);
     });
-    this.engine.backward(factors, seed);
+    this.engine.backward(batch, factors, seed);
     return found.reduce((sum, { loss }) => sum + loss, 0);
   }
 
@@ -132,7 +128,7 @@ export class PreferenceLearner {
     const sums = { loss: 0, margin: 0, preferred: 0, nats: 0, tokens: 0, bytes: 0 };
     for (const batch of pairBatchesOf(pairs, this.options)) {
       const losses = this.engine.losses(batch);
-      batch.pairs.forEach((pair, i) => own.add(sums, own.judge(pair, losses, i), batch, losses, i, bytes));
+      batch.pairs.forEach((pair, i) => own.add(sums, own.compare(pair, batch, losses, i), batch, losses, i, bytes));
       await pause();
     }
     const count = pairs.length;
@@ -158,22 +154,21 @@ export class PreferenceLearner {
     return this.engine.region(name);
   }
 
-  private judge(pair: number, losses: Float32Array, place: number): Preference {
-    const { length } = this.options;
-    const gain = (which: 0 | 1) => -sumOf(losses, 2 * place + which, length) - this.reference[2 * pair + which]!;
+  private compare(pair: number, batch: Batch, losses: Float32Array, place: number): Preference {
+    const gain = (which: 0 | 1) => -sumOf(losses, batch, 2 * place + which) - this.reference[2 * pair + which]!;
     const margin = this.beta * (gain(0) - gain(1));
     const { exp_f64, log_f64 } = this.math;
     const small = exp_f64(-Math.abs(margin));
     return { margin, loss: Math.max(-margin, 0) + log_f64(1 + small), doubt: (margin > 0 ? small : 1) / (1 + small) };
   }
 
-  private add(sums: Record<'loss' | 'margin' | 'preferred' | 'nats' | 'tokens' | 'bytes', number>, { loss, margin }: Preference, { targets }: Batch, losses: Float32Array, place: number, bytes: Int32Array): void {
-    const { length } = this.options;
+  private add(sums: Record<'loss' | 'margin' | 'preferred' | 'nats' | 'tokens' | 'bytes', number>, { loss, margin }: Preference, batch: Batch, losses: Float32Array, place: number, bytes: Int32Array): void {
+    const { spans, targets } = batch;
     sums.loss += loss;
     sums.margin += margin;
     sums.preferred += margin > 0 ? 1 : 0;
-    sums.nats += sumOf(losses, 2 * place, length);
-    for (const target of targets.subarray(2 * place * length, (2 * place + 1) * length)) {
+    sums.nats += sumOf(losses, batch, 2 * place);
+    for (const target of targets.subarray(spans[2 * place], spans[2 * place + 1])) {
       if (target < 0) continue;
       sums.tokens++;
       sums.bytes += bytes[target]!;

@@ -57,6 +57,7 @@ const DPO_BETA = 0.1;
 const LONGEST = 1024;
 const LEAST_STEPS_OF_EPOCH = 8;
 const EVALUATIONS = 20;
+const EVALUATION_SHARE = 0.1;
 const EPOCHS = 3;
 
 const roundUp = (value: number, to: number): number => Math.ceil(value / to) * to;
@@ -79,12 +80,19 @@ export function longestIn(file: ModelFile, { context }: TuningOptions): number {
   return context ?? Math.min(most, LONGEST);
 }
 
-/** `longest`: rows of the longest example; `count`: sequences or pairs of an epoch, given the rows of each. */
-export function settleTuning(file: ModelFile, options: TuningOptions, longest: number, count: (rows: number) => number): TuningSettings {
+/** What the examples take: rows of the longest, of all to learn from, of all to validate with. */
+export interface ExampleRows {
+  readonly longest: number;
+  readonly training: number;
+  readonly validation: number;
+}
+
+/** `count`: sequences or pairs of an epoch, given the rows of each. */
+export function settleTuning(file: ModelFile, options: TuningOptions, rows: ExampleRows, count: (rows: number) => number): TuningSettings {
   const { dpo, steps: asked, epochs } = options;
   if (asked !== undefined && epochs !== undefined) throw badOption('either steps or epochs', 'both', 'Leave one out.');
   const lora = loraOf(options);
-  const context = options.context ?? Math.min(longestIn(file, options), roundUp(longest, 8));
+  const context = options.context ?? Math.min(longestIn(file, options), roundUp(rows.longest, 8));
   const all = count(context);
   const { batch, microBatch } = batchOf(options, dpo ? 2 * context : context, all);
   const steps = asked ?? Math.max(1, Math.ceil(((epochs ?? EPOCHS) * all) / batch));
@@ -95,11 +103,20 @@ export function settleTuning(file: ModelFile, options: TuningOptions, longest: n
     beta: dpo ? ((dpo === true ? undefined : dpo.beta) ?? DPO_BETA) : undefined,
     dropout: options.dropout ?? 0,
     seed: options.seed ?? 0,
-    evaluateEvery: options.evaluateEvery ?? Math.max(1, Math.ceil(steps / EVALUATIONS)),
+    evaluateEvery: options.evaluateEvery ?? evaluateEvery(steps, (rows.validation / ((rows.training * batch) / all)) * (lora ? 1 / 2 : 1 / 3)),
     keep: options.keep ?? 'best',
     long: options.long ?? 'skip',
     ...(options.fusedMultiplyAdd && { fusedMultiplyAdd: true as const }),
   };
+}
+
+/**
+ * Evaluations take a tenth of the time at most, those before the first step and after the last included, but there is one for each
+ * of these. `cost`: steps in whose time one is made; beside an adapter backward takes as long as forward, else twice as long.
+ */
+function evaluateEvery(steps: number, cost: number): number {
+  const most = Math.floor((EVALUATION_SHARE * steps) / ((1 - EVALUATION_SHARE) * cost)) - 1;
+  return Math.ceil(steps / clamp(most, 1, EVALUATIONS));
 }
 
 /**

@@ -97,13 +97,13 @@ describe('packing', () => {
   const shape = { sequences: 2, length: 8 };
 
   it('keeps examples whole, apart from each other, each from its own position 0', () => {
-    const [page, more] = [...packedBatchesOf([example(5), example(5, 100), example(6, 200), example(2)], shape)];
-    expect([...page!.ids]).toEqual([0, 1, 2, 3, 100, 101, 102, 103, 200, 201, 202, 203, 204, 0, 0, 0]);
-    expect([...page!.targets]).toEqual([-1, 2, 3, 4, -1, 102, 103, 104, -1, 202, 203, 204, 205, -1, -1, -1]);
-    expect([...page!.starts.subarray(0, 14)]).toEqual([0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 8, 13]);
-    expect([...page!.positions.subarray(3, 6)]).toEqual([3, 0, 1]);
-    expect(more).toBeUndefined();
-    expect(page!.count).toBe(3 + 3 + 4);
+    const [batch, more, none] = [...packedBatchesOf([example(5), example(5, 100), example(6, 200), example(2), example(6)], shape)];
+    expect([...batch!.ids]).toEqual([0, 1, 2, 3, 100, 101, 102, 103, 200, 201, 202, 203, 204, 0]);
+    expect([...batch!.targets]).toEqual([-1, 2, 3, 4, -1, 102, 103, 104, -1, 202, 203, 204, 205, -1]);
+    expect([...batch!.spans]).toEqual([0, 4, 8, 13, 14]);
+    expect([...batch!.positions.subarray(3, 6)]).toEqual([3, 0, 1]);
+    expect(batch!.count).toBe(3 + 3 + 4);
+    expect([more!.ids.length, [...more!.spans], none], 'the last has no empty rows').toEqual([5, [0, 5], undefined]);
     expect(sequencesOf([example(5), example(5), example(5)], 8)).toBe(2);
   });
 
@@ -136,6 +136,16 @@ describe('a set of examples', () => {
     expect(settings.context % 8).toBe(0);
     expect(settings.context).toBeLessThanOrEqual(24);
     expect((await prepare(many, { validationShare: 0 })).validation).toEqual([]);
+  });
+
+  it.each([[{ lora: true }, 2], [{}, 3], [{ lora: true, validationShare: 0.5 }, 2]])('is evaluated for a tenth of the time at most (%j)', async (options, passes) => {
+    const { training, validation, settings } = await prepare(many, { ...options, epochs: 60, batch: 2 });
+    const rows = (all: typeof training) => all.reduce((sum, item) => sum + (item as TokenizedExample).ids.length - 1, 0);
+    const evaluations = 1 + Math.ceil(settings.steps / settings.evaluateEvery);
+    const [evaluated, learnt] = [evaluations * rows(validation), settings.steps * settings.batch * settings.context * passes];
+    expect(evaluations).toBeGreaterThan(2);
+    expect(evaluated / (evaluated + learnt)).toBeLessThanOrEqual(0.1);
+    expect((await prepare(many, { ...options, epochs: 60, batch: 2, evaluateEvery: 1 })).settings.evaluateEvery).toBe(1);
   });
 
   it('leaves out what is too long and says how much, or cuts it', async () => {

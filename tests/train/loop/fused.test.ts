@@ -17,7 +17,7 @@ async function gradients(build: Build, threads: number, fusedMultiplyAdd: boolea
   const next = random(7), rows = 2 * LENGTH, ids = () => Int32Array.from({ length: rows }, () => Math.floor(next() * CONFIG.vocabulary));
   const positions = Int32Array.from({ length: rows }, (_, row) => row % LENGTH);
   engine.clear();
-  const loss = engine.learn({ ids: ids(), positions, starts: positions.map((at, row) => row - at), targets: ids(), count: rows }, 0);
+  const loss = engine.learn({ ids: ids(), positions, spans: Int32Array.of(0, LENGTH, rows), targets: ids(), count: rows }, 0);
   const values = engine.region('gradients').slice();
   engine.dispose();
   return { loss, values, kernels: engine.plan.steps.map(({ kernel }) => kernel).filter((kernel) => kernel.endsWith('_fused')) };

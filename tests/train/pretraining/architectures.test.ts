@@ -50,10 +50,7 @@ async function tensorsOf(file: ModelFile): Promise<Map<string, ReferenceTensor &
 }
 
 /** Rows of a batch that belong to one document: [first, end). */
-function partsOf({ ids, starts }: Batch): [number, number][] {
-  const firsts = Array.from(ids.keys()).filter((row) => starts[row] === row);
-  return firsts.map((first, i) => [first, firsts[i + 1] ?? ids.length]);
-}
+const partsOf = ({ spans }: Batch): [number, number][] => [...spans.subarray(0, -1)].map((first, i) => [first, spans[i + 1]!]);
 
 function referenceLoss(file: ModelFile, tensors: ReadonlyMap<string, ReferenceTensor>, batch: Batch): number {
   const logitsOf = file.metadata.get('general.architecture') === 'nplm' ? nplmLogits : referenceLogits;

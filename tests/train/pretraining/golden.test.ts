@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { openModel } from '../../../src/files/index.js';
 import { nodeHost } from '../../../src/host/node.js';
-import type { Batch } from '../../../src/train/data/batches.js';
+import { type Batch, Filling } from '../../../src/train/data/batches.js';
 import { TrainEngine } from '../../../src/train/loop/engine.js';
 import { updateAt } from '../../../src/train/loop/optimizer.js';
 import { buildsHere } from '../../kernels/support.js';
@@ -27,21 +27,11 @@ const host = nodeHost();
 const engines: TrainEngine[] = [];
 afterAll(() => engines.forEach((engine) => engine.dispose()));
 
-/** Sequences side by side, each padded to `length` rows without a loss. */
-function batchOf(sequences: readonly number[][], length: number): Batch {
-  const rows = sequences.length * length;
-  const batch = { ids: new Int32Array(rows), positions: new Int32Array(rows), starts: Int32Array.from({ length: rows }, (_, row) => row), targets: new Int32Array(rows).fill(-1), count: 0 };
-  sequences.forEach((ids, s) => {
-    for (let i = 0; i + 1 < ids.length; i++) {
-      const row = s * length + i;
-      batch.ids[row] = ids[i]!;
-      batch.targets[row] = ids[i + 1]!;
-      batch.positions[row] = i;
-      batch.starts[row] = s * length;
-      batch.count++;
-    }
-  });
-  return batch;
+/** Sequences one after another. */
+function batchOf(sequences: readonly number[][]): Batch {
+  const filling = new Filling(sequences.flat().length);
+  for (const ids of sequences) filling.add(Int32Array.from(ids));
+  return filling.batch;
 }
 
 async function open(golden: Golden, build: 'scalar' | 'simd' | 'relaxed', threads: number, sequences: number, length: number): Promise<TrainEngine> {
@@ -69,11 +59,11 @@ describe.skipIf(!hasData).each(['stories260K', 'tinytinystories44K'])(titled('tr
 
   it('has the recorded losses and gradients', async () => {
     const engine = await open(golden, 'simd', 1, 1, length);
-    const losses = golden.batches.map((ids) => engine.evaluate(batchOf([ids], length)) / (ids.length - 1));
+    const losses = golden.batches.map((ids) => engine.evaluate(batchOf([ids])) / (ids.length - 1));
     golden.first_step.losses.forEach((loss, i) => expect(Math.abs(losses[i]! - loss)).toBeLessThan(1e-4));
     engine.clear();
     // The golden loss is the mean of the sequences' means; one sequence at a time, each gradient is of (sum of losses) / length.
-    for (const ids of golden.batches) engine.learn(batchOf([ids], length), 0);
+    for (const ids of golden.batches) engine.learn(batchOf([ids]), 0);
     const scale = length / (golden.batches[0]!.length - 1) / golden.batches.length;
     for (const [key, norm] of Object.entries(golden.first_step.grad_norms)) {
       const squares = layersOf(engine, NAMES[key]!).map((tensor) => engine.tensor(tensor, 'gradients').reduce((sum, x) => sum + x * x, 0));
@@ -87,7 +77,7 @@ describe.skipIf(!hasData).each(['stories260K', 'tinytinystories44K'])(titled('tr
 
   const steps = async (build: 'scalar' | 'simd' | 'relaxed', threads: number) => {
     const engine = await open(golden, build, threads, golden.batches.length, length);
-    const batch = batchOf(golden.batches, length);
+    const batch = batchOf(golden.batches);
     const { lr, beta1, beta2, eps, weight_decay } = golden.optimizer;
     const settings = { learningRate: lr, finalRate: lr, warmup: 0, steps: 10, beta1, beta2, epsilon: eps, weightDecay: weight_decay, clip: 1 };
     const scale = (golden.batches.length * length) / batch.count;

@@ -55,7 +55,7 @@ describe.each<[string, TinyShape, WrittenType, readonly string[]]>([
   it('have the gradients that differences of the twin have, and only they are trained', async () => {
     const { file, values } = await pairedModel(shape, type, lora);
     const engine = await open(file);
-    const batch = batchOf(SEQUENCES, LENGTH);
+    const batch = batchOf(SEQUENCES);
     expect([...engine.layout.offsets.keys()].every(isAdapterTensor)).toBe(true);
     const scale = lora.alpha / lora.rank;
     const loss = () => referenceLosses(file, merged(values, scale), batch).reduce((a, b) => a + b, 0);
@@ -81,7 +81,7 @@ describe.each<[string, TinyShape, WrittenType, readonly string[]]>([
 describe('training pairs', () => {
   const train = async (type: WrittenType, build: Build, threads: number, dropout: number) => {
     const engine = await open(withNewAdapter(await tinyOf(llama, type), settings, 7), { build, threads, dropout });
-    const batch = batchOf(SEQUENCES, LENGTH, 2);
+    const batch = batchOf(SEQUENCES, 2);
     const adam = { learningRate: 0.01, finalRate: 0.01, warmup: 0, steps: 5, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 };
     const losses = [1, 2, 3, 4, 5].map((step) => {
       engine.clear();
@@ -106,7 +106,7 @@ describe('training pairs', () => {
 
   it('begins as the model was, to the bit', async () => {
     const plain = tinyModel(llama);
-    const batch = batchOf(SEQUENCES, LENGTH);
+    const batch = batchOf(SEQUENCES);
     const alone = await open(plain, { trained: (name) => name === 'output_norm.weight' });
     const paired = await open(withNewAdapter(plain, settings, 7));
     expect(paired.evaluate(batch)).toBe(alone.evaluate(batch));
@@ -115,7 +115,7 @@ describe('training pairs', () => {
   it('dropout draws anew from every seed', async () => {
     const { file } = await pairedModel(llama, 'f32');
     const engine = await open(file, { dropout: 0.5 });
-    const batch = batchOf(SEQUENCES, LENGTH);
+    const batch = batchOf(SEQUENCES);
     const losses = [1, 2, 1].map((seed) => engine.learn(batch, seed));
     expect(losses[0]).toBe(losses[2]);
     expect(losses[0]).not.toBe(losses[1]);
@@ -126,11 +126,11 @@ describe('training pairs', () => {
     const { file } = await pairedModel(llama, 'f32');
     const engine = await open(file, { weighted: true });
     const plain = await open(file);
-    const batch = batchOf(SEQUENCES, LENGTH);
+    const batch = batchOf(SEQUENCES);
     const gradients = (factor: number) => {
       engine.clear();
       engine.forward(batch, 1);
-      engine.backward(new Float32Array(2 * LENGTH).fill(factor), 1);
+      engine.backward(batch, new Float32Array(batch.ids.length).fill(factor), 1);
       return engine.region('gradients').slice();
     };
     plain.clear();

@@ -1,5 +1,6 @@
 // DPO: loss and gradient against the f64 twin and its central differences.
 import { afterEach, describe, expect, it } from 'vitest';
+import { Filling } from '../../../src/train/data/batches.js';
 import type { TokenizedExample } from '../../../src/train/data/tokenized.js';
 import { TrainEngine } from '../../../src/train/loop/engine.js';
 import { isAdapterTensor, withNewAdapter } from '../../../src/train/tuning/lora.js';
@@ -47,8 +48,9 @@ async function twinOf({ engine, file }: Awaited<ReturnType<typeof opened>>) {
     const all = merged(tensors, lora.alpha / lora.rank);
     return PAIRS.flatMap((pair) => [pair.chosen, pair.rejected]).map((one) => {
       const rows = one.ids.length - 1;
-      const batch = { ids: one.ids.slice(0, rows), targets: Int32Array.from({ length: rows }, (_, i) => (one.lossMask[i + 1] ? one.ids[i + 1]! : -1)), starts: new Int32Array(rows), positions: new Int32Array(rows), count: 0 };
-      return -referenceLosses(file, all, batch).reduce((a, b) => a + b, 0);
+      const filling = new Filling(rows);
+      filling.add(one.ids, one.lossMask);
+      return -referenceLosses(file, all, filling.batch).reduce((a, b) => a + b, 0);
     });
   };
   return { values, logs };
