@@ -88,7 +88,7 @@ def main():
             optimizer = torch.optim.AdamW(trained, betas=(setup['beta1'], setup['beta2']), eps=setup['epsilon'], weight_decay=setup['weightDecay'])
             answer = {'loss': 0}
         elif 'step' in order:
-            answer = step(model, optimizer, order, setup['clip'])
+            answer = step(model, optimizer, order, setup['maxGradNorm'])
         else:
             answer = evaluate(model, order)
         print(json.dumps({**answer, 'seconds': time.perf_counter() - begun}), flush=True)

@@ -129,8 +129,8 @@ say(`${training.length} examples, ${learnt(training)} of ${tokens(training)} tok
 
 const peft = args.python === '' ? undefined : new Peft(args.python);
 const { rank, alpha } = settings.lora!;
-const { weightDecay, beta1, beta2, epsilon, clip } = settings;
-await peft?.ask({ model: args.model, threads, rank, alpha, adapter: writeAdapter(engine), weightDecay, beta1, beta2, epsilon, clip });
+const { weightDecay, beta1, beta2, epsilon, maxGradNorm } = settings;
+await peft?.ask({ model: args.model, threads, rank, alpha, adapter: writeAdapter(engine), weightDecay, beta1, beta2, epsilon, maxGradNorm });
 
 const ours = { steps: [] as number[], evaluations: [] as number[], losses: [] as number[] };
 const theirs = { steps: [] as number[], evaluations: [] as number[], losses: [] as number[] };

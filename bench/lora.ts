@@ -26,7 +26,7 @@ if (!path) throw new Error('node .cache/bench/lora.mjs MODEL.gguf');
 const length = Number(args.length);
 const host = nodeHost();
 const build = (args.build || host.builds[0]!) as Build;
-const ADAM = { learningRate: 1e-3, finalRate: 1e-4, warmup: 1, steps: 100, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01, clip: 1 };
+const ADAM = { learningRate: 1e-3, finalRate: 1e-4, warmup: 1, steps: 100, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01, maxGradNorm: 1 };
 
 /** Highest resident memory of this process, in bytes (Linux). */
 const peak = (): number => Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? NaN) * 1024;

@@ -30,7 +30,7 @@ export const HOST_RULES: Rules<HostOptions> = {
 };
 
 type Common = Pick<TrainOptions, Exclude<keyof OptimizerOptions, 'steps' | 'learningRate' | 'warmup' | 'weightDecay'>
-  | 'microBatch' | 'seed' | 'keep' | 'threads' | 'build' | 'output' | 'checkpoint' | 'checkpointEvery' | 'resume' | 'signal' | 'onEvent'>;
+  | 'microBatch' | 'seed' | 'keepWeights' | 'threads' | 'build' | 'output' | 'checkpoint' | 'checkpointEvery' | 'resume' | 'signal' | 'onEvent'>;
 
 export const LEARNING_RULES: Rules<Common & HostOptions> = {
   microBatch: whole(1, 1 << 16, 'as many sequences as are worth it'),
@@ -38,9 +38,9 @@ export const LEARNING_RULES: Rules<Common & HostOptions> = {
   beta1: share(0.9),
   beta2: share(0.99),
   epsilon: positive('1e-8'),
-  clip: positive('1'),
+  maxGradNorm: positive('1'),
   seed: whole(0, 2 ** 32 - 1, 0),
-  keep: oneOf('best', 'last'),
+  keepWeights: oneOf('best', 'last'),
   threads: whole(1, MOST_THREADS, 'one per processor'),
   build: { ...oneOf(...BUILDS), otherwise: 'the fastest one' },
   output: path('the bytes of the result'),

@@ -9,6 +9,7 @@ import type { Corpus } from '../train/data/corpus.js';
 import type { TrainHost } from '../train/loop/engine.js';
 import type { TrainResult } from '../train/pretraining/result.js';
 import { train, type TrainOptions as LoopOptions } from '../train/pretraining/train.js';
+import { byNewNames, type FormerNames } from './former.js';
 import { chooseBuild } from './load.js';
 import { checkRun } from './outputs.js';
 import { type HostOptions, LEARNING_RULES, object, positive, type Rules, share, source } from './rules.js';
@@ -24,7 +25,8 @@ export type { LearningSettings } from '../train/pretraining/settings.js';
 export type { StartEvent, TrainEvent } from '../train/pretraining/train.js';
 
 /** Options of `train`. */
-export interface TrainOptions extends LoopOptions, HostOptions {}
+export interface TrainOptions extends LoopOptions, HostOptions, FormerNames {}
+type Options = Omit<TrainOptions, keyof FormerNames>;
 /** Options of `compare`. */
 export interface CompareOptions extends ComparisonOptions, HostOptions {}
 
@@ -66,7 +68,7 @@ export const CONFIG_RULES: Rules<ModelConfig> = {
 
 const text: Rule = { expected: 'a text', accepts: (value) => typeof value === 'string', otherwise: 'the usual one' };
 
-const RULES: Rules<TrainOptions> = {
+const RULES: Rules<Options> = {
   ...LEARNING_RULES,
   config: object('an object of sizes'),
   vocabulary: whole(257, 1 << 22, fromSize),
@@ -106,7 +108,7 @@ export function checkCompareOptions(options: CompareOptions): void {
 }
 
 /** @throws StonechatError `bad-option` */
-export function checkTrainOptions(options: TrainOptions): void {
+export function checkTrainOptions(options: Options): void {
   checkRules('train()', options, RULES);
   if (options.config) checkRules('the model configuration', options.config, CONFIG_RULES);
 }
@@ -123,7 +125,8 @@ export const trainThreads = ({ canThread, processors }: Host, asked: number | un
 
 export function createTrainer(host: Host): Trainer {
   return {
-    async train(corpus, options = {}) {
+    async train(corpus, given = {}) {
+      const options = byNewNames(given);
       checkTrainOptions(options);
       await checkRun(host, options, [options.tokenizer]);
       return train(trainHostOf(host, options), corpus, { ...options, checkSettings: checkTrainOptions, build: chooseBuild(host, options.build), threads: trainThreads(host, options.threads) });

@@ -12,6 +12,7 @@ import { finetune, type FinetuneOptions as LoopOptions, type TuningResult } from
 import { mergeAdapters } from '../train/convert/merge.js';
 import { type Fallback, QUANTISATIONS, type Quantisation } from '../train/convert/quantize.js';
 import type { TuningExamples } from '../train/tuning/dataset.js';
+import { byNewNames, type FormerTuningNames } from './former.js';
 import { chooseBuild } from './load.js';
 import { checkPlaces, checkRun } from './outputs.js';
 import { HOST_RULES, type HostOptions, LEARNING_RULES, object, path, positive, type Rules, share } from './rules.js';
@@ -24,7 +25,8 @@ export type { TuningExamples } from '../train/tuning/dataset.js';
 export type { TuningOptions, TuningSettings } from '../train/tuning/settings.js';
 
 /** Options of `finetune`. */
-export interface FinetuneOptions extends LoopOptions, HostOptions {}
+export interface FinetuneOptions extends LoopOptions, HostOptions, FormerTuningNames {}
+type Options = Omit<FinetuneOptions, keyof FormerTuningNames>;
 
 /** Options of `merge`. */
 export interface MergeOptions extends HostOptions {
@@ -70,7 +72,7 @@ const LORA_RULES: Readonly<Record<string, Rule>> = {
 const DPO_RULES: Readonly<Record<string, Rule>> = { beta: positive('0.1') };
 const switchable = (expected: string): Rule => ({ expected: `true, or ${expected}`, accepts: (value) => typeof value === 'boolean' || object('').accepts(value), otherwise: 'false' });
 
-const RULES: Rules<FinetuneOptions> = {
+const RULES: Rules<Options> = {
   ...LEARNING_RULES,
   lora: switchable('{ rank, alpha, targets }'),
   dpo: switchable('{ beta }'),
@@ -79,7 +81,7 @@ const RULES: Rules<FinetuneOptions> = {
   steps: whole(1, 1e9, 'three times through the examples'),
   batch: whole(1, 1 << 16, fromExamples),
   context: whole(2, 1 << 24, 'the longest example, 1024 at most'),
-  long: oneOf('skip', 'cut'),
+  longExamples: oneOf('skip', 'cut'),
   learningRate: positive('one that suits the model'),
   warmup: whole(0, 1e9, 'a twentieth of the steps, 100 at most'),
   weightDecay: number(0, 1e3, 0.01),
@@ -105,7 +107,7 @@ const MERGE_RULES: Rules<MergeOptions> = {
 };
 
 /** @throws StonechatError `bad-option` */
-export function checkFinetuneOptions(options: FinetuneOptions): void {
+export function checkFinetuneOptions(options: Options): void {
   checkRules('finetune()', options, RULES);
   if (typeof options.lora === 'object') checkRules('lora', options.lora, LORA_RULES);
   if (typeof options.dpo === 'object') checkRules('dpo', options.dpo, DPO_RULES);
@@ -113,7 +115,8 @@ export function checkFinetuneOptions(options: FinetuneOptions): void {
 
 export function createTuner(host: Host): Tuner {
   return {
-    async finetune(model, examples, options = {}) {
+    async finetune(model, examples, given = {}) {
+      const options = byNewNames(given);
       checkFinetuneOptions(options);
       await checkRun(host, options, [model]);
       return finetune(trainHostOf(host, options), model, examples, { ...options, build: chooseBuild(host, options.build), threads: trainThreads(host, options.threads) });

@@ -64,8 +64,8 @@ describe.skipIf(!isBuilt)('stonechat finetune', () => {
   });
 
   it('says which examples were too long', async () => {
-    const { code, error } = await run(tune('long.jsonl', 'rest.gguf', '--quiet', '--steps', '2', '--lora'));
-    expect([code, error]).toEqual([0, '1 example longer than 32 tokens left out (--long cut keeps their beginnings).\n']);
+    const { code, error } = await run(tune('long.jsonl', 'rest.gguf', '--quiet', '--steps', '2', '--lora', '--clip', '1', '--long', 'skip'));
+    expect([code, error]).toEqual([0, '1 example longer than 32 tokens left out (--long-examples cut keeps their beginnings).\n']);
   });
 
   it('killed, goes on to the bytes of a run that was never interrupted', async () => {

@@ -133,7 +133,7 @@ describe('settings', () => {
   });
 
   it('raise the rate from nothing, then lower it along half a cosine', () => {
-    const settings = { learningRate: 1, finalRate: 0.1, warmup: 10, steps: 110, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, clip: 1 };
+    const settings = { learningRate: 1, finalRate: 0.1, warmup: 10, steps: 110, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 };
     expect(rateAt(1, settings)).toBeCloseTo(0.1);
     expect(rateAt(10, settings)).toBe(1);
     expect(rateAt(60, settings)).toBeCloseTo(0.55);

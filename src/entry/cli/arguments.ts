@@ -59,7 +59,8 @@ export function toNumber(text: string, what: string): number {
  * @throws StonechatError `bad-option` for options that are unknown, lack a value, have one too many, or come twice.
  */
 export function readArguments(argv: readonly string[], options: readonly OptionSpec[]): Arguments {
-  const config = Object.fromEntries(options.map(({ name, short, value }) => [name, { type: value ? ('string' as const) : ('boolean' as const), multiple: true, ...(short && { short }) }]));
+  const known = options.flatMap((option) => [option, ...(option.former ? [{ name: option.former, short: undefined, value: option.value }] : [])]);
+  const config = Object.fromEntries(known.map(({ name, short, value }) => [name, { type: value ? ('string' as const) : ('boolean' as const), multiple: true, ...(short && { short }) }]));
   const { tokens } = parseArgs({ args: [...argv], options: config, strict: false, allowPositionals: true, tokens: true });
   const given = new Map<string, string[]>();
   const positionals: string[] = [];
@@ -77,8 +78,9 @@ interface OptionToken {
   readonly inlineValue?: boolean | undefined;
 }
 
-function take({ name, rawName, value, inlineValue }: OptionToken, options: readonly OptionSpec[], given: Map<string, string[]>): void {
-  const spec = options.find((other) => other.name === name);
+function take({ name: said, rawName, value, inlineValue }: OptionToken, options: readonly OptionSpec[], given: Map<string, string[]>): void {
+  const spec = options.find((other) => other.name === said || other.former === said);
+  const name = spec?.name ?? said;
   if (!spec) {
     const names = options.map((other) => other.name);
     throw usage('an option of this command', rawName, didYouMean(name, names, (other) => `--${other}`).trim() || 'See --help; a text that starts with a dash goes after --.');

@@ -38,8 +38,8 @@ async function tuningOptions(args: Arguments): Promise<FinetuneOptions> {
     dpo: args.has('dpo') ? { ...(beta !== undefined && { beta }) } : undefined,
     validation: validation.length > 0 ? await readExamples(validation) : undefined,
     dequantize: args.has('dequantize') || undefined,
-    long: args.text('long') as FinetuneOptions['long'],
-    keep: args.text('keep') as FinetuneOptions['keep'],
+    longExamples: args.text('long-examples') as FinetuneOptions['longExamples'],
+    keepWeights: args.text('keep-weights') as FinetuneOptions['keepWeights'],
     type: args.text('type') as FinetuneOptions['type'],
     chatTemplate: await templateOf(args.text('template')),
     contents: args.text('contents') as FinetuneOptions['contents'],
@@ -101,7 +101,7 @@ async function conclude(args: Arguments, { settings, parameters, step, before, a
   const judged = before && after ? `validation loss ${before.loss.toFixed(4)} before, ${after.loss.toFixed(4)} after` : 'not validated';
   const preferred = after?.accuracy === undefined ? '' : `, ${(100 * after.accuracy).toFixed(0)} % of the chosen answers preferred`;
   await printLine(`${output}: ${bytes(size)}, ${several(parameters, 'parameter')}, weights of step ${count(step)}, ${judged}${preferred}; ${duration(seconds)}`);
-  if (skipped > 0) process.stderr.write(`${several(skipped, 'example')} longer than ${longest} tokens left out (--long cut keeps their beginnings).\n`);
+  if (skipped > 0) process.stderr.write(`${several(skipped, 'example')} longer than ${longest} tokens left out (--long-examples cut keeps their beginnings).\n`);
   if (cut > 0) process.stderr.write(`${several(cut, 'example')} cut to ${longest} tokens.\n`);
   const base = modelPaths(args).map((path) => `-m ${path} `).join('');
   await printLine(settings.lora ? `Try it: stonechat ${base}--lora ${output} "…"` : `Try it: stonechat -m ${output} "…"`);

@@ -7,6 +7,8 @@ export interface OptionSpec {
   readonly help: string;
   /** May be given several times. */
   readonly multiple?: boolean;
+  /** A name that it had: taken for one release more, and not shown. */
+  readonly former?: string;
 }
 
 const option = (name: string, value: string, help: string, more: Partial<OptionSpec> = {}): OptionSpec => ({ name, value, help, ...more });
@@ -136,7 +138,7 @@ export const TRAINING_NUMBERS: readonly OptionSpec[] = [
   option('weight-decay', 'X', 'Of matrices, by AdamW. Default 0.1.'),
   option('beta1', 'X', 'Of AdamW. Default 0.9.'),
   option('beta2', 'X', 'Of AdamW. Default 0.99.'),
-  option('clip', 'X', 'Longest gradient. Default 1.'),
+  option('max-grad-norm', 'X', 'Norm that longer gradients are shortened to. Default 1.', { former: 'clip' }),
   option('dropout', 'X', 'Default: 0.1 where the corpus is seen more than four times, else 0.'),
   option('seed', 'N', 'The same seed gives the same weights, on every machine. Default 0.', { short: 's' }),
   option('validation-share', 'X', 'Share of the documents kept back to validate. Default 0.05.'),
@@ -154,7 +156,7 @@ export const TRAINING: readonly OptionSpec[] = [
   option('validation', 'FILE', 'Text to validate with, in place of a share of the corpus.', { multiple: true }),
   option('tokenizer', 'FILE', 'A model whose tokenizer is used, or a tokenizer.json and the like. Default: one is learnt.'),
   ...TRAINING_NUMBERS,
-  option('keep', 'WHICH', 'best (by validation loss) or last weights. Default best.'),
+  option('keep-weights', 'WHICH', 'best (by validation loss) or last. Default best.', { former: 'keep' }),
   option('separator', 'TEXT', 'What stands between documents; \\n is a line end. Default <|endoftext|>.'),
   option('sample-prompt', 'TEXT', 'What samples begin with. Default: nothing.'),
   option('name', 'TEXT', 'Name of the model. Default: "a model by stonechat".'),
@@ -188,7 +190,7 @@ export const TUNING_NUMBERS: readonly OptionSpec[] = [
   ...among(['learning-rate', 'final-rate']),
   option('warmup', 'N', 'Steps in which it rises. Default: a twentieth of them, 100 at most.'),
   option('weight-decay', 'X', 'Of matrices, by AdamW. Default 0.01.'),
-  ...among(['beta1', 'beta2', 'clip']),
+  ...among(['beta1', 'beta2', 'max-grad-norm']),
   option('dropout', 'X', 'Of what goes into an adapter, or of the branches. Default 0.'),
   ...among(['seed']),
   option('validation-share', 'X', 'Share of the examples kept back to validate. Default 0.1.'),
@@ -207,10 +209,10 @@ export const TUNING: readonly OptionSpec[] = [
   option('beta', 'X', 'Of --dpo: how far to stay by the model as it was. Default 0.1.'),
   option('validation', 'FILE', 'Examples to validate with, in place of a share of the others.', { multiple: true }),
   ...TUNING_NUMBERS,
-  option('long', 'WHICH', 'What becomes of examples longer than a sequence: skip or cut. Default skip; told at the end.'),
+  option('long-examples', 'WHICH', 'What becomes of examples longer than a sequence: skip or cut. Default skip; told at the end.', { former: 'long' }),
   flag('dequantize', 'Let all weights of a quantised model be trained, as floats.'),
   option('type', 'TYPE', 'Type of the tuned model: f32, f16, q8_0 and so on. Default: as it was.'),
-  ...among(['keep']),
+  ...among(['keep-weights']),
   TEMPLATE,
   CONTENTS,
   PARSE_SPECIAL,

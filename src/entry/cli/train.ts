@@ -39,7 +39,7 @@ async function trainOptions(args: Arguments): Promise<TrainOptions> {
     tokenizer: args.text('tokenizer'),
     samplePrompt: args.text('sample-prompt'),
     separator,
-    keep: args.text('keep') as TrainOptions['keep'],
+    keepWeights: args.text('keep-weights') as TrainOptions['keepWeights'],
     name: args.text('name'),
     build: args.text('build') as TrainOptions['build'],
     fusedMultiplyAdd: args.has('fused-multiply-add') || undefined,

@@ -48,6 +48,9 @@ export interface Checkpoint {
   readonly state: Omit<LoopState, 'best'> & { best: { step: number; loss: number } | undefined };
 }
 
+/** Settings that had other names in 0.1. */
+const FORMER: Readonly<Partial<Record<string, string>>> = { clip: 'maxGradNorm', keep: 'keepWeights', long: 'longExamples' };
+
 const REMEDY = 'Name the checkpoint that training wrote, or begin anew.';
 
 /** @throws StonechatError `bad-file` for anything but a whole checkpoint of this version. */
@@ -60,7 +63,8 @@ export function readCheckpoint(file: ModelFile): Checkpoint {
   if (version !== WITHOUT_SUMS || metadata.has(OF_METADATA)) checkMetadata(file);
   const facts = parse<RunFacts>(file, 'facts');
   if (!isObject(facts) || !isObject(facts['settings'])) throw badFile(`the settings of a run in ${file.name}`, 'none', REMEDY);
-  return { file, facts, state: readState(Json.parse(String(metadata.get(`${KEY}state`)), `the state of a run in ${file.name}`)) };
+  const settings = Object.fromEntries(Object.entries(facts['settings']).map(([name, value]) => [FORMER[name] ?? name, value]));
+  return { file, facts: { ...facts, settings }, state: readState(Json.parse(String(metadata.get(`${KEY}state`)), `the state of a run in ${file.name}`)) };
 }
 
 const damaged = (what: string, { name }: ModelFile) => badFile(`${what} of the checkpoint ${name} as they were written`, 'others: their checksum differs', `The file is damaged. ${REMEDY}`);

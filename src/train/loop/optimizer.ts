@@ -14,7 +14,7 @@ export interface OptimizerSettings {
   readonly epsilon: number;
   readonly weightDecay: number;
   /** Gradients whose norm is larger are shortened to it. */
-  readonly clip: number;
+  readonly maxGradNorm: number;
 }
 
 /** Each may be left out. */
@@ -32,11 +32,11 @@ export const settleOptimizer = (options: OptimizerOptions, { steps, learningRate
   beta2: options.beta2 ?? 0.99,
   epsilon: options.epsilon ?? 1e-8,
   weightDecay: options.weightDecay ?? weightDecay,
-  clip: options.clip ?? 1,
+  maxGradNorm: options.maxGradNorm ?? 1,
 });
 
-export const optimizerOf = ({ learningRate, finalRate, warmup, steps, beta1, beta2, epsilon, weightDecay, clip }: OptimizerSettings): OptimizerSettings => ({
-  learningRate, finalRate, warmup, steps, beta1, beta2, epsilon, weightDecay, clip,
+export const optimizerOf = ({ learningRate, finalRate, warmup, steps, beta1, beta2, epsilon, weightDecay, maxGradNorm }: OptimizerSettings): OptimizerSettings => ({
+  learningRate, finalRate, warmup, steps, beta1, beta2, epsilon, weightDecay, maxGradNorm,
 });
 
 /** A straight rise, then half a cosine down. `step` counts from 1. */
@@ -58,7 +58,7 @@ const NORM_EPSILON = 1e-6;
 
 /** `norm` is that of the mean gradient; `scale` turns gathered gradients into the mean. */
 export function updateAt(step: number, norm: number, scale: number, settings: OptimizerSettings): UpdateSettings {
-  const { beta1, beta2, epsilon, weightDecay, clip } = settings;
+  const { beta1, beta2, epsilon, weightDecay, maxGradNorm } = settings;
   return {
     learningRate: rateAt(step, settings),
     beta1,
@@ -67,6 +67,6 @@ export function updateAt(step: number, norm: number, scale: number, settings: Op
     weightDecay,
     correction1: 1 - power(beta1, step),
     correction2: 1 - power(beta2, step),
-    gradientScale: scale * Math.min(1, clip / (norm + NORM_EPSILON)),
+    gradientScale: scale * Math.min(1, maxGradNorm / (norm + NORM_EPSILON)),
   };
 }

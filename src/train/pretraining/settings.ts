@@ -31,7 +31,7 @@ export interface LearningOptions extends OptimizerOptions {
   readonly samplePrompt?: string | undefined;
   readonly sampleTokens?: number | undefined;
   /** Which weights become the model: those with the lowest validation loss, or the last. */
-  readonly keep?: 'best' | 'last' | undefined;
+  readonly keepWeights?: 'best' | 'last' | undefined;
   /** What stands between documents. */
   readonly separator?: string | undefined;
   /** `general.name` of the model. */
@@ -79,7 +79,7 @@ export function settle(options: LearningOptions, tokens: number, vocabulary: num
     sampleEvery: options.sampleEvery ?? evaluateEvery * 4,
     samplePrompt: options.samplePrompt ?? '',
     sampleTokens: options.sampleTokens ?? 96,
-    keep: options.keep ?? 'best',
+    keepWeights: options.keepWeights ?? 'best',
     separator: options.separator ?? END_OF_TEXT,
     name: options.name ?? 'a model by stonechat',
     ...(options.fusedMultiplyAdd && { fusedMultiplyAdd: true as const }),

@@ -116,7 +116,7 @@ class Run {
     } catch (error) {
       throw error instanceof StonechatError && error.code === 'diverged' ? await this.rescue(state, error) : error;
     }
-    return this.finish(state, dataset.settings.keep === 'best' ? state.best : undefined);
+    return this.finish(state, dataset.settings.keepWeights === 'best' ? state.best : undefined);
   }
 
   private announce(resumed: number): void {

@@ -60,7 +60,7 @@ export async function prepareTuningDataset(file: ModelFile, tokenizer: Tokenizer
   const own = given && (await reader.all(given, 'validation example'));
   const [training, validation] = own ? [read, own] : split(read, options);
   const items = training.flatMap((part) => part.items);
-  if (items.length === 0) throw badOption('examples to learn from', read.length ? `${read.length}, all longer than ${longestIn(file, options)} tokens` : 'none', read.length ? 'Shorten them, allow a longer context, or cut them (long: "cut").' : 'Check the file.');
+  if (items.length === 0) throw badOption('examples to learn from', read.length ? `${read.length}, all longer than ${longestIn(file, options)} tokens` : 'none', read.length ? 'Shorten them, allow a longer context, or cut them (longExamples: "cut").' : 'Check the file.');
   const back = validation.flatMap((part) => part.items);
   const sum = (all: readonly DatasetItem[]) => all.reduce((rows, item) => rows + rowsOfItem(item), 0);
   const rows = { longest: Math.max(...[...items, ...back].map(longestOf)), training: sum(items), validation: sum(back) };
@@ -128,7 +128,7 @@ class Reader {
 
   private fit(item: DatasetItem, rows: number, cut: () => DatasetItem | undefined): Read {
     if (rows <= this.longest) return { items: [item], fate: 'whole' };
-    const shorter = this.options.long === 'cut' ? cut() : undefined;
+    const shorter = this.options.longExamples === 'cut' ? cut() : undefined;
     return shorter ? { items: [shorter], fate: 'cut' } : { items: [], fate: 'skipped' };
   }
 }

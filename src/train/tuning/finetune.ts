@@ -191,7 +191,7 @@ class Run {
   private async finish(state: LoopState, { evaluate }: Objective): Promise<TuningResult> {
     const { engine, dataset, options } = this;
     const { settings, skipped, cut, longest, template } = dataset;
-    const best = settings.keep === 'best' ? state.best : undefined;
+    const best = settings.keepWeights === 'best' ? state.best : undefined;
     if (best) engine.region('weights').set(best.weights);
     const step = best?.step ?? state.step;
     const after = evaluationAt(state, step) ?? (await evaluate?.());

@@ -21,7 +21,7 @@ export interface TuningOptions extends OptimizerOptions {
   /** Tokens of a sequence. Default: the longest example, 1,024 at most. */
   readonly context?: number | undefined;
   /** An example that is longer: left out and counted, or cut at its end. Texts are learnt in parts instead. */
-  readonly long?: 'skip' | 'cut' | undefined;
+  readonly longExamples?: 'skip' | 'cut' | undefined;
   /** Share of elements zeroed: of what goes into an adapter, or of the branches. */
   readonly dropout?: number | undefined;
   /** One rounding per multiply-add where build (relaxed) and machine can: faster, and no longer the same bits everywhere. */
@@ -30,7 +30,7 @@ export interface TuningOptions extends OptimizerOptions {
   /** Share of the examples kept back to validate with, where there are none of their own for that. */
   readonly validationShare?: number | undefined;
   readonly evaluateEvery?: number | undefined;
-  readonly keep?: 'best' | 'last' | undefined;
+  readonly keepWeights?: 'best' | 'last' | undefined;
   /** A chat template (Jinja, or 'chatml') in place of the model's own. */
   readonly chatTemplate?: string | undefined;
   /** Special tokens spelt in the contents of messages: taken as text (default), or parsed. */
@@ -42,7 +42,7 @@ export interface TuningOptions extends OptimizerOptions {
   readonly name?: string | undefined;
 }
 
-type Decided = keyof OptimizerOptions | 'batch' | 'microBatch' | 'context' | 'dropout' | 'seed' | 'evaluateEvery' | 'keep' | 'long';
+type Decided = keyof OptimizerOptions | 'batch' | 'microBatch' | 'context' | 'dropout' | 'seed' | 'evaluateEvery' | 'keepWeights' | 'longExamples';
 
 /** What decides the bits of the result, beside model and examples. */
 export type TuningSettings = { readonly [Name in Decided]-?: Exclude<TuningOptions[Name], undefined> } & {
@@ -104,8 +104,8 @@ export function settleTuning(file: ModelFile, options: TuningOptions, rows: Exam
     dropout: options.dropout ?? 0,
     seed: options.seed ?? 0,
     evaluateEvery: options.evaluateEvery ?? evaluateEvery(steps, (rows.validation / ((rows.training * batch) / all)) * (lora ? 1 / 2 : 1 / 3)),
-    keep: options.keep ?? 'best',
-    long: options.long ?? 'skip',
+    keepWeights: options.keepWeights ?? 'best',
+    longExamples: options.longExamples ?? 'skip',
     ...(options.fusedMultiplyAdd && { fusedMultiplyAdd: true as const }),
   };
 }

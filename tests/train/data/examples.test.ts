@@ -149,8 +149,8 @@ describe('a set of examples', () => {
   });
 
   it('leaves out what is too long and says how much, or cuts it', async () => {
-    expect(await prepare([...many, long])).toMatchObject({ skipped: 1, cut: 0, settings: { long: 'skip' } });
-    const { cut, skipped, settings } = await prepare([...many, long], { long: 'cut' });
+    expect(await prepare([...many, long])).toMatchObject({ skipped: 1, cut: 0, settings: { longExamples: 'skip' } });
+    const { cut, skipped, settings } = await prepare([...many, long], { longExamples: 'cut' });
     expect([cut, skipped, settings.context]).toEqual([1, 0, 40]);
   });
 

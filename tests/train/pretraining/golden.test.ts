@@ -79,7 +79,7 @@ describe.skipIf(!hasData).each(['stories260K', 'tinytinystories44K'])(titled('tr
     const engine = await open(golden, build, threads, golden.batches.length, length);
     const batch = batchOf(golden.batches);
     const { lr, beta1, beta2, eps, weight_decay } = golden.optimizer;
-    const settings = { learningRate: lr, finalRate: lr, warmup: 0, steps: 10, beta1, beta2, epsilon: eps, weightDecay: weight_decay, clip: 1 };
+    const settings = { learningRate: lr, finalRate: lr, warmup: 0, steps: 10, beta1, beta2, epsilon: eps, weightDecay: weight_decay, maxGradNorm: 1 };
     const scale = (golden.batches.length * length) / batch.count;
     const history = golden.history.map(({ step }) => {
       engine.clear();

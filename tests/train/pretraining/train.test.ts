@@ -74,7 +74,7 @@ describe('train()', () => {
     expect(best.step).toBeLessThan(24);
     expect(step).toBe(best.step);
     expect(validation!.loss).toBeCloseTo(best.loss, 10);
-    expect((await train(corpus, { ...wild, keep: 'last' })).step).toBe(24);
+    expect((await train(corpus, { ...wild, keepWeights: 'last' })).step).toBe(24);
   });
 
   it('takes the tokenizer of a model, and text to validate with', async () => {
@@ -129,8 +129,8 @@ describe('the bits of a model', () => {
   });
 
   it('do not depend on samples, nor on where evaluations and checkpoints fall, when the last weights are kept', async () => {
-    const plain = await bytesOf({ ...llama, keep: 'last' });
-    expect(plain.equals(await bytesOf({ ...llama, keep: 'last', sampleEvery: 1, evaluateEvery: 3, checkpointEvery: 2, checkpoint: () => {} }))).toBe(true);
+    const plain = await bytesOf({ ...llama, keepWeights: 'last' });
+    expect(plain.equals(await bytesOf({ ...llama, keepWeights: 'last', sampleEvery: 1, evaluateEvery: 3, checkpointEvery: 2, checkpoint: () => {} }))).toBe(true);
   });
 });
 

@@ -149,7 +149,15 @@ describe('a run', () => {
     expect(events.filter(({ kind }) => kind === 'step')).toHaveLength((events[0] as { settings: { steps: number } }).settings.steps);
   });
 
+  it('takes options by their former names', async () => {
+    const settingsOf = async (more: FinetuneOptions) => (await finetune(await base(), EXAMPLES, { ...options, epochs: 1, ...more })).settings;
+    const former = await settingsOf({ clip: 0.5, keep: 'last', long: 'cut' });
+    expect(former).toEqual(await settingsOf({ maxGradNorm: 0.5, keepWeights: 'last', longExamples: 'cut' }));
+    expect(former).toMatchObject({ maxGradNorm: 0.5, keepWeights: 'last', longExamples: 'cut' });
+  });
+
   it.each<[FinetuneOptions, RegExp]>([
+    [{ clip: 1, maxGradNorm: 1 }, /maxGradNorm alone, found clip beside it/],
     [{ loraa: true } as never, /options of finetune\(\), found loraa\. Did you mean lora\?/],
     [{ lora: { rank: 0 } }, /rank to be a whole number from 1/],
     [{ lora: { targets: ['attn_x'] } }, /targets among attn_q/],

@@ -82,7 +82,7 @@ describe('training pairs', () => {
   const train = async (type: WrittenType, build: Build, threads: number, dropout: number) => {
     const engine = await open(withNewAdapter(await tinyOf(llama, type), settings, 7), { build, threads, dropout });
     const batch = batchOf(SEQUENCES, 2);
-    const adam = { learningRate: 0.01, finalRate: 0.01, warmup: 0, steps: 5, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clip: 1 };
+    const adam = { learningRate: 0.01, finalRate: 0.01, warmup: 0, steps: 5, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
     const losses = [1, 2, 3, 4, 5].map((step) => {
       engine.clear();
       const loss = engine.learn(batch, step);
