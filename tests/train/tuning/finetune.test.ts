@@ -123,10 +123,11 @@ describe('a run', () => {
 
   it('goes on only with what it was begun with', async () => {
     let state: Uint8Array<ArrayBuffer> | undefined;
-    await finetune(await base(), EXAMPLES, { ...options, checkpoint: (bytes) => void (state = bytes) });
-    await expect(finetune(await base(), EXAMPLES, { ...options, learningRate: 0.1, resume: state! })).rejects.toThrow(/the learningRate 0\.002 of the run/);
-    await expect(finetune(await base(), EXAMPLES.slice(1), { ...options, steps: 24, epochs: undefined, resume: state! })).rejects.toThrow(/the examples of the run/);
-    await expect(finetune(await inWritten('f16'), EXAMPLES, { ...options, resume: state! })).rejects.toThrow(/the model of the run/);
+    const begun = { ...options, steps: 24, epochs: undefined };
+    await finetune(await base(), EXAMPLES, { ...begun, checkpoint: (bytes) => void (state = bytes) });
+    await expect(finetune(await base(), EXAMPLES, { ...begun, learningRate: 0.1, resume: state! })).rejects.toThrow(/the learningRate 0\.002 of the run/);
+    await expect(finetune(await base(), EXAMPLES.slice(1), { ...begun, resume: state! })).rejects.toThrow(/the examples of the run/);
+    await expect(finetune(await inWritten('f16'), EXAMPLES, { ...begun, resume: state! })).rejects.toThrow(/the model of the run/);
   });
 
   it('rounds once per multiply-add where it is asked to, on the build that can', async () => {
