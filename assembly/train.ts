@@ -7,6 +7,9 @@ export {
 } from './kernels/matmul_grad';
 export { matmul_f32_f32_fused } from './kernels/matmul';
 export { cross_entropy_f32 } from './kernels/cross_entropy';
+export {
+  squared_error_f32, squared_error_f32_grad, logistic_loss_f32, logistic_loss_f32_grad, gaussian_f32, gaussian_f32_grad, gaussian_kl_f32, gaussian_kl_f32_grad,
+} from './kernels/losses';
 export { embed_f32_grad } from './kernels/embed_grad';
 export { rmsnorm_f32_grad, rmsnorm_f32_grad_w } from './kernels/rmsnorm';
 export { layernorm_f32_grad, layernorm_f32_grad_w } from './kernels/layernorm';

@@ -7,6 +7,7 @@
  */
 import { parseArgs } from 'node:util';
 import { bindSteps, SLOT, SLOT_COUNT, walk } from '../src/kernels/steps.js';
+import { NEXT_TOKEN } from '../src/train/loop/engine.js';
 import { gptEngine, learnOnce, randomBatch } from './training-model.js';
 
 const { values: args } = parseArgs({ options: { build: { type: 'string', default: 'simd' }, steps: { type: 'string', default: '3' }, shapes: { type: 'boolean' }, fused: { type: 'boolean' }, cpu: { type: 'boolean' } } });
@@ -23,7 +24,7 @@ const slots = new Uint32Array(SLOT_COUNT);
 const spent = new Map<string, { ms: number; calls: number }>();
 for (let round = 0; round < Number(args.steps); round++) {
   for (const phase of ['clear', 'learn', 'norm', 'update'] as const) {
-    const { first, end } = engine.plan.phases[phase];
+    const { first, end } = engine.plan.objectives[NEXT_TOKEN]!.phases[phase];
     for (let i = first; i < end; i++) {
       slots[SLOT.stepFirst] = i;
       slots[SLOT.stepCount] = i + 1;

@@ -6,11 +6,16 @@ import { biasGradient, biasOp } from './bias.js';
 import { dropoutGradient, dropoutOp } from './dropout.js';
 import { embed, embedGradient } from './embed.js';
 import { linearGradient, linearOp } from './linear.js';
-import { crossEntropyGradient, crossEntropyOp } from './losses.js';
+import { crossEntropyGradient, crossEntropyOp } from './cross-entropy.js';
+import { gaussianGradient, gaussianOp } from './gaussian.js';
+import { gaussianKlGradient, gaussianKlOp } from './gaussian-kl.js';
+import { inputGradient, inputOp } from './input.js';
+import { logisticLossGradient, logisticLossOp } from './logistic-loss.js';
 import { layernormGradient, layernormOp, rmsnormGradient, rmsnormOp } from './norms.js';
 import { outputRowsGradient, outputRowsOp } from './output-rows.js';
 import { ropeGradient, ropeOp } from './rope.js';
 import { scaleGradient, scaleOp } from './scale.js';
+import { squaredErrorGradient, squaredErrorOp } from './squared-error.js';
 
 /** Gradients by operation. */
 export type Gradients = ReadonlyMap<Op<never>, Gradient<never>>;
@@ -31,4 +36,9 @@ export const GRADIENTS: Gradients = new Map<Op<never>, Gradient<never>>([
   [dropoutOp, dropoutGradient],
   [outputRowsOp, outputRowsGradient],
   [crossEntropyOp, crossEntropyGradient],
+  [squaredErrorOp, squaredErrorGradient],
+  [logisticLossOp, logisticLossGradient],
+  [gaussianOp, gaussianGradient],
+  [gaussianKlOp, gaussianKlGradient],
+  [inputOp, inputGradient],
 ]);

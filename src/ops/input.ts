@@ -1,5 +1,5 @@
 import type { GraphBuilder } from '../graph/builder.js';
-import type { Op, Value } from '../graph/node.js';
+import type { Gradient, Op, Value } from '../graph/node.js';
 import { free } from './columns.js';
 
 interface Attributes {
@@ -13,6 +13,9 @@ export const inputOp: Op<Attributes> = {
   input: ({ input }) => input,
   forward: () => {},
 };
+
+/** What comes from outside has none. */
+export const inputGradient: Gradient<Attributes> = {};
 
 export function inputRows(g: GraphBuilder, input: string, columns: number): Value {
   g.input(input, { kind: 'rows', columns });

@@ -12,6 +12,7 @@ import { GRADIENTS } from '../../src/ops/gradients.js';
 import { product } from '../../src/ops/linear.js';
 import { INPUT_OF, OUTPUT_OF, TABLE_OF } from '../../src/plan/addresses.js';
 import { layOutParameters, placeParameters } from '../../src/plan/parameters.js';
+import { trainingGraph } from '../../src/plan/passes/training.js';
 import { planRun } from '../../src/plan/plan.js';
 import { planTraining } from '../../src/plan/train-plan.js';
 import { PlanRunner } from '../../src/run/run.js';
@@ -87,18 +88,20 @@ describe('an operation of a test', () => {
 
   it('learns', async () => {
     const { kernels, arena, graph, layout, regions, weights } = await machine();
+    const form = trainingGraph(graph, { dropout: false, weighted: false });
     const gradients = new Map([...GRADIENTS, [swish as never, swishGradient as never]]);
-    const options = { exports: kernels.exports, weights, layout, sequences: 1, length: SEQUENCE.length, dropout: 0, threads: 1 };
-    expect(() => planTraining(graph, options)).toThrow('swish has no gradient');
-    const blueprint = planTraining(graph, { ...options, gradients });
-    const plan = blueprint.place(arena.allocate(blueprint.bytes, 'a plan'), { weights, regions });
+    const options = { exports: kernels.exports, weights, objectives: [{ name: 'all', losses: ['loss'], layout }], sequences: 1, length: SEQUENCE.length, dropout: 0, threads: 1 };
+    expect(() => planTraining(form, options)).toThrow('swish has no gradient');
+    const blueprint = planTraining(form, { ...options, gradients });
+    const plan = blueprint.place(arena.allocate(blueprint.bytes, 'a plan'), { weights, regions: { all: regions } });
     const pool = singleThread(kernels, plan.steps);
     const write = (name: string, numbers: number[]) => new Int32Array(kernels.memory.buffer, plan.addressOf(name), numbers.length).set(numbers);
     write(INPUT_OF('ids'), SEQUENCE);
     write(INPUT_OF('targets'), TARGETS);
     write(TABLE_OF('positions', 'all'), [0, 1, 2, 3, 4]);
+    write(TABLE_OF('rows', 'output'), [0, 1, 2, 3, 4]);
     pool.slots[SLOT.tokens] = pool.slots[SLOT.outputTokens] = SEQUENCE.length;
-    for (const { first, end } of [plan.phases.clear, plan.phases.learn]) {
+    for (const { first, end } of [plan.objectives['all']!.phases.clear, plan.objectives['all']!.phases.learn]) {
       pool.slots[SLOT.stepFirst] = first;
       pool.slots[SLOT.stepCount] = end;
       pool.run();

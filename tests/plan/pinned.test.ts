@@ -8,7 +8,7 @@ import { Arena } from '../../src/kernels/arena.js';
 import { instantiateKernels, instantiateTrainKernels, newMemory } from '../../src/kernels/instance.js';
 import { type Argument, SLOT, type Step } from '../../src/kernels/steps.js';
 import { loadRunner } from '../../src/run/load.js';
-import { TrainEngine } from '../../src/train/loop/engine.js';
+import { NEXT_TOKEN, TrainEngine } from '../../src/train/loop/engine.js';
 import { quantizeModel, type WrittenType } from '../../src/train/convert/quantize.js';
 import { collect } from '../../src/files/chunks.js';
 import { writeGguf } from '../../src/files/gguf-writer.js';
@@ -86,7 +86,8 @@ describe.each(Object.keys(MODELS))('%s', (architecture) => {
 
   it('is trained by the steps that were pinned', async () => {
     const engine = await TrainEngine.open(trainHost, MODELS[architecture]!(), { build: 'simd', threads: 1, sequences: 2, length: 32, dropout: 0.1 });
-    const { steps, phases } = engine.plan;
+    const { steps, objectives: { [NEXT_TOKEN]: plan } } = engine.plan;
+    const { phases } = plan!;
     const first = await firstAddress();
     const sections = Object.entries(phases).map(([name, { first: from, end }]) => `# ${name}: steps ${from} to ${end}`);
     engine.dispose();

@@ -1,4 +1,5 @@
-import type { Node, Rows, Value } from '../../graph/node.js';
+import type { Graph } from '../../graph/graph.js';
+import { type Node, root, type Rows, type Value } from '../../graph/node.js';
 
 /** Writes a graph down anew: what a value of the old one has become. */
 export class Rewriter {
@@ -23,4 +24,17 @@ export class Rewriter {
     this.nodes.push({ ...node, output } as Node);
     return output;
   }
+}
+
+/** The part of a graph that some of its outputs need. */
+export function leadingTo(graph: Graph, names: readonly string[]): Graph {
+  const needed = new Set(names.map((name) => graph.outputs[name]!));
+  for (const { inputs, output } of graph.nodes.toReversed()) if (needed.has(output)) for (const x of inputs) needed.add(root(x));
+  const rewriter = new Rewriter();
+  for (const node of graph.nodes) {
+    if (!needed.has(node.output)) continue;
+    const inputs = node.inputs.map((x) => rewriter.value(x));
+    rewriter.become(node.output, rewriter.push({ ...node, inputs }, node.output, node.output.rows));
+  }
+  return { ...graph, nodes: rewriter.nodes, outputs: Object.fromEntries(names.map((name) => [name, rewriter.value(graph.outputs[name]!)])) };
 }

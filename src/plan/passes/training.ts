@@ -6,7 +6,7 @@ import { attentionSequenceOp } from '../../ops/attention-sequence.js';
 import { dropoutOp } from '../../ops/dropout.js';
 import { embed } from '../../ops/embed.js';
 import { linearOp } from '../../ops/linear.js';
-import { crossEntropyOp } from '../../ops/losses.js';
+import { crossEntropyOp } from '../../ops/cross-entropy.js';
 import { Rewriter } from './rewriter.js';
 
 /**

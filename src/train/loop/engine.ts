@@ -12,8 +12,9 @@ import type { Network } from '../../models/architecture.js';
 import { buildNetwork } from '../../models/index.js';
 import { INPUT_OF, OUTPUT_OF, TABLE_OF } from '../../plan/addresses.js';
 import { layOutParameters, type ParameterLayout, placeParameters } from '../../plan/parameters.js';
+import { trainingGraph } from '../../plan/passes/training.js';
 import { type Blueprint, type Plan, planRun } from '../../plan/plan.js';
-import { type ParameterRegions, type Phase, planTraining, SETTINGS_WORDS, type TrainPlaces, type TrainPlan } from '../../plan/train-plan.js';
+import { type ObjectivePlan, type ParameterRegions, type Phase, planTraining, SETTINGS_WORDS, type TrainPlaces, type TrainPlan } from '../../plan/train-plan.js';
 import { writeFrequencies } from '../../run/load.js';
 import { PlanRunner } from '../../run/run.js';
 import { loadWeights, placeWeights } from '../../run/weights.js';
@@ -71,6 +72,9 @@ const OVERHEAD_BYTES = 1 << 20;
 const HEAP_BYTES = MAX_PAGES * PAGE_BYTES;
 const SAMPLE_BATCH = 64;
 
+/** The objective of language models. */
+export const NEXT_TOKEN = 'next token';
+
 interface Layout {
   readonly network: Network;
   readonly parameters: ParameterLayout;
@@ -95,7 +99,8 @@ function layOut(file: ModelFile, exports: TrainKernels['exports'], options: Engi
     return 0;
   });
   const weights = new Map([...placed, ...placeParameters(parameters, 0)]);
-  const plan = planTraining(graph, { ...options, exports, weights, layout: parameters });
+  const form = trainingGraph(graph, { dropout: options.dropout > 0, weighted: options.weighted ?? false });
+  const plan = planTraining(form, { ...options, exports, weights, objectives: [{ name: NEXT_TOKEN, losses: ['loss'], layout: parameters }] });
   const sampling = planSampling(graph, exports, weights);
   const { pageBytes, logitsStride } = sampling.place(0, weights);
   const sizes = {
@@ -144,6 +149,10 @@ export class TrainEngine {
     return this.layOut.network.graph;
   }
 
+  private get own(): ObjectivePlan {
+    return this.plan.objectives[NEXT_TOKEN]!;
+  }
+
   get need(): TrainNeed {
     return this.layOut.need;
   }
@@ -164,7 +173,7 @@ export class TrainEngine {
     const frozen = placeWeights(file, layout.frozen, kernels.exports, (bytes) => arena.allocate(bytes, 'frozen weights'));
     const weights = new Map([...frozen, ...placeParameters(parameters, regions.weights)]);
     const control = arena.allocate(controlBytes(threads), 'threads');
-    const plan = layout.plan.place(arena.allocate(layout.plan.bytes, 'activations'), { weights, regions });
+    const plan = layout.plan.place(arena.allocate(layout.plan.bytes, 'activations'), { weights, regions: { [NEXT_TOKEN]: regions } });
     await loadWeights(file, weights, graph, kernels, arena, options);
     writeFrequencies(graph, kernels, plan, weights);
     const pool = shared ? await startPool(from.host, kernels, plan.steps, threads, control) : singleThread(kernels, plan.steps);
@@ -177,34 +186,34 @@ export class TrainEngine {
 
   /** Forgets the gradients. */
   clear(): void {
-    this.walk(this.plan.phases.clear);
+    this.walk(this.own.phases.clear);
   }
 
   /** Sum of a micro-batch's losses, in order. */
   evaluate(batch: Batch): number {
     this.write(batch);
-    this.walk(this.plan.phases.evaluate);
+    this.walk(this.own.phases.evaluate);
     return sumOf(this.outputLosses());
   }
 
   /** Losses of a micro-batch's rows; those without a target have 0. */
   losses(batch: Batch): Float32Array {
     this.write(batch);
-    this.walk(this.plan.phases.evaluate);
+    this.walk(this.own.phases.evaluate);
     return this.rowLosses(batch);
   }
 
   /** As `evaluate`, and adds the gradients of (sum of losses) / (most rows) to what was gathered. `seed` is that of dropout. */
   learn(batch: Batch, seed: number): number {
     this.write(batch);
-    this.walk(this.plan.phases.learn, seed);
+    this.walk(this.own.phases.learn, seed);
     return sumOf(this.outputLosses());
   }
 
   /** As `losses`, with dropout: the first half of `learn`, for those who weigh the rows by them. */
   forward(batch: Batch, seed: number): Float32Array {
     this.write(batch);
-    this.walk(this.plan.phases.evaluate, seed);
+    this.walk(this.own.phases.evaluate, seed);
     return this.rowLosses(batch);
   }
 
@@ -212,23 +221,23 @@ export class TrainEngine {
   backward({ targets }: Batch, factors: Float32Array, seed: number): void {
     const own = factors.filter((_, row) => targets[row]! >= 0);
     new Float32Array(this.memory, this.plan.addressOf(INPUT_OF('factors')), own.length).set(own);
-    this.walk({ first: this.plan.phases.evaluate.end, end: this.plan.phases.learn.end }, seed);
+    this.walk({ first: this.own.phases.evaluate.end, end: this.own.phases.learn.end }, seed);
   }
 
   /** Euclidean norm of the gradients as gathered. */
   norm(): number {
-    this.walk(this.plan.phases.norm);
-    const partials = new Float64Array(this.memory, this.plan.partials, this.plan.partialCount);
+    this.walk(this.own.phases.norm);
+    const partials = new Float64Array(this.memory, this.own.partials, this.own.partialCount);
     return Math.sqrt(partials.reduce((sum, part) => sum + part, 0));
   }
 
   /** One step of AdamW with the gathered gradients; vectors (norms, biases) do not decay. */
   update(settings: UpdateSettings): void {
     const { learningRate, beta1, beta2, epsilon, weightDecay, correction1, correction2, gradientScale } = settings;
-    const words = new Float32Array(this.memory, this.plan.settings, 2 * SETTINGS_WORDS);
+    const words = new Float32Array(this.memory, this.own.settings, 2 * SETTINGS_WORDS);
     words.set([learningRate, beta1, beta2, epsilon, weightDecay, correction1, correction2, gradientScale]);
     words.set([learningRate, beta1, beta2, epsilon, 0, correction1, correction2, gradientScale], SETTINGS_WORDS);
-    this.walk(this.plan.phases.update);
+    this.walk(this.own.phases.update);
   }
 
   /** A region of the parameters, in place. */
