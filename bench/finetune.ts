@@ -187,7 +187,7 @@ const onEvent = (event: LoopEvent): void => {
 const pause = async () => void (evaluating || (await theirStep()));
 const loop = { ...loopSettings(settings, settings.steps + 1), evaluateEvery: Math.min(settings.evaluateEvery, asked || Infinity) };
 try {
-  await runLoop({ engine, batches, evaluate, onEvent, signal: stop.signal, yield: pause }, loop, newState({ epoch: 0, document: 0, pair: 0 }));
+  await runLoop({ engine, objective: engine, batches, evaluate, onEvent, signal: stop.signal, yield: pause }, loop, newState({ epoch: 0, document: 0, pair: 0 }));
 } catch (error) {
   if ((error as { code?: string }).code !== 'aborted') throw error;
   await evaluate();

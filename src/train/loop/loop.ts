@@ -64,7 +64,9 @@ export type LoopEvent =
 
 /** What the loop is made of. Fine-tuning brings other batches and another evaluation. */
 export interface LoopParts {
-  readonly engine: Pick<TrainEngine, 'options' | 'learn' | 'clear' | 'norm' | 'update'> & { region(name: 'weights'): Float32Array<ArrayBuffer> };
+  readonly engine: Pick<TrainEngine, 'options' | 'clear' | 'norm' | 'update'> & { region(name: 'weights'): Float32Array<ArrayBuffer> };
+  /** What steps make small: the engine's own loss, or another that is made of it. */
+  readonly objective: Pick<TrainEngine, 'learn'>;
   readonly batches: { next(): Batch };
   /** Judges the weights as they are now; without it the last weights are the best. */
   readonly evaluate?: (() => Promise<Evaluation>) | undefined;
@@ -93,7 +95,7 @@ export async function runLoop(parts: LoopParts, settings: LoopSettings, state: L
   }
 }
 
-function takeStep({ engine, batches }: LoopParts, { accumulation, optimizer, seed }: LoopSettings, state: LoopState) {
+function takeStep({ engine, objective, batches }: LoopParts, { accumulation, optimizer, seed }: LoopSettings, state: LoopState) {
   const step = state.step + 1;
   const { sequences, length } = engine.options;
   engine.clear();
@@ -101,7 +103,7 @@ function takeStep({ engine, batches }: LoopParts, { accumulation, optimizer, see
   let tokens = 0;
   for (let i = 0; i < accumulation; i++) {
     const batch = batches.next();
-    sum += engine.learn(batch, mix(seed, step, i));
+    sum += objective.learn(batch, mix(seed, step, i));
     tokens += batch.count;
   }
   // The kernels divide by the rows of a micro-batch; what is wanted is the mean over all tokens with a loss.

@@ -141,6 +141,7 @@ class Run {
     const rows = settings.microBatch * settings.config.context;
     return {
       engine,
+      objective: engine,
       batches,
       evaluate: validation && (() => this.evaluate(Math.ceil(evaluationTokens / rows))),
       sample: settings.sampleEvery > 0 ? createSampler(engine, vocabulary.tokenizer, { prompt, tokens, seed }) : undefined,

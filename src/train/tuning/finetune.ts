@@ -104,7 +104,7 @@ export async function finetune(from: TrainHost, model: ModelInput, examples: Tun
 }
 
 /** What is made small, by which batches, and how it is evaluated: answers, or preferences. */
-type Objective = Pick<LoopParts, 'engine' | 'batches' | 'evaluate'>;
+type Objective = Pick<LoopParts, 'objective' | 'batches' | 'evaluate'>;
 
 /** One call of `finetune`: what its steps share. */
 class Run {
@@ -133,7 +133,7 @@ class Run {
     this.announce(state.step);
     const { onEvent, signal } = options;
     const save = options.checkpoint === undefined ? undefined : (now: LoopState) => this.save(now, facts);
-    const parts: LoopParts = { ...objective, save, onEvent, signal, yield: this.pause };
+    const parts: LoopParts = { engine, ...objective, save, onEvent, signal, yield: this.pause };
     try {
       await runLoop(parts, loopSettings(settings, options.checkpointEvery ?? settings.evaluateEvery), state);
     } catch (error) {
@@ -148,7 +148,7 @@ class Run {
     const { engine, dataset, bytes } = this;
     const [training, validation] = [dataset.training, dataset.validation] as [TokenizedExample[], TokenizedExample[]];
     const evaluate = () => evaluateBatches(engine, packedBatchesOf(validation, engine.options), bytes, this.pause);
-    return { engine, batches: new PackedStream(training, engine.options, dataset.settings.seed, cursor), evaluate: validation.length > 0 ? evaluate : undefined };
+    return { objective: engine, batches: new PackedStream(training, engine.options, dataset.settings.seed, cursor), evaluate: validation.length > 0 ? evaluate : undefined };
   }
 
   /** Asks the model for its log-probabilities before it learns: they stay the reference, also of a run that is gone on with. */
@@ -159,7 +159,7 @@ class Run {
     const kept = await logProbabilities(engine, validation, this.pause);
     const learner = new PreferenceLearner(engine, reference, beta, engine.kernels.exports);
     const evaluate = () => learner.evaluate(validation, kept, bytes, this.pause);
-    return { engine: learner, batches: new PairStream(training, engine.options, dataset.settings.seed, cursor), evaluate: validation.length > 0 ? evaluate : undefined };
+    return { objective: learner, batches: new PairStream(training, engine.options, dataset.settings.seed, cursor), evaluate: validation.length > 0 ? evaluate : undefined };
   }
 
   private announce(resumed: number): void {

@@ -103,10 +103,6 @@ export class PreferenceLearner {
     private readonly math: SameMath,
   ) {}
 
-  get options() {
-    return this.engine.options;
-  }
-
   /** Sum of the pairs' losses; their gradients, divided by the rows of the batch, are added to what was gathered. */
   learn(batch: Batch, seed: number): number {
     const { pairs } = batch as PairBatch;
@@ -126,7 +122,7 @@ export class PreferenceLearner {
   async evaluate(pairs: readonly ExamplePair[], reference: LogProbabilities, bytes: Int32Array, pause: () => Promise<void>): Promise<PreferenceEvaluation> {
     const own = new PreferenceLearner(this.engine, reference, this.beta, this.math);
     const sums = { loss: 0, margin: 0, preferred: 0, nats: 0, tokens: 0, bytes: 0 };
-    for (const batch of pairBatchesOf(pairs, this.options)) {
+    for (const batch of pairBatchesOf(pairs, this.engine.options)) {
       const losses = this.engine.losses(batch);
       batch.pairs.forEach((pair, i) => own.add(sums, own.compare(pair, batch, losses, i), batch, losses, i, bytes));
       await pause();
@@ -136,22 +132,6 @@ export class PreferenceLearner {
       loss: sums.loss / count, accuracy: sums.preferred / count, margin: sums.margin / count,
       perplexity: Math.exp(sums.nats / sums.tokens), bitsPerByte: sums.nats / Math.LN2 / sums.bytes, tokens: sums.tokens,
     };
-  }
-
-  clear(): void {
-    this.engine.clear();
-  }
-
-  norm(): number {
-    return this.engine.norm();
-  }
-
-  update(settings: UpdateSettings): void {
-    this.engine.update(settings);
-  }
-
-  region(name: 'weights'): Float32Array<ArrayBuffer> {
-    return this.engine.region(name);
   }
 
   private compare(pair: number, batch: Batch, losses: Float32Array, place: number): Preference {

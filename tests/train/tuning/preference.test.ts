@@ -66,7 +66,7 @@ describe('preference optimisation', () => {
       return PAIRS.map((_, i) => preferenceLoss(found[2 * i]!, found[2 * i + 1]!, reference[2 * i]!, reference[2 * i + 1]!, BETA)).reduce((a, b) => a + b, 0);
     };
     const [batch] = pairBatchesOf(PAIRS, engine.options);
-    learner.clear();
+    engine.clear();
     expect(Math.abs(learner.learn(batch!, 1) - loss())).toBeLessThan(1e-4);
     const next = random(2);
     for (const name of engine.layout.offsets.keys()) {
@@ -94,7 +94,7 @@ describe('preference optimisation', () => {
   it('gives the same bits one pair at a time, on every build and thread count', async () => {
     const learn = async (sequences: number, options = {}) => {
       const { engine, learner, reference } = await opened(sequences, options);
-      learner.clear();
+      engine.clear();
       const losses = [...pairBatchesOf(PAIRS, engine.options)].map((batch) => learner.learn(batch, 1));
       return { reference, loss: losses.reduce((a, b) => a + b, 0), gradients: engine.region('gradients').slice() };
     };
