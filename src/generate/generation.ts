@@ -5,7 +5,7 @@ import { buildSampler, type Constraint, type Picker } from '../sample/index.js';
 import { Xorshift64Star } from '../sample/random.js';
 import { Answer } from './answer.js';
 import { type Context, startContext } from './context.js';
-import type { Engine } from './engine.js';
+import type { ModelRuntime } from './model-runtime.js';
 import { forked, type Settings } from './options.js';
 import { type CheckedPrompt, encodePrompt, isConversation } from './prompt.js';
 import type { Queue } from './queue.js';
@@ -15,7 +15,7 @@ import type { Finish, Summary, Token } from './types.js';
 
 /** What a generation uses of its session. */
 export interface Room {
-  readonly engine: Engine;
+  readonly runtime: ModelRuntime;
   readonly sequence: Sequence;
   readonly queue: Queue;
   /** @throws StonechatError `disposed`. */
@@ -37,7 +37,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 const rate = (count: number, seconds: number): number => (seconds > 0 ? count / seconds : 0);
 
 /** What the constraint says to a token that was chosen, or is judged, by the logits of its latest mask. */
-export function constrained(token: Token, mask: Mask, { candidates }: Engine, logsumexp: number): Token {
+export function constrained(token: Token, mask: Mask, { candidates }: ModelRuntime, logsumexp: number): Token {
   for (const alternative of token.top) alternative.allowed = mask.allows(alternative.id);
   mask.accept(token.id);
   return { ...token, allowed: mask.share(candidates, logsumexp) };
@@ -94,7 +94,7 @@ export class TokenGeneration extends TokenStream {
     } finally {
       ticket.leave();
       room.sequence.busy--;
-      room.engine.scheduler.leave(room.sequence);
+      room.runtime.scheduler.leave(room.sequence);
     }
   }
 
@@ -112,7 +112,7 @@ export class TokenGeneration extends TokenStream {
   /** Text to ids, if they fit; the sequence keeps what it may of them. */
   private async begin(): Promise<void> {
     const { room, settings, summary } = this;
-    const { runner, tokenizer, renderChat } = room.engine;
+    const { runner, tokenizer, renderChat } = room.runtime;
     const encode = (given: CheckedPrompt) => encodePrompt(given, tokenizer, renderChat, settings);
     const prompt = await encode(this.prompt);
     this.check();
@@ -133,7 +133,7 @@ export class TokenGeneration extends TokenStream {
 
   private async buildSampler(): Promise<Picker> {
     const { settings, room, constraint } = this;
-    const { candidates, tokenizer } = room.engine;
+    const { candidates, tokenizer } = room.runtime;
     // Chunks of their own: most programs do without.
     this.mask = constraint && new (await import('../sample/constraint.js')).Mask(constraint, candidates.vocabulary);
     const more = settings.more
@@ -166,29 +166,29 @@ export class TokenGeneration extends TokenStream {
 
   /** Reads what the sequence does not hold of the context: at least its last id. */
   private read<T>(logits: 'none' | 'last', use: (row: number) => T, report: ((done: number) => void) | undefined): Promise<T> {
-    const { sequence, engine } = this.room;
+    const { sequence, runtime } = this.room;
     const { visible: ids } = this.context;
     sequence.rewind(ids, ids.length - 1);
-    return engine.scheduler.read({ sequence, ids, end: ids.length, logits, use, check: this.check, report });
+    return runtime.scheduler.read({ sequence, ids, end: ids.length, logits, use, check: this.check, report });
   }
 
   /** Logits to a token, without its text. */
   private draw(row: number): Token {
     const { settings, context, summary } = this;
-    const { engine } = this.room;
-    const { runner, distribution } = engine;
-    const address = engine.rowAt(row);
+    const { runtime } = this.room;
+    const { runner, distribution } = runtime;
+    const address = runtime.rowAt(row);
     if (settings.hashLogits) {
       this.hash = distribution.hashLogits(address, this.hash);
       summary.logitsHash = this.hash.toString(16).padStart(16, '0');
     }
-    const { logsumexp, entropy } = engine.measure(row);
+    const { logsumexp, entropy } = runtime.measure(row);
     const id = this.pick(address, context.history);
     const logprob = runner.logits(row)[id]! - logsumexp;
-    const top = engine.alternatives(settings.top, logsumexp, row);
+    const top = runtime.alternatives(settings.top, logsumexp, row);
     context.push(id);
     const token = { id, text: '', logprob, entropy, top };
-    return this.mask ? constrained(token, this.mask, engine, logsumexp) : token;
+    return this.mask ? constrained(token, this.mask, runtime, logsumexp) : token;
   }
 
   /** What the token adds to the answer; makes room for the next where the context is full. */

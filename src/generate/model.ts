@@ -1,4 +1,4 @@
-import { Engine, type EngineParts, notFinite } from './engine.js';
+import { ModelRuntime, type RuntimeParts, notFinite } from './model-runtime.js';
 import { throwIfAborted } from './generation.js';
 import { IdList } from './ids.js';
 import { checkLogitsOptions, checkSaved } from './options.js';
@@ -8,25 +8,25 @@ import { createSession } from './session.js';
 import type { LogitsOptions, Model, ModelInfo, ScoreOptions, Session, Token } from './types.js';
 
 /** Logits of a prompt's last position, on a KV cache of its own. */
-async function logitsOf(engine: Engine, prompt: unknown, options: LogitsOptions | undefined): Promise<Float32Array> {
-  const { runner, tokenizer, renderChat } = engine;
+async function logitsOf(runtime: ModelRuntime, prompt: unknown, options: LogitsOptions | undefined): Promise<Float32Array> {
+  const { runner, tokenizer, renderChat } = runtime;
   const settings = checkLogitsOptions(options, runner.vocabulary);
   const encoded = await encodePrompt(checkPrompt(prompt, runner.vocabulary), tokenizer, renderChat, settings);
   checkFits(encoded.length, undefined, runner.contextLength);
   const ids = IdList.of(encoded);
-  const sequence = engine.sequences.open();
+  const sequence = runtime.sequences.open();
   sequence.busy++;
   const check = () => throwIfAborted(settings.signal);
   try {
     check();
     sequence.expect(ids.length);
     const use = (row: number): Float32Array => {
-      engine.measure(row);
+      runtime.measure(row);
       return finite(runner.logits(row).slice());
     };
-    return await engine.scheduler.read({ sequence, ids, end: ids.length, logits: 'last', use, check });
+    return await runtime.scheduler.read({ sequence, ids, end: ids.length, logits: 'last', use, check });
   } finally {
-    engine.scheduler.leave(sequence);
+    runtime.scheduler.leave(sequence);
     sequence.release();
   }
 }
@@ -39,8 +39,8 @@ function finite(logits: Float32Array): Float32Array {
 }
 
 /** What the model thought of a text, on a session of its own that ends with it. */
-async function* scoreAlone(engine: Engine, prompt: unknown, options: ScoreOptions | undefined): AsyncGenerator<Token, undefined> {
-  const session = createSession(engine);
+async function* scoreAlone(runtime: ModelRuntime, prompt: unknown, options: ScoreOptions | undefined): AsyncGenerator<Token, undefined> {
+  const session = createSession(runtime);
   try {
     yield* session.score(prompt as string, options);
   } finally {
@@ -49,8 +49,8 @@ async function* scoreAlone(engine: Engine, prompt: unknown, options: ScoreOption
 }
 
 /** A runner and a tokenizer as the model that users see. `dispose` ends all its sessions and frees its memory. */
-export function createModel(parts: EngineParts, info: ModelInfo): Model {
-  const engine = new Engine(parts);
+export function createModel(parts: RuntimeParts, info: ModelInfo): Model {
+  const runtime = new ModelRuntime(parts);
   const sessions = new Set<Session>();
 
   /** Ends with the model, if it does not end before. */
@@ -62,12 +62,12 @@ export function createModel(parts: EngineParts, info: ModelInfo): Model {
     sessions.add(session);
     return { ...session, fork: () => adopt(session.fork()), dispose, [Symbol.dispose]: dispose };
   }
-  const open = () => adopt(createSession(engine));
+  const open = () => adopt(createSession(runtime));
 
   async function restoreSession(saved: Uint8Array): Promise<Session> {
     checkSaved(saved);
     const { restoreSequence } = await import('./saved.js');
-    return adopt(createSession(engine, restoreSequence(engine, saved)));
+    return adopt(createSession(runtime, restoreSequence(runtime, saved)));
   }
 
   const own = open();
@@ -83,8 +83,8 @@ export function createModel(parts: EngineParts, info: ModelInfo): Model {
     tokenizer: parts.tokenizer,
     createSession: open,
     restoreSession,
-    logits: (prompt, options) => logitsOf(engine, prompt, options),
-    score: (prompt, options) => scoreAlone(engine, prompt, options),
+    logits: (prompt, options) => logitsOf(runtime, prompt, options),
+    score: (prompt, options) => scoreAlone(runtime, prompt, options),
     renderChat: async (messages, variables) => (await parts.renderChat(messages, variables)).text,
     dispose,
     [Symbol.dispose]: dispose,

@@ -2,7 +2,7 @@
 import { StonechatError } from '../errors.js';
 import { KEY_BLOCK, keyBlocks } from '../kernels/layout.js';
 import { HASH_START } from '../sample/distribution.js';
-import type { Engine } from './engine.js';
+import type { ModelRuntime } from './model-runtime.js';
 import type { Sequence } from './sequence.js';
 
 const MAGIC = 'stonechat session\n';
@@ -26,8 +26,8 @@ const refused = (code: 'bad-file' | 'bad-option', found: string): StonechatError
 const hex = (hash: bigint): string => hash.toString(16).padStart(16, '0');
 
 /** Hash of ids and pages, where both lie in the model's memory. */
-function hashOf(engine: Engine, ids: Int32Array, pages: readonly number[]): string {
-  const { arena, kernels, pageBytes } = engine.runner;
+function hashOf(runtime: ModelRuntime, ids: Int32Array, pages: readonly number[]): string {
+  const { arena, kernels, pageBytes } = runtime.runner;
   const bytes = 8 + ids.byteLength;
   const state = arena.allocate(bytes, 'a saved session');
   new BigUint64Array(kernels.memory.buffer, state, 1)[0] = HASH_START;
@@ -39,18 +39,18 @@ function hashOf(engine: Engine, ids: Int32Array, pages: readonly number[]): stri
   return hex(hash);
 }
 
-const prints = new WeakMap<Engine, string>();
+const prints = new WeakMap<ModelRuntime, string>();
 
 /** Of the logits after a few ids: equal wherever the same model runs. */
-function fingerprint(engine: Engine): string {
-  const known = prints.get(engine);
+function fingerprint(runtime: ModelRuntime): string {
+  const known = prints.get(runtime);
   if (known !== undefined) return known;
-  const { runner, distribution } = engine;
+  const { runner, distribution } = runtime;
   const sequence = runner.newSequence(3);
   try {
     runner.run([{ sequence, ids: [0, 1, 2].map((id) => id % runner.vocabulary), logits: 'last' }]);
     const print = hex(distribution.hashLogits(runner.logitsAddress, HASH_START));
-    prints.set(engine, print);
+    prints.set(runtime, print);
     return print;
   } finally {
     sequence.release();
@@ -58,10 +58,10 @@ function fingerprint(engine: Engine): string {
 }
 
 /** The ids and the state of a sequence. */
-export function saveSequence(engine: Engine, sequence: Sequence): Uint8Array<ArrayBuffer> {
-  const { kernels, pageBytes } = engine.runner;
+export function saveSequence(runtime: ModelRuntime, sequence: Sequence): Uint8Array<ArrayBuffer> {
+  const { kernels, pageBytes } = runtime.runner;
   const ids = sequence.ids.slice(), pages = sequence.length > 0 ? sequence.state.pages : [];
-  const facts: Header = { version: VERSION, model: fingerprint(engine), pageBytes, pageTokens: KEY_BLOCK, tokens: ids.length, hash: hashOf(engine, ids, pages) };
+  const facts: Header = { version: VERSION, model: fingerprint(runtime), pageBytes, pageTokens: KEY_BLOCK, tokens: ids.length, hash: hashOf(runtime, ids, pages) };
   const head = new TextEncoder().encode(`${MAGIC}${JSON.stringify(facts)}\n`);
   const saved = new Uint8Array(head.length + ids.byteLength + pages.length * pageBytes);
   saved.set(head);
@@ -82,10 +82,10 @@ function readHeader(saved: Uint8Array): { header: Header; at: number } {
 }
 
 /** Checks that the bytes belong to this model and are whole. */
-function check(engine: Engine, { version, model, pageBytes, pageTokens, tokens }: Header, bytes: number): void {
-  const { runner } = engine;
+function check(runtime: ModelRuntime, { version, model, pageBytes, pageTokens, tokens }: Header, bytes: number): void {
+  const { runner } = runtime;
   if (version !== VERSION) throw refused('bad-file', `version ${version}`);
-  if (pageBytes !== runner.pageBytes || pageTokens !== KEY_BLOCK || model !== fingerprint(engine)) throw refused('bad-file', 'a session of another model, adapter or kvCache');
+  if (pageBytes !== runner.pageBytes || pageTokens !== KEY_BLOCK || model !== fingerprint(runtime)) throw refused('bad-file', 'a session of another model, adapter or kvCache');
   if (!Number.isInteger(tokens) || tokens < 0 || bytes !== tokens * 4 + keyBlocks(tokens) * pageBytes) throw refused('bad-file', `${bytes} bytes for ${tokens} tokens`);
   if (tokens <= runner.contextLength) return;
   throw new StonechatError({
@@ -94,18 +94,18 @@ function check(engine: Engine, { version, model, pageBytes, pageTokens, tokens }
 }
 
 /** A sequence as it was saved. @throws StonechatError `bad-file` where it belongs to another model or is damaged. */
-export function restoreSequence(engine: Engine, saved: Uint8Array): Sequence {
+export function restoreSequence(runtime: ModelRuntime, saved: Uint8Array): Sequence {
   const { header, at } = readHeader(saved);
-  check(engine, header, saved.length - at);
-  const { runner } = engine, { tokens, hash } = header, { pageBytes, kernels } = runner;
+  check(runtime, header, saved.length - at);
+  const { runner } = runtime, { tokens, hash } = header, { pageBytes, kernels } = runner;
   const ids = new Int32Array(saved.slice(at, at + tokens * 4).buffer);
-  const sequence = engine.sequences.open();
+  const sequence = runtime.sequences.open();
   if (tokens === 0 || pageBytes === 0) return sequence; // what is held of ids alone is read again
   const from = at + tokens * 4;
   const state = runner.restoreSequence(tokens, (pages) => {
     pages.forEach((page, i) => new Uint8Array(kernels.memory.buffer, page, pageBytes).set(saved.subarray(from + i * pageBytes, from + (i + 1) * pageBytes)));
   });
-  if (hashOf(engine, ids, state.pages) !== hash) {
+  if (hashOf(runtime, ids, state.pages) !== hash) {
     state.release();
     sequence.release();
     throw refused('bad-file', 'damaged bytes');

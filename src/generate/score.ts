@@ -1,6 +1,6 @@
 import type { Mask } from '../sample/constraint.js';
 import { checkFits } from './context.js';
-import type { Engine } from './engine.js';
+import type { ModelRuntime } from './model-runtime.js';
 import { constrained, type Room, throwIfAborted } from './generation.js';
 import { IdList } from './ids.js';
 import { among, checkOptions, forked, isId, READING, type Settings } from './options.js';
@@ -42,7 +42,7 @@ function seam(prompt: Int32Array, all: Int32Array): number {
   return Math.max(1, differs < 0 ? all.length - 1 : differs);
 }
 
-async function judgedIds({ tokenizer, renderChat }: Engine, prompt: CheckedPrompt, settings: ScoreSettings): Promise<Judged> {
+async function judgedIds({ tokenizer, renderChat }: ModelRuntime, prompt: CheckedPrompt, settings: ScoreSettings): Promise<Judged> {
   const { continuation } = settings;
   const ids = await encodePrompt(prompt, tokenizer, renderChat, settings);
   if (continuation === undefined) return { ids, first: 1 };
@@ -71,21 +71,21 @@ function* textsOf(tokenizer: Tokenizer, ids: Int32Array, first: number): Generat
 }
 
 /** What the constraint says to a token by row `row` of the logits. @throws StonechatError `bad-option` if it forbids the token. */
-function judgeUnder(mask: Mask, token: Token, row: number, engine: Engine): Token {
-  const { candidates } = engine;
+function judgeUnder(mask: Mask, token: Token, row: number, runtime: ModelRuntime): Token {
+  const { candidates } = runtime;
   if (mask.done) refuse('a text that ends where the constraint is done', `more: token ${token.id}`, 'Judge a shorter text.');
-  candidates.fill(engine.rowAt(row));
+  candidates.fill(runtime.rowAt(row));
   mask.sampler(candidates, NO_HISTORY);
   if (!mask.allows(token.id)) refuse('a text that the constraint allows', `token ${token.id} where it is not allowed`, 'Judge it without.');
-  return constrained(token, mask, engine, engine.measure(row).logsumexp);
+  return constrained(token, mask, runtime, runtime.measure(row).logsumexp);
 }
 
 /**
  * What the model thought before each token of a text: every token after the first, with the probability it had; of a
  * continuation only its own. A chunk of its own: most programs never judge.
  */
-export async function* score({ engine, sequence, queue, check: alive }: Room, prompt: CheckedPrompt, options: ScoreOptions | undefined): AsyncGenerator<Token, undefined> {
-  const { runner, tokenizer, scheduler } = engine;
+export async function* score({ runtime, sequence, queue, check: alive }: Room, prompt: CheckedPrompt, options: ScoreOptions | undefined): AsyncGenerator<Token, undefined> {
+  const { runner, tokenizer, scheduler } = runtime;
   const settings = checkScoreOptions(options, runner.vocabulary);
   const ticket = queue.join();
   sequence.busy++;
@@ -97,7 +97,7 @@ export async function* score({ engine, sequence, queue, check: alive }: Room, pr
     const constraint = forked(settings.constraint);
     const mask = constraint && new (await import('../sample/constraint.js')).Mask(constraint, runner.vocabulary);
     await ticket.turn(settings.signal, check);
-    const judged = await judgedIds(engine, prompt, settings);
+    const judged = await judgedIds(runtime, prompt, settings);
     checkLength(judged);
     const { first } = judged;
     const ids = IdList.of(judged.ids), last = ids.length - 1;
@@ -106,8 +106,8 @@ export async function* score({ engine, sequence, queue, check: alive }: Room, pr
     const texts = textsOf(tokenizer, judged.ids, first);
     const tokensAt = (row: number, at: number, count: number): Token[] =>
       Array.from(ids.view(at + 1, at + count + 1), (id, i) => {
-        const token = engine.tokenAt(row + i, id, texts.next().value!, settings.top);
-        return mask ? judgeUnder(mask, token, row + i, engine) : token;
+        const token = runtime.tokenAt(row + i, id, texts.next().value!, settings.top);
+        return mask ? judgeUnder(mask, token, row + i, runtime) : token;
       });
     const most = Math.max(1, Math.floor(MOST_LOGITS / runner.vocabulary));
     for (let at = first - 1; at < last; ) {

@@ -1,5 +1,5 @@
 import { StonechatError } from '../errors.js';
-import type { Engine } from './engine.js';
+import type { ModelRuntime } from './model-runtime.js';
 import { type Room, TokenGeneration } from './generation.js';
 import { Queue } from './queue.js';
 import { checkAppendOptions, checkOptions } from './options.js';
@@ -7,15 +7,15 @@ import { checkPrompt } from './prompt.js';
 import type { AppendOptions, GenerateOptions, Generation, ScoreOptions, Session, Token } from './types.js';
 
 /** A conversation with its own KV cache, whose memory is taken at the first generation. */
-export function createSession(engine: Engine, sequence = engine.sequences.open()): Session {
-  const { runner } = engine;
+export function createSession(runtime: ModelRuntime, sequence = runtime.sequences.open()): Session {
+  const { runner } = runtime;
   const queue = new Queue();
   let disposed = false;
   const check = () => {
     if (!disposed) return;
     throw new StonechatError({ code: 'disposed', expected: 'a live session', found: 'one that was disposed', remedy: 'Load the model again, or make a new session of it.' });
   };
-  const room: Room = { engine, sequence, queue, check };
+  const room: Room = { runtime, sequence, queue, check };
 
   function generate(prompt: unknown, options?: GenerateOptions): Generation {
     check();
@@ -36,7 +36,7 @@ export function createSession(engine: Engine, sequence = engine.sequences.open()
 
   function fork(): Session {
     check();
-    return createSession(engine, sequence.fork());
+    return createSession(runtime, sequence.fork());
   }
 
   /** Between two generations, never within one. */
@@ -46,7 +46,7 @@ export function createSession(engine: Engine, sequence = engine.sequences.open()
       await ticket.turn(undefined, check);
       const { saveSequence } = await import('./saved.js');
       check();
-      return saveSequence(engine, sequence);
+      return saveSequence(runtime, sequence);
     } finally {
       ticket.leave();
     }

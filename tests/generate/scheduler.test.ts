@@ -1,7 +1,7 @@
 // Generations side by side: each has the bits that it has alone, whatever runs beside it.
 import { afterAll, describe, expect, it } from 'vitest';
 import type { ModelFile } from '../../src/files/types.js';
-import { Engine } from '../../src/generate/engine.js';
+import { ModelRuntime } from '../../src/generate/model-runtime.js';
 import { createSession } from '../../src/generate/session.js';
 import type { GenerateOptions } from '../../src/generate/types.js';
 import { nodeHost } from '../../src/host/node.js';
@@ -35,13 +35,13 @@ const jobs = (count: number): Job[] => Array.from({ length: count }, (_, i): Job
 const open: { dispose(): void }[] = [];
 afterAll(() => open.forEach((runner) => runner.dispose()));
 
-async function engineOf(build: Build, threads: number): Promise<Engine> {
+async function engineOf(build: Build, threads: number): Promise<ModelRuntime> {
   const { runner, arena } = await loadRunner({ ...nodeHost(), processors: 64 }, file(), { ...ordinary, build, threads });
   open.push(runner);
-  return new Engine({ runner, arena, tokenizer: toyTokenizer(), renderChat: () => Promise.reject(new Error('no template')), yield: turn });
+  return new ModelRuntime({ runner, arena, tokenizer: toyTokenizer(), renderChat: () => Promise.reject(new Error('no template')), yield: turn });
 }
 
-async function run(engine: Engine, { prompt, options, leaves, late }: Job): Promise<string> {
+async function run(engine: ModelRuntime, { prompt, options, leaves, late }: Job): Promise<string> {
   for (let i = 0; i < late; i++) await turn();
   const session = createSession(engine), ids: number[] = [];
   const generation = session.generate(prompt, options);
@@ -112,7 +112,7 @@ describe('runs of many', () => {
     const { runner, arena, plan: { pageBytes } } = await loadRunner(nodeHost(), file(), ordinary);
     let taken = 6;
     open.push(runner);
-    const engine = new Engine({ runner, arena, tokenizer: toyTokenizer(), renderChat: () => Promise.reject(new Error('no template')), yield: turn });
+    const engine = new ModelRuntime({ runner, arena, tokenizer: toyTokenizer(), renderChat: () => Promise.reject(new Error('no template')), yield: turn });
     const sessions = Array.from({ length: 4 }, () => createSession(engine));
     const say = (session: (typeof sessions)[number]) => session.generate(Array.from({ length: 100 }, (_, i) => i), { ...greedy, maxTokens: 2 });
     for (const session of sessions.slice(0, 3)) await say(session).text();

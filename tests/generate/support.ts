@@ -1,5 +1,5 @@
 // A toy language model in TypeScript: its logits depend on every id it was given, in order, so that a wrong KV cache shows.
-import { Engine, type EngineParts } from '../../src/generate/engine.js';
+import { ModelRuntime, type RuntimeParts } from '../../src/generate/model-runtime.js';
 import type { Generation, Token } from '../../src/generate/types.js';
 import type { Runner, SequenceState } from '../../src/run/types.js';
 import type { TextStream, Tokenizer } from '../../src/text/types.js';
@@ -112,7 +112,7 @@ export function toyLogits(ids: readonly number[]): Float32Array {
   });
 }
 
-export function toyRunner({ contextLength = 512, maxBatch = 64, next }: ToyOptions = {}): ToyRunner & { parts: Pick<EngineParts, 'runner' | 'arena'> } {
+export function toyRunner({ contextLength = 512, maxBatch = 64, next }: ToyOptions = {}): ToyRunner & { parts: Pick<RuntimeParts, 'runner' | 'arena'> } {
   const { kernels, arena } = kernelsHere();
   const logitsStride = Math.ceil(VOCABULARY / 16) * 64;
   const logitsAddress = arena.allocate(maxBatch * logitsStride, 'logits');
@@ -155,7 +155,7 @@ export function toyRunner({ contextLength = 512, maxBatch = 64, next }: ToyOptio
 
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-export function toyParts(options: ToyOptions & { tokenizer?: Tokenizer; runner?: ReturnType<typeof toyRunner> } = {}): EngineParts & { runner: ToyRunner } {
+export function toyParts(options: ToyOptions & { tokenizer?: Tokenizer; runner?: ReturnType<typeof toyRunner> } = {}): RuntimeParts & { runner: ToyRunner } {
   const toy = options.runner ?? toyRunner(options);
   return {
     ...toy.parts,
@@ -166,7 +166,7 @@ export function toyParts(options: ToyOptions & { tokenizer?: Tokenizer; runner?:
   };
 }
 
-export const toyEngine = (options: Parameters<typeof toyParts>[0] = {}): Engine => new Engine(toyParts(options));
+export const toyEngine = (options: Parameters<typeof toyParts>[0] = {}): ModelRuntime => new ModelRuntime(toyParts(options));
 
 /** Says these ids after a prompt of `from` ids. */
 export const script = (from: number, ids: readonly number[]) => (context: readonly number[]) => ids[context.length - from];

@@ -15,7 +15,7 @@ const TURN_MS = 10;
 /** And after this many steps, where the clock stands still between I/O (workerd). */
 const TURN_STEPS = 32;
 
-export interface EngineParts {
+export interface RuntimeParts {
   readonly runner: Runner;
   readonly arena: Arena;
   readonly tokenizer: Tokenizer;
@@ -28,7 +28,7 @@ export interface EngineParts {
  * What all generations of one model share. Logits live at one place: they are used as the scheduler hands them out, before anything
  * else may run.
  */
-export class Engine {
+export class ModelRuntime {
   readonly runner: Runner;
   readonly tokenizer: Tokenizer;
   readonly renderChat: RenderChat;
@@ -43,7 +43,7 @@ export class Engine {
   private steps = 0;
   private turning: Promise<void> | undefined;
 
-  constructor({ runner, arena, tokenizer, renderChat, yield: turn }: EngineParts) {
+  constructor({ runner, arena, tokenizer, renderChat, yield: turn }: RuntimeParts) {
     this.runner = runner;
     this.tokenizer = tokenizer;
     this.renderChat = renderChat;
