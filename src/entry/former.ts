@@ -18,7 +18,7 @@ const NAMES: Readonly<Record<string, string>> = { clip: 'maxGradNorm', keep: 'ke
 /** The options by the names that they have now. @throws StonechatError `bad-option` where one is given by both. */
 export function byNewNames<Options extends object>(options: Options): Omit<Options, keyof FormerTuningNames> {
   if (typeof options !== 'object' || options === null) return options;
-  const twice = Object.keys(options).find((name) => Object.hasOwn(NAMES, name) && NAMES[name]! in options);
+  const twice = Object.keys(options).find((name) => Object.hasOwn(NAMES, name) && Object.hasOwn(options, NAMES[name]!));
   if (twice !== undefined) throw badOption(`${NAMES[twice]} alone`, `${twice} beside it`, `${twice} is what ${NAMES[twice]} was called: leave it out.`);
   return Object.fromEntries(Object.entries(options).map(([name, value]) => [Object.hasOwn(NAMES, name) ? NAMES[name]! : name, value])) as Omit<Options, keyof FormerTuningNames>;
 }

@@ -1,6 +1,6 @@
 import { type Batch, type Cursor, Filling } from '../data/batches.js';
 import type { SameMath } from '../loop/math.js';
-import type { TrainEngine, UpdateSettings } from '../loop/engine.js';
+import type { TrainEngine } from '../loop/engine.js';
 import type { Evaluation } from '../loop/evaluation.js';
 import type { BatchShape } from '../data/packing.js';
 import type { TokenizedExample } from '../data/tokenized.js';
