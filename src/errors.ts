@@ -25,6 +25,10 @@ export const visible = (text: string, kept = ''): string =>
 /** A value in an error's words, whatever it is: not every object can be made a text. */
 export const plain = (value: unknown): string => (Object(value) === value ? typeof value : typeof value === 'string' ? JSON.stringify(value.slice(0, 60)) : String(value));
 
+/** The signal of a caller has fired. */
+export const aborted = (signal: AbortSignal, expected: string, remedy = 'Its reason is in `cause`.'): StonechatError =>
+  new StonechatError({ code: 'aborted', expected, found: 'an aborted signal', remedy, cause: signal.reason as unknown });
+
 /** What a StonechatError is made of. */
 export interface ErrorDetails {
   code: ErrorCode;

@@ -191,7 +191,7 @@ export function createStonechat(plain: Host): Stonechat {
       const host = configured(options);
       return withModel(host, source, options, async (file) => {
         const need = await estimateMemory(host, file, runnerOptions(host, file, options));
-        return { fileBytes: file.fileBytes, ...need, fits: need.total <= heapBytes };
+        return { fileBytes: file.fileBytes, ...need, kvCacheBytes: need.kvCache, fits: need.total <= heapBytes };
       });
     },
     async loadTokenizer(source, options = {}) {

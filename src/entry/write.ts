@@ -13,19 +13,20 @@ import { folderLosses, ggufLosses } from '../text/losses.js';
 import { FOLDER_FILES, type FolderFile, huggingFaceFolder, prepareWriting, type Writing } from '../train/convert/convert.js';
 import { type Fallback, isQuantised, QUANTISATIONS, type Quantisation, SAME } from '../train/convert/quantize.js';
 import { checkPlaces } from './outputs.js';
+import { byNewNames, type FormerWritingNames } from './former.js';
 import { path, type Rules, source } from './rules.js';
 import { trainHostOf } from './train.js';
 
 export type { Fallback };
 
 /** Options of `convert`. */
-export interface ConvertOptions {
+export interface ConvertOptions extends FormerWritingNames {
   /** Default 'gguf'. */
   readonly format?: 'gguf' | 'huggingface' | undefined;
   /** Type of the matrices. Default: the one they have. Hugging Face's have f32, f16 and bf16 only: there quantised ones become f16. */
   readonly type?: Quantisation | undefined;
-  /** The same type for the output layer too. */
-  readonly pure?: boolean | undefined;
+  /** The same type for the output layer too, which otherwise keeps more bits. Default false. */
+  readonly quantizeOutput?: boolean | undefined;
   /** Default: the model's own. */
   readonly tokenizer?: ModelInput | undefined;
   /** Write although the other form cannot say all that the tokenizer does; the result names what is lost. Default false. */
@@ -72,10 +73,10 @@ export interface Writer {
   convert(model: ModelInput, options?: ConvertOptions): Promise<ConvertResult>;
 }
 
-const RULES: Rules<ConvertOptions> = {
+const RULES: Rules<Omit<ConvertOptions, keyof FormerWritingNames>> = {
   format: oneOf('gguf', 'huggingface'),
   type: { ...oneOf(...QUANTISATIONS), otherwise: 'the one they have' },
-  pure: flag(false),
+  quantizeOutput: flag(false),
   force: flag(false),
   tokenizer: source("the model's own"),
   output: path('bytes'),
@@ -87,13 +88,14 @@ const RULES: Rules<ConvertOptions> = {
 
 export function createWriter(host: Host): Writer {
   return {
-    async convert(model, options = {}) {
+    async convert(model, given = {}) {
+      const options = byNewNames(given);
       checkRules('convert()', options, RULES);
       await checkPlaces(host, placesOf(options), [model, options.tokenizer]);
       const places = { open: host.open.bind(host), list: host.list.bind(host) };
       const file = await openModel(model, places);
       try {
-        const { pure = false, force = false, onProgress } = options;
+        const { quantizeOutput: pure = false, force = false, onProgress } = options;
         const type = options.type ?? (options.format === 'huggingface' && isQuantised(file) ? 'f16' : SAME);
         const writing = await prepareWriting(file, () => tokenizerOf(options.tokenizer), await kernelsOf(host, options), { type, pure, ...(onProgress && { onProgress }) }, force);
         const files = options.format === 'huggingface' ? huggingFaceFolder(writing.content, await writing.tokenizer(), force) : [ggufFile(writing)];

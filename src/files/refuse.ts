@@ -1,4 +1,4 @@
-import { type ErrorCode, plain, StonechatError } from '../errors.js';
+import { aborted as abortedCall, type ErrorCode, plain, StonechatError } from '../errors.js';
 
 const DAMAGED = 'The file is damaged or was not written correctly; download or convert it again.';
 
@@ -16,8 +16,7 @@ export const network = refusal('network', 'Check the address and the connection,
 export const unavailable = refusal('unavailable', 'Use a host that can, or another kind of source.');
 export const badOption = refusal('bad-option', 'Correct the call.');
 
-export const aborted = (signal: AbortSignal, what: string): StonechatError =>
-  refusal('aborted', 'Call again without aborting.')(`${what} to finish`, 'an aborted signal', undefined, signal.reason);
+export const aborted = (signal: AbortSignal, what: string): StonechatError => abortedCall(signal, `${what} to finish`, 'Call again without aborting.');
 
 /** Without control characters, cut at 60 characters. */
 function tidy(text: string, most = 60): string {

@@ -1,4 +1,4 @@
-import { StonechatError } from '../errors.js';
+import { aborted, StonechatError } from '../errors.js';
 import { HASH_START } from '../sample/distribution.js';
 import type { Mask } from '../sample/constraint.js';
 import { buildSampler, type Constraint, type Picker } from '../sample/index.js';
@@ -24,14 +24,7 @@ export interface Room {
 
 /** @throws StonechatError `aborted`, with the signal's reason as cause, once the signal has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (!signal?.aborted) return;
-  throw new StonechatError({
-    code: 'aborted',
-    expected: 'the generation to go on',
-    found: 'an aborted signal',
-    remedy: 'Its reason is in `cause`; the session can be used further.',
-    cause: signal.reason,
-  });
+  if (signal?.aborted) throw aborted(signal, 'the generation to go on', 'Its reason is in `cause`; the session can be used further.');
 }
 
 const rate = (count: number, seconds: number): number => (seconds > 0 ? count / seconds : 0);

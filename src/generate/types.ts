@@ -49,6 +49,9 @@ export interface LoadOptions extends OpenOptions, HostSettings {
 export interface Estimate {
   fileBytes: number;
   weights: number;
+  /** Of one session whose context is full. */
+  kvCacheBytes: number;
+  /** @deprecated It is `kvCacheBytes`: elsewhere `kvCache` is a type. */
   kvCache: number;
   scratch: number;
   total: number;

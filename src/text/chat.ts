@@ -1,4 +1,4 @@
-import { StonechatError } from '../errors.js';
+import { aborted, StonechatError } from '../errors.js';
 import type { JinjaError, Rendered, TemplateLimits } from './jinja/index.js';
 
 export type { Rendered, TemplateLimits } from './jinja/index.js';
@@ -55,7 +55,7 @@ async function renderMarked(source: string, variables: Record<string, unknown>, 
   try {
     return await renderTemplate(source, variables, { ...run, marked: MARKED });
   } catch (cause) {
-    if (run.signal?.aborted) throw aborted(run.signal);
+    if (run.signal?.aborted) throw aborted(run.signal, 'the chat template to be rendered');
     throw cause instanceof JinjaError ? refusal(cause) : cause;
   }
 }
@@ -73,9 +73,6 @@ function refusal(cause: JinjaError): StonechatError {
       return new StonechatError({ code: 'bad-option', expected: 'messages that the chat template takes', found, remedy: 'See the model\'s card for the roles and fields it knows, or pass the prompt as plain text.', cause });
   }
 }
-
-const aborted = ({ reason }: AbortSignal) =>
-  new StonechatError({ code: 'aborted', expected: 'the chat template to be rendered', found: 'an aborted signal', remedy: 'Its reason is in `cause`.', cause: reason });
 
 export const noTemplate = () =>
   new StonechatError({

@@ -6,7 +6,7 @@ import { inspect } from './inspect.js';
 import { logits } from './logits.js';
 import { next } from './next.js';
 import {
-  ANSWER, BENCH, COMPARING, CONTENTS, ENCODING, FORCE, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MERGING, MESSAGES, MODEL, NO_ECHO, NO_PERPLEXITY, type OptionSpec, PIECES, PROMPT, PURE, QUIET, RAW, SPANS, SYSTEM,
+  ANSWER, BENCH, COMPARING, CONTENTS, ENCODING, FORCE, FULL, HELP, HTML, IDS, JSON_FLAG, JSONL, JUDGE, JUDGING, LOADING, MERGING, MESSAGES, MODEL, NO_ECHO, NO_PERPLEXITY, type OptionSpec, PIECES, PROMPT, QUANTIZE_OUTPUT, QUIET, RAW, SPANS, SYSTEM,
   TEMPLATE, TEXT, TOKENIZER, TOOLS, TOP, TRAINING, TYPE, TUNING, VARIABLES,
 } from './options.js';
 import { tokenize } from './tokenize.js';
@@ -139,7 +139,7 @@ export const COMMANDS: readonly Command[] = [
     operands: 'IN OUT.gguf',
     summary: 'Write a model of any format as GGUF with fewer bits per weight; perplexity before and after.',
     examples: ['stonechat quantize story-f32.gguf story-q4_0.gguf --type q4_0'],
-    options: [TYPE, PURE, FORCE, TEXT, NO_PERPLEXITY, TOKENIZER, QUIET, ...COMMON],
+    options: [TYPE, QUANTIZE_OUTPUT, FORCE, TEXT, NO_PERPLEXITY, TOKENIZER, QUIET, ...COMMON],
     run: async (args) => (await import('./quantize.js')).quantize(args),
   },
   {
@@ -147,7 +147,7 @@ export const COMMANDS: readonly Command[] = [
     operands: 'IN OUT',
     summary: 'Write a model of any format as GGUF (OUT.gguf), or as a Hugging Face folder.',
     examples: ['stonechat convert story.gguf story-hf/', 'stonechat convert story-hf/ story.gguf --type f16', 'stonechat convert stories260K.bin story.gguf --tokenizer tok512.bin'],
-    options: [{ ...TYPE, help: 'Type of the matrices. Default: the one they have.' }, PURE, FORCE, TOKENIZER, QUIET, ...COMMON],
+    options: [{ ...TYPE, help: 'Type of the matrices. Default: the one they have.' }, QUANTIZE_OUTPUT, FORCE, TOKENIZER, QUIET, ...COMMON],
     run: async (args) => (await import('./convert.js')).convert(args),
   },
   {

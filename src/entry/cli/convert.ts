@@ -31,7 +31,7 @@ export async function convert(args: Arguments): Promise<number> {
   return 0;
 }
 
-export const typesOf = (args: Arguments): ConvertOptions => ({ type: args.text('type') as Quantisation | undefined, pure: args.has('pure'), force: args.has('force'), tokenizer: args.text('tokenizer') });
+export const typesOf = (args: Arguments): ConvertOptions => ({ type: args.text('type') as Quantisation | undefined, quantizeOutput: args.has('quantize-output'), force: args.has('force'), tokenizer: args.text('tokenizer') });
 
 /** Shows a bar while it takes long. Ctrl-C and SIGTERM leave nothing behind. */
 export function write(args: Arguments, from: string, to: string, options: ConvertOptions): Promise<ConvertResult> {

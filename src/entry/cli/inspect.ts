@@ -143,6 +143,6 @@ function describeTokenizer(facts: Facts['tokenizer']): string {
 
 function describeMemory(memory: Facts['memory']): string {
   if ('unavailable' in memory) return memory.unavailable;
-  const { weights, kvCache, scratch, total, fits } = memory;
-  return `weights ${bytes(weights)}, KV cache ${bytes(kvCache)}, scratch ${bytes(scratch)}: ${bytes(total)} in all${fits ? '' : ', which does not fit'}`;
+  const { weights, kvCacheBytes, scratch, total, fits } = memory;
+  return `weights ${bytes(weights)}, KV cache ${bytes(kvCacheBytes)}, scratch ${bytes(scratch)}: ${bytes(total)} in all${fits ? '' : ', which does not fit'}`;
 }

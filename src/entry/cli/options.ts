@@ -110,7 +110,7 @@ export const HTML = option('html', 'FILE', 'Write a page that shows it.');
 export const JUDGE = option('judge', 'TEXT', 'Judge this text in place of a generation.');
 export const TYPE = option('type', 'TYPE', 'f32, f16, bf16, q8_0, q6_K, q5_K, q5_1, q5_0, q4_K, q4_K_M, q4_1 or q4_0.');
 export const FORCE = flag('force', 'Write although the other form cannot say all that the tokenizer does; what is lost is listed.');
-export const PURE = flag('pure', 'The same type for the output layer too.');
+export const QUANTIZE_OUTPUT = flag('quantize-output', 'The same type for the output layer too.', { former: 'pure' });
 export const TEXT = option('text', 'FILE', 'The text whose perplexity is compared. Default: a short story.');
 export const NO_PERPLEXITY = flag('no-perplexity', 'Only write the file.');
 
