@@ -31,8 +31,7 @@ const own = ({ template, variables }: Program): Promise<string | undefined> =>
     throw cause;
   });
 
-async function differences(programs: readonly Program[]): Promise<unknown[]> {
-  const answers = pythonAnswers(programs);
+async function differences(programs: readonly Program[], answers = pythonAnswers(programs)): Promise<unknown[]> {
   const wrong: unknown[] = [];
   for (const [i, program] of programs.entries()) {
     const answer = answers[i]!;
@@ -82,7 +81,8 @@ describe.skipIf(!python)(`beside Python's Jinja2${reason}`, () => {
   test('filters, tests, methods and operators on values of every kind', async () => {
     const all = WAYS.flatMap((way) => VALUES.map((value): Program => ({ template: written(way, value), variables: PEOPLE })));
     const answers = pythonAnswers(all);
-    expect(await differences(all.filter((_, i) => !hasAddress(answers[i]!)))).toEqual([]);
+    const told = all.map((_, i) => i).filter((i) => !hasAddress(answers[i]!));
+    expect(await differences(told.map((i) => all[i]!), told.map((i) => answers[i]!))).toEqual([]);
   }, 120_000);
 
   test.skipIf(!hasShared)(`real chat templates with conversations of many kinds (${noShared} otherwise)`, async () => {

@@ -33,8 +33,9 @@ describe('the same bits from every build and thread count', () => {
 });
 
 describe('a process', () => {
-  it('sleeps between generations, and ends by itself when a model with threads was not disposed of', async () => {
-    const { stdout } = await run(process.execPath, [await built('idle'), findModel(SYNTHETIC)], { timeout: 30_000 });
+  it.for([process.execPath, NODE24])('sleeps between generations, and ends by itself when a model with threads was not disposed of, in %s', async (node, context) => {
+    context.skip(!(await versionOf([node])), `no ${node}`);
+    const { stdout } = await run(node, [await built('idle'), findModel(SYNTHETIC)], { timeout: 30_000 });
     const { threads, idleMs } = JSON.parse(stdout) as { threads: number; idleMs: number };
     expect(threads).toBe(2);
     expect(idleMs).toBeLessThan(50); // of 1000: a worker that spins takes all that the machine gives it

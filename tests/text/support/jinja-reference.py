@@ -1,6 +1,6 @@
 # Renders programs by Python's Jinja2 in transformers' chat-template environment: one JSON {"template", "variables"} a line in, one
 # {"output"} or {"error"} a line out. The environment is that of transformers/utils/chat_template_utils.py, so that only Jinja2 is needed.
-import json, sys
+import functools, json, sys
 import jinja2, jinja2.ext, jinja2.nodes
 from datetime import datetime
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -31,9 +31,12 @@ env.filters["tojson"] = tojson
 env.globals["raise_exception"] = raise_exception
 env.globals["strftime_now"] = lambda pattern: datetime.fromisoformat("2025-07-10T12:00:00").strftime(pattern)
 
+# Jinja compiles to Python, which takes longer than most renderings.
+compiled = functools.lru_cache(maxsize=None)(env.from_string)
+
 for line in sys.stdin:
     row = json.loads(line)
     try:
-        print(json.dumps({"output": env.from_string(row["template"]).render(**row["variables"])}))
+        print(json.dumps({"output": compiled(row["template"]).render(**row["variables"])}))
     except Exception as error:
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
