@@ -33,12 +33,13 @@ function* sections(module) {
 /** The same module with its imported memory, the only import, shared and of at most `most` pages. */
 export function sharedTwin(module, most) {
   const section = [...sections(module)].find(({ id }) => id === IMPORTS);
-  let { value: count, next } = readNumber(module, section.start);
+  const count = readNumber(module, section.start);
+  let { next } = count;
   for (let name = 0; name < 2; name++) {
     const { value: length, next: start } = readNumber(module, next);
     next = start + length;
   }
-  if (count !== 1 || module[next] !== MEMORY || module[next + 1] !== 0) throw new Error('expected a module that imports a memory that is not shared, and nothing else');
+  if (count.value !== 1 || module[next] !== MEMORY || module[next + 1] !== 0) throw new Error('expected a module that imports a memory that is not shared, and nothing else');
   const first = readNumber(module, next + 2);
   const content = [...module.subarray(section.start, next + 1), SHARED, ...writeNumber(first.value), ...writeNumber(most), ...module.subarray(first.next, section.end)];
   return Buffer.concat([module.subarray(0, section.at), Buffer.from([IMPORTS, ...writeNumber(content.length), ...content]), module.subarray(section.end)]);

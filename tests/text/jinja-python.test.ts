@@ -3,7 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { JinjaError, parseData, renderTemplate } from '../../src/text/jinja/index.js';
+import { JinjaError, renderTemplate } from '../../src/text/jinja/index.js';
+import { parseData } from '../../src/text/jinja/json-data.js';
 import { hasShared, noShared, readSharedJson } from './support/shared.js';
 
 const SCRIPT = join(import.meta.dirname, 'support/jinja-reference.py');

@@ -1,8 +1,9 @@
 // Templates as Python's Jinja2 renders them in transformers' environment, what they may use up, and what they mark.
 import { afterAll, describe, expect, test } from 'vitest';
 import { renderPrompt, render } from '../../src/text/chat.js';
-import { JinjaError, parseData, renderTemplate } from '../../src/text/jinja/index.js';
-import { strftime } from '../../src/text/jinja/clock.js';
+import { JinjaError, renderTemplate } from '../../src/text/jinja/index.js';
+import { parseData } from '../../src/text/jinja/json-data.js';
+import { strftime } from '../../src/text/jinja/rest/clock.js';
 import { hasShared, noShared, readSharedText } from './support/shared.js';
 
 const report: string[] = [];

@@ -60,7 +60,7 @@ async function readData(path: string | undefined): Promise<unknown> {
 }
 
 async function parse(text: string, where: string): Promise<unknown> {
-  const { parseData } = await import('../../text/jinja/index.js');
+  const { parseData } = await import('../../text/jinja/json-data.js');
   try {
     return parseData(text);
   } catch (cause) {

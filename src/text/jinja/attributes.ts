@@ -1,7 +1,7 @@
-import { stringMethods } from './strings.js';
-import { fail, spend } from './meter.js';
+import { fail, lacking, spend } from './meter.js';
 import { repr } from './show.js';
 import { Str, str } from './str.js';
+import { stringMethods } from './strings.js';
 import { Dict, element, equal, find, Fn, isNumber, nested, numeric, Obj, or, Range, sequence, type Table, Tuple, typeName, Undefined, type Value, View } from './values.js';
 
 /** A tuple with names, as groupby makes them. */
@@ -42,10 +42,10 @@ const NUMBER: Table = {
 /** What changes lists and dicts is there, but not for templates. */
 const CHANGING = /^(?:append|clear|extend|insert|pop|popitem|remove|reverse|setdefault|sort|update)$/;
 
-const STRING = stringMethods((value, name, attribute) => (attribute ? getattr(value, (name as Str).s) : getitem(value, name)));
+/** Methods of texts that few templates use. */
+export const rareMethods = { table: lacking as () => Table };
 
 function tableOf(value: Value): Table {
-  if (value instanceof Str) return STRING;
   if (value instanceof Dict) return DICT;
   if (isNumber(value)) return NUMBER;
   return Array.isArray(value) || value instanceof Tuple || value instanceof Range ? COUNTED : {};
@@ -59,14 +59,14 @@ function attribute(value: Value, name: string): Value | undefined {
   if (isNumber(value) && (name === 'real' || name === 'numerator')) return numeric(value);
   if (isNumber(value) && (name === 'imag' || name === 'denominator')) return name === 'imag' ? 0n : 1n;
   if (value instanceof Range && (name === 'start' || name === 'stop' || name === 'step')) return BigInt(value[name]);
-  const method = find(tableOf(value), name);
+  const method = value instanceof Str ? (find(stringMethods, name) ?? find(rareMethods.table(), name)) : find(tableOf(value), name);
   if (method) return new Fn(name, (args, kw) => method([value, ...args], kw));
   if (Array.isArray(value) && name === 'copy') return new Fn(name, () => value);
   const changes = CHANGING.test(name) && (value instanceof Dict ? !/^(?:append|extend|insert|remove|reverse|sort)$/.test(name) : Array.isArray(value) && !/^(?:popitem|setdefault|update)$/.test(name));
   return changes || /^__\w*__$/.test(name) ? new Undefined(`access to attribute '${name}' of '${typeName(value)}' object is unsafe.`) : undefined;
 }
 
-function lacking(value: Value, key: Value): Undefined {
+function missing(value: Value, key: Value): Undefined {
   const what = value === null ? 'None' : `${typeName(value)} object`;
   return new Undefined(key instanceof Str ? `'${what}' has no attribute ${repr(key).s}` : `${what} has no element ${repr(key).s}`);
 }
@@ -82,13 +82,13 @@ function item(value: Value, key: Value): Value | undefined {
 }
 
 /** value.name */
-export const getattr = (value: Value, name: string): Value => or(attribute(value, name), () => or(item(value, str(name)), () => lacking(value, str(name))));
+export const getattr = (value: Value, name: string): Value => or(attribute(value, name), () => or(item(value, str(name)), () => missing(value, str(name))));
 
 /** value[key] */
 export function getitem(value: Value, key: Value): Value {
   spend(1);
-  return or(item(value, key), () => or(key instanceof Str ? attribute(value, key.s) : undefined, () => lacking(value, key)));
+  return or(item(value, key), () => or(key instanceof Str ? attribute(value, key.s) : undefined, () => missing(value, key)));
 }
 
 /** The attribute alone, for the filter attr. */
-export const ownAttribute = (value: Value, name: string): Value => or(attribute(value, name), () => lacking(value, str(name)));
+export const ownAttribute = (value: Value, name: string): Value => or(attribute(value, name), () => missing(value, str(name)));

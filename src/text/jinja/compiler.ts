@@ -1,9 +1,9 @@
 import { getattr, getitem } from './attributes.js';
-import { type Around, filters } from './filters.js';
-import { fail, JinjaError, meter, spend } from './meter.js';
+import { type Around, filters, rareFilters } from './filters.js';
+import { fail, JinjaError, lacking, meter, spend } from './meter.js';
 import { all, type BlockNode, type CallNode, type Expr, type FilterNode, type ForNode, type Given, type IfNode, type MacroNode, type Stmt, type Target, undeclared } from './nodes.js';
 import { binary, signed } from './operators.js';
-import { isGeneration, Parser } from './parser.js';
+import { Parser } from './parser.js';
 import { drain, Env, Loop, Namespace, Out, type Runtime, type Running, type Signal } from './runtime.js';
 import { Reader, Symbols } from './scope.js';
 import { escapeHtml, plain, text } from './show.js';
@@ -11,11 +11,12 @@ import { concat, Str, str } from './str.js';
 import { isCallable, tests } from './tests.js';
 import { type Call, contains, Dict, each, equal, find, Fn, iterate, type Kw, listOf, Obj, order, sequence, slice, type Table, truth, Tuple, typeName, Undefined, type Value } from './values.js';
 
-type Eval = (env: Env) => Value;
-type Exec = (env: Env, out: Out) => Signal | void | Running;
+export type Eval = (env: Env) => Value;
+type Unit = (rt: Runtime, out: Out) => Running;
+export type Exec = (env: Env, out: Out) => Signal | void | Running;
 
 /** A scope as it is known before the template runs. */
-interface Frame {
+export interface Frame {
   readonly symbols: Symbols;
   /** At the top, or in an `if` there: variables can be seen by macros and blocks. */
   readonly top: boolean;
@@ -24,12 +25,12 @@ interface Frame {
   readonly inLoop: boolean;
 }
 
-const inner = ({ symbols, inLoop }: Frame, more: Partial<Frame> = {}): Frame => ({ symbols: new Symbols(symbols), top: false, soft: false, inLoop, ...more });
+export const inner = ({ symbols, inLoop }: Frame, more: Partial<Frame> = {}): Frame => ({ symbols: new Symbols(symbols), top: false, soft: false, inLoop, ...more });
 
-const syntax = (message: string) => new JinjaError('syntax', message);
-const unsupported = (message: string) => new JinjaError('unsupported', message);
+export const syntax = (message: string) => new JinjaError('syntax', message);
+export const unsupported = (message: string) => new JinjaError('unsupported', message);
 
-function enter({ symbols }: Frame, env: Env): void {
+export function enter({ symbols }: Frame, env: Env): void {
   for (const [id, begin] of symbols.begins) {
     if (begin.from === 'context') env.set(id, env.rt.lookUp(begin.name));
     else if (begin.from === 'variable') env.set(id, env.get(begin.id));
@@ -37,12 +38,12 @@ function enter({ symbols }: Frame, env: Env): void {
   }
 }
 
-const leave = ({ symbols }: Frame, env: Env): void => symbols.begins.forEach((_, id) => env.set(id, undefined));
+export const leave = ({ symbols }: Frame, env: Env): void => symbols.begins.forEach((_, id) => env.set(id, undefined));
 
 const TURN = 512;
 let untilTurn = TURN;
 
-function* run(body: readonly Exec[], env: Env, out: Out): Running {
+export function* run(body: readonly Exec[], env: Env, out: Out): Running {
   for (const statement of body) {
     spend(1);
     if (--untilTurn <= 0) {
@@ -62,9 +63,16 @@ function captured(body: readonly Exec[], env: Env): Str {
   return out.text();
 }
 
+/** What few templates use. */
+export const rare = {
+  statement: lacking as (compiler: Compiler, node: Stmt, frame: Frame) => Exec,
+  /** `self`: the template's blocks by name. */
+  self: lacking as (rt: Runtime) => Value,
+};
+
 /** A parsed template as functions. */
 export class Compiler {
-  readonly blocks = new Map<string, (rt: Runtime, out: Out) => Running>();
+  readonly blocks = new Map<string, Unit>();
   private readonly filters: Table;
   private readonly tests: Table;
   /** The expression that is compiled is one that Jinja works out beforehand, where a slice of what has none is undefined. */
@@ -72,47 +80,40 @@ export class Compiler {
 
   constructor() {
     const around: Around = {
-      filter: (name, args, kw) => named(this.filters, 'filter', name)(args, kw),
-      test: (name, args, kw) => named(this.tests, 'test', name)(args, kw),
+      filter: (name, args, kw) => this.named('filter', name)(args, kw),
+      test: (name, args, kw) => this.named('test', name)(args, kw),
     };
     this.filters = filters(around);
-    this.tests = tests((what, name) => Object.hasOwn(what === 'filter' ? this.filters : this.tests, name));
+    this.tests = tests((what, name) => this.find(what, name) !== undefined);
   }
 
   /** @throws JinjaError `syntax` or `unsupported`. */
-  compile(source: string): (rt: Runtime, out: Out) => Running {
+  compile(source: string): Unit {
     const body = new Parser(source).parse();
     const blocks = body.flatMap((node) => [...all(node)]).filter((node) => node.type === 'Block') as BlockNode[];
-    const frame: Frame = { symbols: new Symbols(), top: true, soft: false, inLoop: false };
-    const self = undeclared(body, ['self']).has('self') ? frame.symbols.parameter('self') : undefined;
-    new Reader(frame.symbols).all(body);
-    const main = this.body(body, frame);
+    const main = this.unit(body, true);
     for (const block of blocks) {
       if (this.blocks.has(block.name)) throw syntax(`block '${block.name}' defined twice`);
-      this.blocks.set(block.name, this.block(block));
+      this.blocks.set(block.name, this.unit(block.body, false));
     }
-    return (rt, out) => {
-      const env = new Env(rt);
-      if (self) env.set(self, reference(rt));
-      enter(frame, env);
-      return run(main, env, out);
-    };
+    return main;
   }
 
-  private block({ body }: BlockNode): (rt: Runtime, out: Out) => Running {
-    const frame: Frame = { symbols: new Symbols(), top: false, soft: false, inLoop: false };
+  /** A template's body, or that of a block. */
+  private unit(body: readonly Stmt[], top: boolean): Unit {
+    const frame: Frame = { symbols: new Symbols(), top, soft: false, inLoop: false };
     const self = undeclared(body, ['self']).has('self') ? frame.symbols.parameter('self') : undefined;
     new Reader(frame.symbols).all(body);
     const compiled = this.body(body, frame);
     return (rt, out) => {
       const env = new Env(rt);
-      if (self) env.set(self, reference(rt));
+      if (self) env.set(self, rare.self(rt));
       enter(frame, env);
       return run(compiled, env, out);
     };
   }
 
-  private body(nodes: readonly Stmt[], frame: Frame): Exec[] {
+  body(nodes: readonly Stmt[], frame: Frame): Exec[] {
     return nodes.map((node) => this.statement(node, frame));
   }
 
@@ -124,17 +125,12 @@ export class Compiler {
       case 'For': return this.loop(node, frame);
       case 'If': return this.branches(node, frame);
       case 'Macro': return this.defineMacro(node, frame);
-      case 'CallBlock': return this.callBlock(node, frame);
-      case 'FilterBlock': return this.filterBlock(node, frame);
-      case 'With': return this.with(node, frame);
-      case 'Autoescape': return this.escaping(node, frame);
-      case 'Block': return this.showBlock(node, frame);
-      case 'Load': return this.otherTemplate(node, frame);
-      default: {
+      case 'Break': case 'Continue': {
         if (!frame.inLoop) throw syntax(`'${node.type.toLowerCase()}' outside loop, line ${node.line}`);
         const signal = node.type === 'Break' ? 'break' : 'continue';
         return () => signal;
       }
+      default: return rare.statement(this, node, frame);
     }
   }
 
@@ -155,7 +151,7 @@ export class Compiler {
   }
 
   /** Puts a value into names, attributes of namespaces, or a tuple of such. */
-  private store(target: Target, frame: Frame): (env: Env, value: Value) => void {
+  store(target: Target, frame: Frame): (env: Env, value: Value) => void {
     if (target.type === 'Name') {
       const id = frame.symbols.find(target.name)!;
       return (env, value) => {
@@ -277,7 +273,7 @@ export class Compiler {
   }
 
   /** A macro, or the body of a call block, as a function that makes it when its definition is reached. */
-  private macro(node: MacroNode, frame: Frame): (env: Env) => Obj {
+  macro(node: MacroNode, frame: Frame): (env: Env) => Obj {
     const own = inner(frame, { inLoop: false });
     new Reader(own.symbols).macro(node);
     const names = node.args.map(({ name }) => name);
@@ -333,78 +329,7 @@ export class Compiler {
     return (env) => store(env, make(env));
   }
 
-  private callBlock({ call, macro }: Stmt & { type: 'CallBlock' }, frame: Frame): Exec {
-    const make = this.macro(macro, frame);
-    if (isGeneration(call)) return (env, out) => out.add(text(make(env).call!([], new Map())));
-    if (call.given.kwargs.some(([name]) => name === 'caller')) throw syntax('keyword argument repeated: caller');
-    const value = this.call(call, frame, (env) => make(env));
-    return (env, out) => out.add(text(value(env)));
-  }
-
-  private filterBlock({ body, filter }: Stmt & { type: 'FilterBlock' }, frame: Frame): Exec {
-    const own = inner(frame);
-    new Reader(own.symbols).all([...body, filter]);
-    const [compiled, filtered] = [this.body(body, own), this.expr(filter, own)];
-    return function* (env, out) {
-      enter(own, env);
-      const written = new Out();
-      const signal = yield* run(compiled, env, written);
-      if (signal) return signal;
-      env.piped = written.text();
-      out.add(text(filtered(env)));
-      leave(own, env);
-      return undefined;
-    };
-  }
-
-  private with({ targets, values, body }: Stmt & { type: 'With' }, frame: Frame): Exec {
-    const own = inner(frame);
-    new Reader(own.symbols).all([...targets, ...body]);
-    const evaluated = values.map((value) => this.expr(value, frame));
-    const stores = targets.map((target) => this.store(target, own));
-    const compiled = this.body(body, own);
-    return function* (env, out) {
-      enter(own, env);
-      stores.forEach((store, i) => store(env, evaluated[i]!(env)));
-      const signal = yield* run(compiled, env, out);
-      leave(own, env);
-      return signal;
-    };
-  }
-
-  private escaping({ value, body }: Stmt & { type: 'Autoescape' }, frame: Frame): Exec {
-    const own = inner(frame);
-    new Reader(own.symbols).all([value, ...body]);
-    const [wanted, compiled] = [this.expr(value, own), this.body(body, own)];
-    const set = (on: boolean) => (meter().autoescape = on);
-    return function* (env, out) {
-      enter(own, env);
-      const before = meter().autoescape;
-      set(truth(wanted(env)));
-      const signal = yield* run(compiled, env, out);
-      set(before);
-      return signal;
-    };
-  }
-
-  private showBlock({ name, scoped, required }: BlockNode, frame: Frame): Exec {
-    return (env, out) => {
-      if (required) fail(`Required block '${name}' not found`);
-      const locals = scoped ? new Map([...frame.symbols.locals()].flatMap(([local, id]) => { const value = env.get(id); return value === undefined ? [] : [[local, value] as const]; })) : undefined;
-      return env.rt.blocks.get(name)!(locals ? env.rt.derived(locals) : env.rt, out);
-    };
-  }
-
-  private otherTemplate({ what, node }: Stmt & { type: 'Load' }, frame: Frame): Exec {
-    if (what === 'extends' && !frame.top) throw syntax('cannot use extend from a non top-level scope');
-    const name = this.expr(node, frame);
-    return (env) => {
-      name(env);
-      throw unsupported(`no loader for this environment specified: {% ${what} %} needs other templates`);
-    };
-  }
-
-  private expr(node: Expr, frame: Frame): Eval {
+  expr(node: Expr, frame: Frame): Eval {
     switch (node.type) {
       case 'Const': return () => node.value;
       case 'Data': return () => str(node.text);
@@ -511,7 +436,7 @@ export class Compiler {
     };
   }
 
-  private call({ node, given }: CallNode, frame: Frame, caller?: Eval): Eval {
+  call({ node, given }: CallNode, frame: Frame, caller?: Eval): Eval {
     const [callee, all_] = [this.expr(node, frame), this.given(given, frame)];
     return (env) => {
       spend(1);
@@ -529,8 +454,18 @@ export class Compiler {
     return (env) => applied(filter, value(env), all_(env));
   }
 
+  private find(what: 'filter' | 'test', name: string): Call | undefined {
+    return what === 'test' ? find(this.tests, name) : (find(this.filters, name) ?? find(rareFilters.table(), name));
+  }
+
+  private named(what: 'filter' | 'test', name: Value): Call {
+    const found = name instanceof Str ? this.find(what, name.s) : undefined;
+    if (!found) throw unsupported(`No ${what} named ${plain(name).s}.`);
+    return found;
+  }
+
   private function(what: 'filter' | 'test', name: string, frame: Frame): Call {
-    const found = find(what === 'filter' ? this.filters : this.tests, name);
+    const found = this.find(what, name);
     if (found) return found;
     const error = unsupported(`No ${what} named '${name}'.`);
     if (!frame.soft) throw error;
@@ -545,12 +480,6 @@ const isConstant = (node: Expr): boolean => [...all(node)].every((inside) => ins
 function applied(apply: Call, value: Value, { args, kw }: { args: Value[]; kw: Kw }): Value {
   spend(1);
   return apply([value, ...args], kw);
-}
-
-function named(table: Table, what: string, name: Value): Call {
-  const found = name instanceof Str ? find(table, name.s) : undefined;
-  if (!found) throw unsupported(`No ${what} named ${plain(name).s}.`);
-  return found;
 }
 
 function addNamed(kw: Kw, more: Value): void {
@@ -594,17 +523,3 @@ function concatAll(items: readonly Value[]): Str {
 function checkNamespace(target: Target, frame: Frame, env: Env): void {
   for (const node of all(target)) if (node.type === 'NSRef' && !(env.get(frame.symbols.find(node.name)!) instanceof Namespace)) fail('cannot assign attribute on non-namespace object');
 }
-
-/** `self`: the template's blocks by name. */
-const reference = (rt: Runtime): Obj =>
-  new Obj(() => str('<TemplateReference None>'), (name) => {
-    const block = rt.blocks.get(name);
-    return block && new Fn(name, () => {
-      const out = new Out();
-      rt.meter.deeper();
-      drain(block(rt, out));
-      rt.meter.depth--;
-      return out.text();
-    });
-  });
-

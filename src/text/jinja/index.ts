@@ -1,9 +1,8 @@
 import { Compiler } from './compiler.js';
 import { toValue } from './data.js';
-import { JinjaError, Meter, type TemplateLimits, useMeter } from './meter.js';
+import { JinjaError, Lacking, Meter, type TemplateLimits, useMeter } from './meter.js';
 import { globals, Out, Runtime } from './runtime.js';
 
-export { JsonFloat, parseData } from './data.js';
 export { JinjaError, type TemplateLimits } from './meter.js';
 
 /** What a template made. */
@@ -40,6 +39,17 @@ function compile(source: string) {
 
 /** @throws JinjaError, and the signal's reason once it has fired. */
 export async function renderTemplate(source: string, variables: Readonly<Record<string, unknown>>, options: RenderOptions = {}): Promise<Rendered> {
+  try {
+    return await attempt(source, variables, options);
+  } catch (error) {
+    if (!(error instanceof Lacking)) throw error;
+    (await import('./rest/index.js')).install();
+    compiled.clear();
+    return attempt(source, variables, options);
+  }
+}
+
+async function attempt(source: string, variables: Readonly<Record<string, unknown>>, options: RenderOptions): Promise<Rendered> {
   const { limits, signal, marked = [] } = options;
   const meter = new Meter(limits);
   const out = new Out();

@@ -15,6 +15,15 @@ export class JinjaError extends Error {
   }
 }
 
+/**
+ * Thrown where a template needs what stands in rest/, before that is loaded: the rendering then begins anew. Hooks that rest/ fills
+ * are made of it.
+ */
+export class Lacking extends Error {}
+export const lacking = (): never => {
+  throw new Lacking();
+};
+
 /** Python's TypeError, ValueError and the like: they have one class here, as no template can catch them. */
 export function fail(message: string): never {
   throw new JinjaError('runtime', message);

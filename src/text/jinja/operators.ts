@@ -1,30 +1,26 @@
-import { percent } from './format.js';
-import { fail, limit, spend } from './meter.js';
-import { divideInts } from './numbers.js';
+import { fail, lacking, limit, spend } from './meter.js';
 import { escapeHtml } from './show.js';
-import { concat, repeated, Str } from './str.js';
+import { concat, Str } from './str.js';
 import { isNumber, numeric, Tuple, typeName, Undefined, type Value } from './values.js';
 
 /** Bits of an int at most. */
-const MOST_BITS = 1 << 16;
+export const MOST_BITS = 1 << 16;
 
-const ZERO = 'division by zero';
+/** What few templates do with values. */
+export const rareOperators = {
+  percent: lacking as (pattern: Str, values: Value) => Value,
+  power: lacking as (a: bigint, b: bigint) => Value,
+  /** // % ** and division by 0. */
+  ofFloats: lacking as (op: string, a: number, b: number) => Value,
+  /** A text, list or tuple times an int, in either order. */
+  repeated: lacking as (a: Value, b: Value) => Value | undefined,
+};
 
-function divideFloats(a: number, b: number): { quotient: number; rest: number } {
-  if (b === 0) fail('float floor division by zero');
-  let rest = a % b;
-  let quotient = (a - rest) / b;
-  if (rest !== 0 && b < 0 !== rest < 0) {
-    rest += b;
-    quotient -= 1;
-  } else if (rest === 0) rest = b < 0 ? -0 : 0;
-  const whole = Math.floor(quotient);
-  return { quotient: quotient - whole > 0.5 ? whole + 1 : whole, rest };
-}
+export const ZERO = 'division by zero';
 
 const bits = (value: bigint): number => value.toString(16).length * 4;
 
-function bounded(value: bigint): bigint {
+export function bounded(value: bigint): bigint {
   const small = value < 1n << 64n && value > -(1n << 64n);
   if (!small) {
     spend(bits(value) >> 7);
@@ -33,10 +29,12 @@ function bounded(value: bigint): bigint {
   return value;
 }
 
-function powerOfInts(a: bigint, b: bigint): Value {
-  if (b < 0n) return a === 0n ? fail('0.0 cannot be raised to a negative power') : Number(a) ** Number(b);
-  if (a > 1n || a < -1n) if (BigInt((a < 0n ? -a : a).toString(2).length - 1) * b > MOST_BITS) throw limit(`an integer of more than ${MOST_BITS} bits`);
-  return bounded(a ** b);
+/** // and % as Python has them: the rest has the sign of the divisor. */
+export function divideInts(a: bigint, b: bigint): { quotient: bigint; rest: bigint } {
+  if (b === 0n) fail('integer division or modulo by zero');
+  const rest = a % b;
+  const low = rest !== 0n && rest < 0n !== b < 0n;
+  return { quotient: a / b - (low ? 1n : 0n), rest: low ? rest + b : rest };
 }
 
 function intResult(op: string, a: bigint, b: bigint): Value {
@@ -45,7 +43,7 @@ function intResult(op: string, a: bigint, b: bigint): Value {
   if (op === '*') return bounded(a * b);
   if (op === '//') return divideInts(a, b).quotient;
   if (op === '%') return divideInts(a, b).rest;
-  if (op === '**') return powerOfInts(a, b);
+  if (op === '**') return rareOperators.power(a, b);
   return b === 0n ? fail(ZERO) : Number(a) / Number(b);
 }
 
@@ -53,13 +51,7 @@ function floatResult(op: string, a: number, b: number): Value {
   if (op === '+') return a + b;
   if (op === '-') return a - b;
   if (op === '*') return a * b;
-  if (op === '//') return divideFloats(a, b).quotient;
-  if (op === '%') return divideFloats(a, b).rest;
-  if (op === '/') return b === 0 ? fail(ZERO) : a / b;
-  if (a === 0 && b < 0) fail('0.0 cannot be raised to a negative power');
-  if (a < 0 && Number.isFinite(a) && Number.isFinite(b) && !Number.isInteger(b)) fail('complex numbers are not supported');
-  const result = a === 1 || b === 0 ? 1 : a ** b;
-  return Number.isFinite(a) && Number.isFinite(b) && !Number.isFinite(result) ? fail('Numerical result out of range') : result;
+  return op === '/' && b !== 0 ? a / b : rareOperators.ofFloats(op, a, b);
 }
 
 function added(a: Value, b: Value): Value | undefined {
@@ -73,28 +65,17 @@ function added(a: Value, b: Value): Value | undefined {
   return new Tuple([...a.items, ...b.items]);
 }
 
-function multiplied(a: Value, times: Value): Value | undefined {
-  if (typeof times !== 'bigint' && typeof times !== 'boolean') return undefined;
-  const count = Math.max(0, Number(times));
-  if (a instanceof Str) return repeated(a, count);
-  const items = Array.isArray(a) ? a : a instanceof Tuple ? a.items : undefined;
-  if (!items) return undefined;
-  spend(items.length * count);
-  const repeat = Array.from({ length: items.length * count }, (_, i) => items[i % items.length]!);
-  return a instanceof Tuple ? new Tuple(repeat) : repeat;
-}
-
 /** + - * / // % ** of any two values. */
 export function binary(op: string, a: Value, b: Value): Value {
   spend(1);
-  if (op === '%' && a instanceof Str) return percent(a, b);
+  if (op === '%' && a instanceof Str) return rareOperators.percent(a, b);
   if (a instanceof Undefined) return a.fail();
   if (b instanceof Undefined) return b.fail();
   if (isNumber(a) && isNumber(b)) {
     const [left, right] = [numeric(a), numeric(b)];
     return typeof left === 'bigint' && typeof right === 'bigint' ? intResult(op, left, right) : floatResult(op, Number(left), Number(right));
   }
-  const result = op === '+' ? added(a, b) : op === '*' ? (multiplied(a, b) ?? multiplied(b, a)) : undefined;
+  const result = op === '+' ? added(a, b) : op === '*' ? rareOperators.repeated(a, b) : undefined;
   return result ?? fail(`unsupported operand type(s) for ${op}: '${typeName(a)}' and '${typeName(b)}'`);
 }
 
@@ -104,4 +85,3 @@ export function signed(op: string, value: Value): Value {
   const number = numeric(value);
   return op === '-' ? -number : number;
 }
-

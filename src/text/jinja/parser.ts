@@ -1,22 +1,22 @@
 import { Lexer, syntax, type Token } from './lexer.js';
-import type { CallNode, Expr, FilterNode, Given, IfNode, MacroNode, Name, Stmt, Target } from './nodes.js';
+import type { Expr, FilterNode, Given, IfNode, MacroNode, Name, Stmt, Target } from './nodes.js';
+import { lacking } from './meter.js';
 import { str } from './str.js';
 
 const COMPARISONS: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=']);
 const CONSTANTS: Readonly<Record<string, boolean | null>> = { true: true, True: true, false: false, False: false, none: null, None: null };
-const NOTHING: Given = { args: [], kwargs: [], dynArgs: undefined, dynKwargs: undefined };
+export const NOTHING: Given = { args: [], kwargs: [], dynArgs: undefined, dynKwargs: undefined };
 /** Expressions in expressions. */
 const DEEPEST = 150;
-
-/** Tags that need other templates. */
-const LOADS = 'extends import from include'.split(' ');
-const [, IMPORT, FROM] = LOADS as [string, string, string];
 
 const SHOWN: Readonly<Record<string, string>> = { data: 'template data / text', eof: 'end of template' };
 function describe({ kind, text }: Token): string {
   if (kind === 'begin' || kind === 'end') return `${kind} of ${text === 'block' ? 'statement block' : 'print statement'}`;
   return kind === 'name' ? text : (SHOWN[kind] ?? kind);
 }
+
+/** Statements that few templates use; undefined for what is none. */
+export const rare = { statement: lacking as (parser: Parser, tag: string) => Stmt | undefined };
 
 /** Jinja's grammar, by recursive descent. */
 export class Parser {
@@ -35,31 +35,31 @@ export class Parser {
   private get now(): Token {
     return this.tokens[this.at]!;
   }
-  private next(): Token {
+  next(): Token {
     return this.tokens[this.at < this.tokens.length - 1 ? this.at++ : this.at]!;
   }
-  private fail(message: string): never {
+  fail(message: string): never {
     throw syntax(message, this.now.line);
   }
-  private is(kind: string, text?: string): boolean {
+  is(kind: string, text?: string): boolean {
     return this.now.kind === kind && (text === undefined || this.now.text === text);
   }
-  private isName(...names: string[]): boolean {
+  isName(...names: string[]): boolean {
     return this.now.kind === 'name' && names.includes(this.now.text);
   }
-  private take(kind: string, text?: string): boolean {
+  take(kind: string, text?: string): boolean {
     const found = this.is(kind, text);
     if (found) this.next();
     return found;
   }
-  private takeName(name: string): boolean {
+  takeName(name: string): boolean {
     return this.take('name', name);
   }
-  private expect(kind: string, text?: string): Token {
+  expect(kind: string, text?: string): Token {
     if (this.is(kind, text)) return this.next();
     return this.fail(`expected token '${text ?? kind}', got '${describe(this.now)}'`);
   }
-  private name(): string {
+  name(): string {
     return this.expect('name').text;
   }
 
@@ -99,7 +99,7 @@ export class Parser {
     return this.body(ends);
   }
   /** … and the closing tag's name is left behind. */
-  private closed(end: string): Stmt[] {
+  closed(end: string): Stmt[] {
     const body = this.statements(end);
     this.next();
     return body;
@@ -114,24 +114,10 @@ export class Parser {
       case 'for': return this.parseFor();
       case 'set': return this.parseSet();
       case 'macro': return this.macro(this.target(true).name);
-      case 'call': return this.callBlock();
-      case 'generation': return { type: 'CallBlock', call: GENERATION, macro: { type: 'Macro', name: undefined, args: [], defaults: [], body: this.closed('endgeneration') } };
-      case 'filter': {
-        const filter = this.filters(undefined, true) as FilterNode;
-        return { type: 'FilterBlock', body: this.closed('endfilter'), filter };
-      }
-      case 'with': return this.parseWith();
       case 'break': return { type: 'Break', line };
       case 'continue': return { type: 'Continue', line };
-      case 'print': return this.print();
-      case 'block': return this.block();
-      case 'autoescape': {
-        const value = this.expression();
-        return { type: 'Autoescape', value, body: this.closed('endautoescape') };
-      }
     }
-    if (LOADS.includes(text)) return this.load(text);
-    return this.fail(`Encountered unknown tag '${text}'.`);
+    return rare.statement(this, text) ?? this.fail(`Encountered unknown tag '${text}'.`);
   }
 
   private parseIf(): IfNode {
@@ -164,18 +150,7 @@ export class Parser {
     return { type: 'AssignBlock', target, filter, body: this.closed('endset') };
   }
 
-  private parseWith(): Stmt {
-    const [targets, values]: [Target[], Expr[]] = [[], []];
-    while (!this.is('end')) {
-      if (targets.length) this.expect(',');
-      targets.push(context(this.target(false), 'param'));
-      this.expect('=');
-      values.push(this.expression());
-    }
-    return { type: 'With', targets, values, body: this.closed('endwith') };
-  }
-
-  private signature(): Pick<MacroNode, 'args' | 'defaults'> {
+  signature(): Pick<MacroNode, 'args' | 'defaults'> {
     const [args, defaults]: [Name[], Expr[]] = [[], []];
     this.expect('(');
     while (!this.is(')')) {
@@ -195,59 +170,9 @@ export class Parser {
     return { type: 'Macro', name, ...signature, body: this.closed('endmacro') };
   }
 
-  private callBlock(): Stmt {
-    const signature = this.is('(') ? this.signature() : { args: [], defaults: [] };
-    const call = this.expression();
-    if (call.type !== 'Call') return this.fail('expected call');
-    return { type: 'CallBlock', call, macro: { type: 'Macro', name: undefined, ...signature, body: this.closed('endcall') } };
-  }
-
-  private print(): Stmt {
-    const nodes: Expr[] = [];
-    while (!this.is('end')) {
-      if (nodes.length) this.expect(',');
-      nodes.push(this.expression());
-    }
-    return { type: 'Output', nodes };
-  }
-
-  private block(): Stmt {
-    const name = this.name();
-    const [scoped, required] = [this.takeName('scoped'), this.takeName('required')];
-    const body = this.closed('endblock');
-    const blank = (node: Stmt) => node.type === 'Output' && node.nodes.every((inner) => inner.type === 'Data' && !inner.text.trim());
-    if (required && !body.every(blank)) this.fail('Required blocks can only contain comments or whitespace');
-    this.takeName(name);
-    return { type: 'Block', name, scoped, required, body };
-  }
-
-  /** Other templates: known as syntax, but there are none. */
-  private load(what: string): Stmt {
-    const node = this.expression();
-    const names: Name[] = [];
-    if (what === 'include' && this.takeName('ignore')) this.expect('name', 'missing');
-    if (what === IMPORT) {
-      this.expect('name', 'as');
-      names.push(this.target(true));
-    }
-    if (what === FROM) {
-      this.expect('name', IMPORT);
-      do {
-        if (names.length && this.isName('with', 'without')) break;
-        const imported = this.target(true);
-        names.push(this.takeName('as') ? this.target(true) : imported);
-      } while (this.take(','));
-    }
-    if (what !== 'extends' && this.isName('with', 'without')) {
-      this.next();
-      this.expect('name', 'context');
-    }
-    return { type: 'Load', what, node, names };
-  }
-
-  private target(nameOnly: true): Name;
-  private target(nameOnly: boolean, end?: string, namespace?: boolean): Target;
-  private target(nameOnly: boolean, end?: string, namespace = false): Target {
+  target(nameOnly: true): Name;
+  target(nameOnly: boolean, end?: string, namespace?: boolean): Target;
+  target(nameOnly: boolean, end?: string, namespace = false): Target {
     if (nameOnly) {
       const name = this.name();
       if (name in CONSTANTS) this.fail("can't assign to 'const'");
@@ -258,7 +183,7 @@ export class Parser {
     return context(target, 'store');
   }
 
-  private expression(conditional = true): Expr {
+  expression(conditional = true): Expr {
     if (++this.depth > DEEPEST) this.fail('too many expressions in expressions');
     const expr = conditional ? this.condition() : this.or();
     this.depth--;
@@ -471,7 +396,7 @@ export class Parser {
     return name;
   }
 
-  private filters(given: Expr | undefined, inline: boolean): Expr | undefined {
+  filters(given: Expr | undefined, inline: boolean): Expr | undefined {
     let node = given;
     for (let first = inline; first || this.take('|'); first = false) {
       const name = this.dotted();
@@ -496,10 +421,6 @@ export class Parser {
   }
 }
 
-/** {% generation %} marks what an assistant wrote: its text goes through as it is. */
-const GENERATION: CallNode = { type: 'Call', node: { type: 'Const', value: null }, given: NOTHING };
-export const isGeneration = (call: CallNode): boolean => call === GENERATION;
-
 function number({ kind, text }: Token): bigint | number {
   const digits = text.replaceAll('_', '');
   return kind === 'float' ? Number(digits) : BigInt(digits);
@@ -507,7 +428,7 @@ function number({ kind, text }: Token): bigint | number {
 
 const assignable = (node: Expr): node is Target => node.type === 'Name' || node.type === 'NSRef' || (node.type === 'Tuple' && node.items.every(assignable));
 
-function context<T extends Target>(target: T, ctx: Name['ctx']): T {
+export function context<T extends Target>(target: T, ctx: Name['ctx']): T {
   if (target.type === 'Name') target.ctx = ctx;
   if (target.type === 'Tuple') target.items.forEach((item) => context(item as Target, ctx));
   return target;

@@ -1,6 +1,5 @@
 import { fromKeys } from './attributes.js';
-import { strftime } from './clock.js';
-import { fail, JinjaError, limit, type Meter, meter, spend } from './meter.js';
+import { fail, JinjaError, lacking, limit, type Meter, meter, spend } from './meter.js';
 import { pairsText, plain } from './show.js';
 import { concat, EMPTY, type Str, str } from './str.js';
 import { bind, Dict, equal, Fn, type Kw, lengthOf, listOf, Obj, Range, Tuple, Undefined, type Value, whole } from './values.js';
@@ -26,6 +25,8 @@ export type Signal = 'break' | 'continue' | undefined;
 /** A statement that may take long hands over the turn between its parts. */
 export type Running = Generator<void, Signal>;
 
+const RARE: ReadonlySet<string> = new Set(['cycler', 'joiner']);
+
 /** All that one rendering shares. */
 export class Runtime {
   /** Variables set at the top of the template. */
@@ -38,7 +39,8 @@ export class Runtime {
   ) {}
 
   lookUp(name: string): Value | undefined {
-    return this.vars.has(name) ? this.vars.get(name) : this.given.get(name);
+    if (this.vars.has(name)) return this.vars.get(name);
+    return this.given.has(name) || !RARE.has(name) ? this.given.get(name) : rare.global(name);
   }
 
   /** With more variables, for a scoped block. */
@@ -71,7 +73,7 @@ export function drain(running: Running): Signal {
   }
 }
 
-function attributes(values: Readonly<Record<string, () => Value>>): (name: string) => Value | undefined {
+export function attributes(values: Readonly<Record<string, () => Value>>): (name: string) => Value | undefined {
   return (name) => (Object.hasOwn(values, name) ? values[name]!() : undefined);
 }
 
@@ -178,33 +180,6 @@ function namespace(args: Value[], kw: Kw): Value {
   return new Namespace(show, (name) => values.get(name), set);
 }
 
-function cycler(items: Value[]): Value {
-  if (!items.length) fail('at least one item has to be provided');
-  let at = 0;
-  const next = (): Value => {
-    const item = items[at]!;
-    at = (at + 1) % items.length;
-    return item;
-  };
-  return new Obj(() => str('<Cycler>'), attributes({
-    current: () => items[at]!,
-    next: () => new Fn('next', next),
-    reset: () => new Fn('reset', () => ((at = 0), null)),
-  }));
-}
-
-function joiner(args: Value[], kw: Kw): Value {
-  const [between = str(', ')] = bind('joiner', 'sep?', args, kw);
-  let used = false;
-  const join = new Obj(() => str('<Joiner>'), attributes({ sep: () => between, used: () => used }));
-  join.call = () => {
-    const value = used ? between : EMPTY;
-    used = true;
-    return value;
-  };
-  return join;
-}
-
 const MOST_RANGE = 100_000;
 function range(args: Value[], kw: Kw): Value {
   if (kw.size) fail('range() takes no keyword arguments');
@@ -218,6 +193,21 @@ function range(args: Value[], kw: Kw): Value {
 
 const global = (name: string, body: (args: Value[], kw: Kw) => Value): [string, Value] => [name, new Fn(name, body)];
 
+/** What few templates use. */
+export const rare = {
+  /** cycler, joiner */
+  global: lacking as (name: string) => Value,
+  strftime: lacking as (date: Date, pattern: string) => string,
+};
+
+/** Dates as most templates write them. */
+function timeText(date: Date, pattern: string): string {
+  if (/%[^dbBYm]/.test(pattern)) return rare.strftime(date, pattern);
+  const [, b, d, Y] = String(date).split(' '); // in English, by the language's standard
+  const parts = { b, d, Y, m: String(date.getMonth() + 1).padStart(2, '0'), B: date.toLocaleString('en', { month: 'long' }) };
+  return pattern.replace(/%([a-zA-Z])/g, (_, letter: 'b') => parts[letter]!);
+}
+
 /** What every template finds, beside its variables. */
 export function globals(now: () => Date): Map<string, Value> {
   const dict = new Obj(() => str("<class 'dict'>"), (name) => (name === 'fromkeys' ? new Fn(name, ([keys, value]) => fromKeys(keys!, value)) : undefined));
@@ -225,10 +215,8 @@ export function globals(now: () => Date): Map<string, Value> {
   return new Map<string, Value>([
     global('range', range),
     ['dict', dict],
-    global('cycler', cycler),
-    global('joiner', joiner),
     global('namespace', namespace),
     global('raise_exception', ([message]) => { throw new JinjaError('raised', message === undefined ? '' : plain(message).s); }),
-    global('strftime_now', (args, kw) => str(strftime(now(), plain(bind('strftime_now', 'format', args, kw)[0]!).s))),
+    global('strftime_now', (args, kw) => str(timeText(now(), plain(bind('strftime_now', 'format', args, kw)[0]!).s))),
   ]);
 }

@@ -1,7 +1,7 @@
-import { work } from './meter.js';
-import { escapeHtml } from './show.js';
-import { concat, rewrite, type Str, str, WS } from './str.js';
-import { split } from './strings.js';
+import { work } from '../meter.js';
+import { escapeHtml } from '../show.js';
+import { concat, rewrite, type Str, str, WS } from '../str.js';
+import { split } from '../strings.js';
 
 /** The usual ones of HTML's two thousand. */
 const ENTITIES: Readonly<Record<string, string>> = {

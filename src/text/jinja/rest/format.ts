@@ -1,8 +1,8 @@
-import { fail, work } from './meter.js';
+import { fail, work } from '../meter.js';
 import { fixed } from './numbers.js';
-import { escapeHtml, escaped, floatText, intText, repr, text } from './show.js';
-import { concat, EMPTY, repeated, rewrite, Str, str } from './str.js';
-import { Dict, isNumber, numeric, or, Range, Tuple, typeName, Undefined, type Value, whole } from './values.js';
+import { escapeHtml, escaped, floatText, intText, repr, text } from '../show.js';
+import { concat, EMPTY, repeated, rewrite, Str, str } from '../str.js';
+import { Dict, isNumber, numeric, or, Range, Tuple, typeName, Undefined, type Value, whole } from '../values.js';
 
 /** repr() in ASCII. */
 const ascii = (value: Value): Str => rewrite(repr(value), /[^\0-\x7f]/gu, escaped);

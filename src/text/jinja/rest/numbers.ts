@@ -1,14 +1,7 @@
-import { fail } from './meter.js';
-import { Str } from './str.js';
-import { isNumber, numeric, typeName, Undefined, type Value } from './values.js';
-
-/** // and % as Python has them: the rest has the sign of the divisor. */
-export function divideInts(a: bigint, b: bigint): { quotient: bigint; rest: bigint } {
-  if (b === 0n) fail('integer division or modulo by zero');
-  const rest = a % b;
-  const low = rest !== 0n && rest < 0n !== b < 0n;
-  return { quotient: a / b - (low ? 1n : 0n), rest: low ? rest + b : rest };
-}
+import { fail } from '../meter.js';
+import { divideInts } from '../operators.js';
+import { Str } from '../str.js';
+import { isNumber, numeric, typeName, Undefined, type Value } from '../values.js';
 
 /** The float nearest to an int or to what a text says; undefined if it says none. */
 export function toFloat(value: Value): number | undefined {

@@ -1,8 +1,8 @@
-import { fail, spend } from './meter.js';
-import { repr } from './show.js';
-import { concat, joined, Str, str, WS } from './str.js';
+import { fail, spend } from '../meter.js';
+import { repr } from '../show.js';
+import { concat, joined, Str, str, WS } from '../str.js';
+import { Dict, sequence, sorted, Tuple, type Value } from '../values.js';
 import { splitLines } from './strings.js';
-import { Dict, sequence, sorted, Tuple, type Value } from './values.js';
 
 const SPACE = '\\t\\n\\v\\f\\r ';
 const WORD = '\\p{L}\\p{N}_';
