@@ -23,8 +23,11 @@ export { add_f32 } from './kernels/add';
 export { silu_f32, gelu_f32, gelu_erf_f32, tanh_f32, silu_mul_f32, gelu_mul_f32 } from './kernels/activation';
 export { softmax_f32, probabilities_f32 } from './kernels/softmax';
 export { rope_frequencies, rope_attention_factor, rope_angles, rope_f32 } from './kernels/rope';
-export { kv_bytes_f32, kv_bytes_q8_0, kv_page_tokens, kv_store_f32, kv_store_q8_0 } from './kernels/kv';
-export { attention_tile_rows, attention_scratch_bytes, attention_f32_f32, attention_f32_q8_0 } from './kernels/attention';
+export { kv_page_tokens, kv_bytes_f32, kv_bytes_f16, kv_bytes_q8_0, kv_bytes_q4_0, kv_store_f32, kv_store_f16, kv_store_q8_0, kv_store_q4_0 } from './kernels/kv';
+export {
+  attention_tile_rows, attention_scratch_bytes_f32, attention_scratch_bytes_f16, attention_scratch_bytes_q8_0, attention_scratch_bytes_q4_0,
+  attention_f32_f32, attention_f32_f16, attention_f32_q8_0, attention_f32_q4_0,
+} from './kernels/attention';
 export { gather_rows_f32 } from './kernels/rows';
 export { argmax_f32 } from './kernels/argmax';
 export { topk_f32 } from './kernels/topk';

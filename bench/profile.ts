@@ -11,6 +11,7 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { openModel } from '../src/files/index.js';
 import type { ModelFile } from '../src/files/types.js';
+import type { KvType } from '../src/graph/node.js';
 import type { Host } from '../src/host/host.js';
 import { nodeHost } from '../src/host/node.js';
 import type { Build } from '../src/kernels/instance.js';
@@ -40,7 +41,7 @@ interface Subject {
 }
 
 async function open(name: string, host: Host, file: ModelFile): Promise<Subject> {
-  const { runner, plan } = await loadRunner(host, file, { build, threads: 1, contextLength: context + batch + 1, kvCache: values.kv as 'f32' | 'q8_0', activations: 'q8' });
+  const { runner, plan } = await loadRunner(host, file, { build, threads: 1, contextLength: context + batch + 1, kvCache: values.kv as KvType, activations: 'q8' });
   const own = (runner as unknown as { parts: { pool: Pool } }).parts.pool;
   const walker = singleThread(runner.kernels, plan.steps);
   return { name, runner, cache: runner.newSequence(), steps: plan.steps, pool: { ...walker, slots: own.slots, run: () => {

@@ -18,7 +18,8 @@ export const LANES: usize = 16;
 /** Lies at the start of the scratch memory, followed by two tiles and the quads. */
 @unmanaged
 export class Item {
-  quantised: bool;
+  /** How keys and values are kept (kv.ts). */
+  cache: i32;
   /** Of the scores, over ln 2. */
   scale: f32;
   headDim: i32;
@@ -28,7 +29,7 @@ export class Item {
   /** Positions of the first and the last token. */
   start: i32;
   last: i32;
-  /** Scores of a quad, [4 rows][8 keys]; its weights as codes, i16 [BLOCK/2][4 rows][2 keys], and what one step is worth [4 rows] (q8_0 only). */
+  /** Scores of a quad, [4 rows][8 keys]; its weights as codes, i16 [BLOCK/2][4 rows][2 keys], and what one step is worth [4 rows] (integers only). */
   scores: usize;
   codes: usize;
   step: usize;
@@ -37,7 +38,7 @@ export class Item {
 
 // What a quad keeps, four lanes each: largest score so far, sum of weights, the block's shrink, keys that each row sees of
 // the block (i32), weights [BLOCK][4], queries [headDim][4], outputs [headDim/8 rounded up][4][8].
-// Over a q8_0 cache the queries are codes, i16 [headDim/2 rounded up][4][2], and steps [headDim/32 rounded up][4] follow them: what
+// Over a cache of codes the queries are codes, i16 [headDim/2 rounded up][4][2], and steps [headDim/32 rounded up][4] follow them: what
 // one is worth, for each run of dims.
 const MAXIMUM: usize = 0, TOTAL: usize = LANES;
 export const SHRINK: usize = 2 * LANES, SEEN: usize = 3 * LANES, WEIGHTS: usize = 4 * LANES;
@@ -69,9 +70,9 @@ export function itemBytes(headDim: i32, group: i32): usize {
 }
 
 /** The item at the start of the scratch memory, told what all items of a call share. */
-export function itemAt(scratch: usize, headDim: i32, group: i32, scale: f32, quantised: bool): Item {
+export function itemAt(scratch: usize, headDim: i32, group: i32, scale: f32, cache: i32): Item {
   const item = changetype<Item>(scratch);
-  item.quantised = quantised;
+  item.cache = cache;
   item.scale = scale * <f32>1.4426950408889634;
   item.headDim = headDim;
   item.group = group;

@@ -21,8 +21,8 @@ export const Q8_CODES: usize = 16;
 export const Q8_WORDS: usize = Q8_CODES + 64;
 export const Q8_BLOCK: usize = WIDE ? Q8_WORDS : Q8_CODES + 32;
 export const Q8_SPLIT: usize = RELAXED ? Q8_CODES + 64 : 0;
-const SMALLEST: f32 = 7.888609052210118e-31; // 2^-100
-const INFINITE: i32 = 0x7F800000;
+export const SMALLEST: f32 = 7.888609052210118e-31; // 2^-100
+export const INFINITE: i32 = 0x7F800000;
 const MAGNITUDE: i32 = 0x7FFFFFFF;
 /** 32 zeros, instead of a block that is not finite. */
 const ZEROS: usize = memory.data(<i32>BLOCK << 2, 16);

@@ -5,20 +5,9 @@
  *
  * Scalar on purpose, in every build: it runs once per model, and so has one order of summation.
  */
-import { loadHalf } from './half';
+import { halfOf, loadHalf } from './half';
 
 const K_BLOCK: i32 = 256;
-
-/** Nearest f16, ties to even; beyond its range infinity. */
-function halfOf(x: f32): u16 {
-  const sign = <u16>(reinterpret<u32>(x) >> 16 & 0x8000);
-  const magnitude = abs(x);
-  if (magnitude >= 65520) return sign | (magnitude == magnitude ? 0x7C00 : 0x7E00);
-  if (magnitude < 6.103515625e-5) return sign | <u16>nearest(magnitude * 16777216); // subnormal: units of 2^-24
-  const bits = reinterpret<u32>(magnitude);
-  const rounded = bits + 0x0FFF + (bits >> 13 & 1);
-  return sign | <u16>((rounded >> 13) - (112 << 10));
-}
 
 // @ts-ignore: decorator
 @inline function at(x: usize, i: i32): f32 { return load<f32>(x + (<usize>i << 2)); }

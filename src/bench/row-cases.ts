@@ -96,7 +96,9 @@ function readBack(space: Space, xq: number, k: number): string {
   return space.hash(y);
 }
 
-type CacheType = 'f32' | 'q8_0';
+/** Caches, and the bytes of an element. */
+const CACHES = { f32: 4, f16: 2, q8_0: 1.125, q4_0: 0.5625 } as const;
+type CacheType = keyof typeof CACHES;
 
 /** The pages of one sequence, one after another, and what the kernels must know of the last m of its tokens. */
 function fillCache(space: Space, type: CacheType, context: number) {
@@ -122,7 +124,7 @@ function tilesOf(space: Space, rows: number): { address: number; count: number }
 /** The last m tokens of a context; one token counts as bytes of the cache, several as arithmetic. */
 function attention(type: CacheType, context: number, m: number): Case {
   const width = HEADS * HEAD_DIM;
-  const bytes = context * KV_HEADS * HEAD_DIM * 2 * (type === 'f32' ? 4 : 1.125);
+  const bytes = context * KV_HEADS * HEAD_DIM * 2 * CACHES[type];
   const operations = 4 * HEADS * HEAD_DIM * m * (context - (m - 1) / 2);
   const decode = m === 1;
   return {
@@ -137,7 +139,7 @@ function attention(type: CacheType, context: number, m: number): Case {
       const tiles = tilesOf(space, m);
       const q = space.place(floats(m * width, 8));
       const y = space.allocate(m * width * 4);
-      const own = scratch(space, exports.attention_scratch_bytes(HEAD_DIM, HEADS / KV_HEADS) >>> 0, threads);
+      const own = scratch(space, exports[`attention_scratch_bytes_${type}`](HEAD_DIM, HEADS / KV_HEADS) >>> 0, threads);
       const tables = [positions.address + 4 * (context - m), pages.address, tiles.address] as const;
       const sizes = [tiles.count, HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM ** -0.5, width, width] as const;
       const step = stepOf(`attention_f32_${type}`, [y.address, q.address, 0, ...tables, own, ...sizes], tiles.count * KV_HEADS);
@@ -149,7 +151,7 @@ function attention(type: CacheType, context: number, m: number): Case {
 export const rowCases = ({ width, tokens, contexts }: Sizes): Case[] => {
   const rows = tokens[0]!;
   return [
-    ...(['f32', 'q8_0'] as const).flatMap((type) => contexts.flatMap((context) => [attention(type, context, 1), attention(type, context, rows)])),
+    ...(Object.keys(CACHES) as CacheType[]).flatMap((type) => contexts.flatMap((context) => [attention(type, context, 1), attention(type, context, rows)])),
     softmax(width, rows),
     rmsnorm(width, rows),
     quantize(width, rows),

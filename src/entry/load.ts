@@ -3,6 +3,7 @@ import { openModel } from '../files/index.js';
 import type { ModelFile } from '../files/types.js';
 import { createModel } from '../generate/model.js';
 import type { Estimate, LoadOptions, Model, ModelInfo, Source } from '../generate/types.js';
+import { KV_TYPES } from '../graph/node.js';
 import { abortSignal, callback, checkRules, isText, oneOf, type Rule, whole } from '../generate/rules.js';
 import type { Host } from '../host/host.js';
 import { type Build, BUILDS } from '../kernels/instance.js';
@@ -46,7 +47,7 @@ const RULES: Readonly<Record<keyof LoadOptions, Rule>> = {
   build: { ...oneOf(...BUILDS), otherwise: 'the fastest one' },
   contextLength: whole(1, MOST_CONTEXT, "the model's own, at most 4096"),
   maxCacheBytes: whole(1, Number.MAX_SAFE_INTEGER, 'all that memory has'),
-  kvCache: oneOf('f32', 'q8_0'),
+  kvCache: oneOf(...KV_TYPES),
   activations: oneOf('q8', 'f32'),
   lora: { expected: 'a list of { source, scale }, scale a number', accepts: isAdapters, otherwise: 'none' },
   tokenizer: { expected: 'a path, URL, File or bytes', accepts: (value) => isText(value) || anything('').accepts(value), otherwise: "the model's own" },

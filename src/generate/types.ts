@@ -31,8 +31,8 @@ export interface LoadOptions extends OpenOptions, HostSettings {
    * hold, the oldest first. Default: what the 4 GiB of WebAssembly memory leave.
    */
   maxCacheBytes?: number;
-  /** Element type of the KV cache. Default 'f32'. */
-  kvCache?: 'f32' | 'q8_0';
+  /** Element type of the KV cache. Default 'f32'; smaller ones take less memory, and q4_0 costs accuracy: docs/generation.md. */
+  kvCache?: 'f32' | 'f16' | 'q8_0' | 'q4_0';
   /** 'q8' (default) quantises activations to int8 per block of 32 for quantised weights, as llama.cpp does; 'f32' does not. */
   activations?: 'q8' | 'f32';
   /** Low-rank adapters (llama.cpp's GGUF format) to apply as the model runs; their effects add up. */
@@ -287,7 +287,7 @@ export interface ModelInfo {
   vocabulary: number;
   build: Build;
   threads: number;
-  kvCache: 'f32' | 'q8_0';
+  kvCache: 'f32' | 'f16' | 'q8_0' | 'q4_0';
   /** Of linear memory: weights, buffers, and the KV cache of one session whose context is full. */
   memoryBytes: number;
   /** What you should know of the file although it can be used: one sentence each. */

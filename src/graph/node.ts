@@ -34,7 +34,8 @@ export interface Place {
 }
 
 /** How keys and values are kept. */
-export type KvType = 'f32' | 'q8_0';
+export const KV_TYPES = ['f32', 'f16', 'q8_0', 'q4_0'] as const;
+export type KvType = (typeof KV_TYPES)[number];
 
 /** How a weight lies in linear memory: a packed matrix (rows x columns) or a plain f32 vector (type f32, one row). */
 export interface WeightForm {
@@ -115,7 +116,7 @@ export interface Op<A = unknown> {
   /** The input, one of rows, that its result is. */
   input?(attributes: A): string;
   /** Bytes that one thread needs while it computes it. */
-  scratch?(exports: AllExports, node: Node<A>, sizes: RunSizes): number;
+  scratch?(exports: AllExports, node: Node<A>, sizes: RunSizes, kvCache: KvType): number;
   /** Floating-point operations of one row, a multiplication and an addition counted as two, with `context` rows to look back at. */
   flops?(node: Node<A>, context: number): number;
   forward(on: Caller, node: Node<A>): void;
@@ -145,7 +146,7 @@ export interface BackwardCaller extends Caller {
 export interface Gradient<A = unknown> {
   /** Forward values that it reads again: nothing writes over them until then. */
   keeps?(node: Node<A>, learns: (weight: string) => boolean): readonly Value[];
-  scratch?(exports: AllExports, node: Node<A>, sizes: RunSizes): number;
+  scratch?(exports: AllExports, node: Node<A>, sizes: RunSizes, kvCache: KvType): number;
   backward?(on: BackwardCaller, node: Node<A>): void;
   /** Afterwards the gradient of the result is that of every input too. */
   readonly passes?: boolean;

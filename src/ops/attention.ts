@@ -35,7 +35,8 @@ export const attentionFlops: NonNullable<Op<Omit<Attention, 'state'>>['flops']> 
 export const attentionOp: Op<Attention> = {
   name: 'attention',
   columns: queries,
-  scratch: (exports, { attributes: { heads, kvHeads, headDim } }) => kernelBytes(exports, 'attention_scratch_bytes', headDim, heads / kvHeads),
+  scratch: (exports, { attributes: { heads, kvHeads, headDim } }, _, kvCache) =>
+    kernelBytes(exports, `attention_scratch_bytes_${kvCache}`, headDim, heads / kvHeads),
   flops: attentionFlops,
   forward(on, { attributes: { state, heads, kvHeads, headDim, scale }, inputs, output }) {
     const [q, y] = [on.read(inputs[0]!), on.write(output)];

@@ -61,7 +61,7 @@ export function planRun(model: Graph, options: PlanOptions): Blueprint<Plan, Rea
   forward.emitForward();
   const fixed = new Addresses();
   fixed.takeInputs(graph, batch);
-  fixed.takeScratch(scratchBytes(graph, exports, sizes), threads);
+  fixed.takeScratch(scratchBytes(graph, exports, sizes, kvCache), threads);
   const vocabulary = outputOf(graph, 'logits').columns;
 
   const place = (base: number, weights: ReadonlyMap<string, PlacedWeight>): Plan => {
@@ -95,6 +95,6 @@ export function layOutPage(states: readonly State[], exports: KernelExports, kvC
 }
 
 /** What one thread needs while it computes one step. */
-export function scratchBytes({ nodes }: Graph, exports: KernelExports, sizes: RunSizes): number {
-  return Math.max(64, ...nodes.map((node) => node.op.scratch?.(exports as AllExports, node, sizes) ?? 0));
+export function scratchBytes({ nodes }: Graph, exports: KernelExports, sizes: RunSizes, kvCache: KvType): number {
+  return Math.max(64, ...nodes.map((node) => node.op.scratch?.(exports as AllExports, node, sizes, kvCache) ?? 0));
 }

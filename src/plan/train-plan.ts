@@ -129,7 +129,7 @@ function addressesOf(objective: Objective, regions: ParameterRegions): (readonly
 /** What one thread needs while it computes one step or its gradient. */
 function trainScratchBytes(graph: Graph, { exports, gradients = GRADIENTS }: TrainPlanOptions, sizes: RunSizes): number {
   const backward = graph.nodes.map((node) => gradients.get(node.op as never)?.scratch?.(exports, node as never, sizes) ?? 0);
-  return Math.max(scratchBytes(graph, exports, sizes), ...backward);
+  return Math.max(scratchBytes(graph, exports, sizes, 'f32'), ...backward);
 }
 
 function emitPhases(graph: Graph, program: Program, objective: Objective, options: TrainPlanOptions, sizes: RunSizes): ObjectivePlan['phases'] {

@@ -14,7 +14,7 @@ describe('options of load', () => {
     ['contextLength', NaN],
     ['contextLength', Infinity],
     ['contextLength', -1],
-    ['kvCache', 'q4_0'],
+    ['kvCache', 'q4_1'],
     ['activations', 'bf16'],
     ['signal', 'stop'],
     ['onProgress', 7],

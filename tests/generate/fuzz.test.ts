@@ -26,7 +26,7 @@ const SCORE = ['top', 'signal', 'addSpecial', 'parseSpecial', 'onProgress', 'con
 const LOAD = ['threads', 'build', 'contextLength', 'kvCache', 'activations', 'lora', 'tokenizer', 'chatTemplate', 'signal', 'onProgress', 'headers', 'kernels', 'workerUrl', 'timeout', 'thread'];
 const RIGHT: Readonly<Record<string, readonly unknown[]>> = {
   maxTokens: [0, 1, 5], temperature: [0, 1e-4, 0.7, 100], topP: [0, 0.3, 1], seed: [0, 2n ** 64n - 1n], stop: ['a', ['<|eot|>', 'b']], overflow: ['slide', 'error'], top: [0, 3], logitBias: [{ 65: 3e38 }, { 66: -Infinity }],
-  repetitionPenalty: [0.01, 1.3, 100], continuation: ['abc', [1, 2]], hashLogits: [true], ignoreEos: [true], build: ['simd', 'scalar'], contextLength: [1, 64], kvCache: ['q8_0'], threads: [1, 2],
+  repetitionPenalty: [0.01, 1.3, 100], continuation: ['abc', [1, 2]], hashLogits: [true], ignoreEos: [true], build: ['simd', 'scalar'], contextLength: [1, 64], kvCache: ['f16', 'q8_0', 'q4_0'], threads: [1, 2],
 };
 const PROMPTS: readonly unknown[] = [
   'abc', '', 'é', 'x'.repeat(100), [BOS], [1, 2, 3], Int32Array.of(5, 6), [{ role: 'user', content: 'hi' }], [{ role: 'system', content: 's' }, { role: 'user', content: 'y'.repeat(60) }, { role: 'assistant', content: '' }, { role: 'user', content: 'z' }],

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { ATTENTION_TOLERANCE, type AttentionSizes, attention, attentionQ8, Q8_ATTENTION_TOLERANCE, throughCodes } from '../reference/attention.js';
+import { ATTENTION_TOLERANCE, type AttentionSizes, attention, attentionQ8, Q8_ATTENTION_TOLERANCE, throughCodes, throughHalves } from '../reference/attention.js';
+import { KV_TYPES, type KvType as Cache } from '../../src/graph/node.js';
 import { KEY_BLOCK, keyBlocks } from '../../src/kernels/layout.js';
 import { type Bench, buildsHere, firstDifference, load, random, randomFloats } from './support.js';
-
-type Cache = 'f32' | 'q8_0';
 
 interface Run {
   q: Float32Array;
@@ -49,7 +48,7 @@ function run(bench: Bench, sizes: AttentionSizes, { q, k, v, tokens, chunk, cont
   const { exports } = bench;
   const { heads, kvHeads, headDim, scale } = sizes;
   const width = heads * headDim, kvWidth = kvHeads * headDim;
-  const { table, state } = newPages(bench, cache, sizes, context), scratchBytes = exports.attention_scratch_bytes(headDim, heads / kvHeads);
+  const { table, state } = newPages(bench, cache, sizes, context), scratchBytes = exports[`attention_scratch_bytes_${cache}`](headDim, heads / kvHeads);
   const scratch = bench.allocate(scratchBytes);
   bench.bytes(scratch, scratchBytes).fill(0xff);
   const [qAt, kAt, vAt] = [placeRows(bench, q, width, 3), placeRows(bench, k, kvWidth, 1), placeRows(bench, v, kvWidth, 2)];
@@ -85,7 +84,15 @@ function inputs({ heads, kvHeads, headDim }: AttentionSizes, tokens: number, see
 const SHAPES: [heads: number, kvHeads: number, headDim: number, tokens: number][] = [
   [1, 1, 8, 1], [4, 4, 8, 33], [4, 1, 16, 65], [9, 3, 64, 71], [2, 1, 48, 40], [6, 3, 80, 34], [8, 2, 128, 37], [7, 1, 32, 70], [2, 2, 20, 39], [3, 1, 6, 66], [4, 2, 1, 35],
 ];
-const CACHES: Cache[] = ['f32', 'q8_0'];
+const CACHES: readonly Cache[] = KV_TYPES;
+/** What a cache keeps of rows. */
+const KEPT: Readonly<Record<Cache, (x: Float32Array, headDim: number) => ArrayLike<number>>> = {
+  f32: (x) => x,
+  f16: throughHalves,
+  q8_0: (x, headDim) => throughCodes(x, headDim, 127),
+  q4_0: (x, headDim) => throughCodes(x, headDim, 8),
+};
+const inIntegers = (cache: Cache): boolean => cache === 'q8_0' || cache === 'q4_0';
 
 describe.each(SHAPES)('attention, %i heads on %i, %i dims, %i tokens', (heads, kvHeads, headDim, tokens) => {
   const sizes = { heads, kvHeads, headDim, scale: Math.fround(1 / Math.sqrt(headDim)) };
@@ -96,9 +103,12 @@ describe.each(SHAPES)('attention, %i heads on %i, %i dims, %i tokens', (heads, k
     const whole = run(load('simd'), sizes, { ...data, tokens, chunk: tokens, context, cache });
 
     it('agrees with the reference', () => {
-      const expected = (cache === 'f32' ? attention : attentionQ8)(data.q, data.k, data.v, 0, sizes);
+      const { q, k, v } = data;
+      const expected = inIntegers(cache)
+        ? attentionQ8(q, k, v, 0, sizes, cache === 'q8_0' ? 127 : 8)
+        : attention(q, KEPT[cache](k, headDim), KEPT[cache](v, headDim), 0, sizes);
       const worst = whole.reduce((error, value, i) => Math.max(error, Math.abs(value - expected[i]!)), 0);
-      expect(worst).toBeLessThanOrEqual(cache === 'f32' ? ATTENTION_TOLERANCE : Q8_ATTENTION_TOLERANCE);
+      expect(worst).toBeLessThanOrEqual(inIntegers(cache) ? Q8_ATTENTION_TOLERANCE : ATTENTION_TOLERANCE);
     });
 
     it.each(buildsHere())('gives the same bits in chunks and split among threads, %s build', (build) => {
@@ -120,7 +130,7 @@ describe.each(buildsHere())('attention at the edges, %s build', (build) => {
     k.fill(-100);
     k.fill(100, 5 * 32, 6 * 32);
     const y = run(load(build), sizes, { q, k, v, tokens, chunk: tokens, context: tokens, cache });
-    const kept = cache === 'f32' ? v : throughCodes(v, 16, 127);
+    const kept = KEPT[cache](v, 16);
     y.subarray(39 * 64, 39 * 64 + 16).forEach((value, dim) => expect(value).toBeCloseTo(kept[5 * 32 + dim]!, 6));
   });
 
@@ -137,7 +147,7 @@ describe.each(buildsHere())('attention at the edges, %s build', (build) => {
   it.each(CACHES)('half of the items are one KV head with early and late tokens, %s cache', (cache) => {
     const bench = load(build), { exports } = bench, { q, k, v } = inputs(sizes, tokens, 3), { heads, kvHeads, headDim, scale } = sizes;
     const { table, state } = newPages(bench, cache, sizes, tokens), { positions, pages, tiles, count } = tablesOf(bench, table, 0, tokens);
-    const [scratch, out] = [exports.attention_scratch_bytes(headDim, 2), tokens * 64 * 4].map((bytes) => bench.allocate(bytes));
+    const [scratch, out] = [exports[`attention_scratch_bytes_${cache}`](headDim, 2), tokens * 64 * 4].map((bytes) => bench.allocate(bytes));
     exports[`kv_store_${cache}`](state, bench.place(k), bench.place(v), positions, pages, kvHeads, headDim, 32, 32, 0, tokens);
     bench.floats(out!, tokens * 64).fill(NaN);
     exports[`attention_f32_${cache}`](out!, bench.place(q), state, positions, pages, tiles, scratch!, count, heads, kvHeads, headDim, scale, 64, 64, 0, (count * kvHeads) / 2);
@@ -148,6 +158,29 @@ describe.each(buildsHere())('attention at the edges, %s build', (build) => {
     const bench = load(build);
     const { exports } = bench;
     expect(() => exports[`attention_f32_${cache}`](0, 0, 0, 0, 0, 0, bench.allocate(4096), 0, 4, 2, 16, 1, 64, 64, 0, 0)).not.toThrow();
+  });
+
+  it('keeps the nearest f16, ties to even, subnormals and infinities too', () => {
+    const edges = [0, -0, 1 + 2 ** -11, 1 + 3 * 2 ** -11, -(1 + 2 ** -11 + 2 ** -20), 65504, 65519.99, -65520, 1e38, Infinity, 2 ** -14, 2 ** -24, 2 ** -25, 3 * 2 ** -25, -6.1e-5, 0.1];
+    const one = { heads: 1, kvHeads: 1, headDim: 19, scale: 1 }, v = Float32Array.from([...edges, 1, 2, 3]);
+    const y = run(load(build), one, { q: new Float32Array(19), k: v.map((x) => (Math.abs(x) < 6e4 ? x : 0)), v, tokens: 1, chunk: 1, context: 1, cache: 'f16' });
+    expect(Array.from(y, (x) => x + 0)).toEqual(Array.from(throughHalves(v), (x) => x + 0));
+  });
+
+  it('keeps the codes that ggml gives a block of q4_0, whatever its extreme', () => {
+    const one = { heads: 1, kvHeads: 1, headDim: 160, scale: 1 }, v = randomFloats(160, random(4), 1), zeros = new Float32Array(160);
+    v.fill(0, 0, 32), v.fill(1e-31, 32, 64), v.set([-3, 3], 70), v.set([3, -3], 100);
+    const y = run(load(build), one, { q: zeros, k: zeros, v, tokens: 1, chunk: 1, context: 1, cache: 'q4_0' });
+    const expected = throughCodes(v, 160, 8), worst = y.reduce((error, value, i) => Math.max(error, Math.abs(value - expected[i]!)), 0);
+    expect(worst).toBeLessThan(1e-6);
+    expect(y.some((value, i) => value !== v[i])).toBe(true);
+  });
+
+  it.each(CACHES)('many bad values make no sum of others bad: one head of infinities, %s cache', (cache) => {
+    const { q, k, v } = inputs(sizes, tokens, 7), clean = run(load(build), sizes, { q, k, v, tokens, chunk: tokens, context: tokens, cache });
+    for (let token = 0; token < tokens; token++) v.fill(-Infinity, token * 32, token * 32 + 16);
+    const y = run(load(build), sizes, { q, k, v, tokens, chunk: tokens, context: tokens, cache });
+    expect(y.every((value, i) => (i % 64 < 32 ? !Number.isFinite(value) : value === clean[i]))).toBe(true);
   });
 
   it('pages hold as many tokens as the plans think', () => expect(load(build).exports.kv_page_tokens()).toBe(KEY_BLOCK));
@@ -167,7 +200,7 @@ describe.each(buildsHere())('attention at the edges, %s build', (build) => {
     }
     const at = [positions, pages, tiles].map((list) => bench.place(Int32Array.from(list))) as [number, number, number];
     exports[`kv_store_${cache}`](64, joined('k'), joined('v'), at[0], at[1], kvHeads, headDim, 32, 32, 0, rows);
-    const out = bench.allocate(rows * 64 * 4), scratch = bench.allocate(exports.attention_scratch_bytes(headDim, 2));
+    const out = bench.allocate(rows * 64 * 4), scratch = bench.allocate(exports[`attention_scratch_bytes_${cache}`](headDim, 2));
     exports[`attention_f32_${cache}`](out, joined('q'), 64, ...at, scratch, tiles.length / 2, heads, kvHeads, headDim, scale, 64, 64, 0, (tiles.length / 2) * kvHeads);
     expect(firstDifference(bench.floats(out, rows * 64), Float32Array.from(alone.flatMap((y) => Array.from(y))))).toBe(-1);
   });

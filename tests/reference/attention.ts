@@ -1,3 +1,5 @@
+import { halfOf, halfValue, symmetric } from './encode.js';
+
 export interface AttentionSizes {
   heads: number;
   kvHeads: number;
@@ -41,13 +43,13 @@ export const Q8_ATTENTION_TOLERANCE = 1 / 32767;
 const BLOCK = 32, RUN = 32;
 
 /**
- * The same over a q8_0 cache, in integers: queries as codes of 16 bits in runs of 32 dims; per block of 32 keys and run of 32 dims,
+ * The same over a q8_0 cache (`most` 127) or one of q4_0 (8), in integers: queries as codes of 16 bits in runs of 32 dims; per block of 32 keys and run of 32 dims,
  * weights times the values' scales as codes of 16 bits.
  */
-export function attentionQ8(q: Float32Array, k: Float32Array, v: Float32Array, position: number, sizes: AttentionSizes): Float64Array {
+export function attentionQ8(q: Float32Array, k: Float32Array, v: Float32Array, position: number, sizes: AttentionSizes, most: 127 | 8): Float64Array {
   const { heads, kvHeads, headDim, scale } = sizes;
   const width = heads * headDim, kvWidth = kvHeads * headDim;
-  const queries = throughCodes(q, headDim, 32767), keys = throughCodes(k, headDim, 127), values = codesOf(v, headDim, 127);
+  const queries = throughCodes(q, headDim, 32767), keys = throughCodes(k, headDim, most), values = codesOf(v, headDim, most);
   const out = new Float64Array(q.length);
   for (let at = 0; at < q.length; at += headDim) {
     const token = Math.floor(at / width), kvHead = Math.floor(((at % width) / headDim) * (kvHeads / heads));
@@ -59,7 +61,7 @@ export function attentionQ8(q: Float32Array, k: Float32Array, v: Float32Array, p
       const run = dim - (dim % RUN);
       for (let block = 0; block < rows.length; block += BLOCK) {
         const scaled = rows.slice(block, block + BLOCK).map((row, i) => weights[block + i]! * values.steps[row + run]!);
-        const largest = Math.max(...scaled);
+        const largest = Math.max(...scaled.map(Math.abs));
         const sum = scaled.reduce((total, weight, i) => total + roundToEven((weight * 32767) / largest) * values.codes[rows[block + i]! + dim]!, 0);
         if (largest > 0) out[at + dim]! += ((largest / 32767) * sum) / total;
       }
@@ -68,12 +70,20 @@ export function attentionQ8(q: Float32Array, k: Float32Array, v: Float32Array, p
   return out;
 }
 
-/** Rows of heads x headDim as codes up to `most` per head and run of 32 dims, and each element's step. */
+/** Rows of heads x headDim as codes up to `most` (8: from -8 to 7, as q4_0 has them) per head and run of 32 dims, and each element's step. */
 function codesOf(x: Float32Array, headDim: number, most: number): { codes: Float64Array; steps: Float32Array } {
   const codes = new Float64Array(x.length), steps = new Float32Array(x.length);
   for (let head = 0; head < x.length; head += headDim) {
     for (let from = head; from < head + headDim; from += RUN) {
       const run = x.subarray(from, Math.min(from + RUN, head + headDim));
+      if (most === 8) {
+        const block = symmetric(Float32Array.from({ length: RUN }, (_, i) => run[i] ?? 0), 16), step = halfValue(block[0]! | (block[1]! << 8));
+        run.forEach((_, i) => {
+          steps[from + i] = step;
+          codes[from + i] = (i < 16 ? block[2 + i]! & 15 : block[2 + i - 16]! >> 4) - 8;
+        });
+        continue;
+      }
       const largest = run.reduce((best, value) => Math.max(best, Math.abs(value)), 0), inverse = Math.fround(most / largest);
       run.forEach((value, i) => {
         steps[from + i] = largest / most;
@@ -84,7 +94,10 @@ function codesOf(x: Float32Array, headDim: number, most: number): { codes: Float
   return { codes, steps };
 }
 
-/** What such codes make of the rows: for 127, what the q8_0 cache does. */
+/** What an f16 cache makes of rows. */
+export const throughHalves = (x: Float32Array): Float64Array => Float64Array.from(x, (value) => halfValue(halfOf(value)));
+
+/** What such codes make of the rows: for 127, what the q8_0 cache does, for 8, the q4_0 cache. */
 export function throughCodes(x: Float32Array, headDim: number, most: number): Float64Array {
   const { codes, steps } = codesOf(x, headDim, most);
   return codes.map((code, i) => code * steps[i]!);

@@ -11,6 +11,13 @@ export function halfOf(x: number): number {
   return sign | (exponent === -14 ? rounded : ((exponent + 14) << 10) + rounded);
 }
 
+/** The value of f16 bits. */
+export function halfValue(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24);
+}
+
 const code = (x: number, most: number) => Math.min(most, Math.trunc(x));
 
 /** A block as its file has it: halves, the word of fifth bits where there are any, nibbles. */

@@ -51,7 +51,7 @@ export const LOADING: readonly OptionSpec[] = [
   option('threads', 'N', 'Threads that compute. Default: one per processor, 8 at most; 1 for small models.', { short: 't' }),
   option('build', 'NAME', 'scalar, simd or relaxed: the same text at another speed. Default: the fastest.'),
   option('context', 'N', "Tokens of context. Default: the model's own, 4096 at most.", { short: 'c' }),
-  option('kv-cache', 'TYPE', 'f32 or q8_0 (a quarter of the memory). Default f32.'),
+  option('kv-cache', 'TYPE', 'f32, f16 (half the memory), q8_0 (28 %) or q4_0 (14 %, less accurate). Default f32.'),
   option('lora', 'FILE[:SCALE]', 'Apply a LoRA adapter (GGUF), its effect times SCALE. Several add up.', { multiple: true }),
   option('activations', 'TYPE', 'q8 or f32, for quantised weights. Default q8.'),
 ];
