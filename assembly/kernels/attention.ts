@@ -11,7 +11,7 @@
  * The output is multiplied by shrink before the block's values are added. The scale is positive.
  */
 import * as floats from './attention_f32';
-import { Item, QUAD, TOKENS, finishRows, hideLater, itemAt, itemBytes, quadOf, startQuad, weighQuad } from './attention_item';
+import { Item, QUAD, TOKENS, finishRows, firstSeen, hideOthers, itemAt, itemBytes, quadOf, startQuad, weighQuad } from './attention_item';
 import * as codes from './attention_q8';
 import { BLOCK, Cache, PAGE, blockBytes, headBytes, pageAt } from './kv';
 import { unpackBlock, unpackedBytes } from './kv_unpack';
@@ -38,22 +38,22 @@ const LINE: usize = 64;
  * Attention of rows, whose keys and values are stored already, over all of their sequence up to their own. `tiles` holds count pairs
  * of i32, first row and rows (1 to TOKENS) at positions one after another; positions (i32) and page tables (u32) are those of each row.
  * `state` is the state's offset in a page. q and out have rows of heads x headDim elements (strides in elements); query head h uses
- * KV head h / (heads / kvHeads). Work items are count x kvHeads, numbered by KV head: threads that share them get early and late rows alike.
+ * KV head h / (heads / kvHeads). A row sees the last `window` positions, its own included, or all where that is 0; pages before are not read. Work items are count x kvHeads, numbered by KV head: threads that share them get early and late rows alike.
  */
-export function attention_f32_f32(out: usize, q: usize, state: usize, positions: usize, pages: usize, tiles: usize, scratch: usize, count: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, outStride: i32, qStride: i32, first: i32, end: i32): void {
-  attendItems(out, q, state, positions, pages, tiles, scratch, count, heads / kvHeads, headDim, scale, outStride, qStride, first, end, Cache.F32);
+export function attention_f32_f32(out: usize, q: usize, state: usize, positions: usize, pages: usize, tiles: usize, scratch: usize, count: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, window: i32, outStride: i32, qStride: i32, first: i32, end: i32): void {
+  attendItems(out, q, state, positions, pages, tiles, scratch, count, heads / kvHeads, headDim, scale, window, outStride, qStride, first, end, Cache.F32);
 }
-export function attention_f32_f16(out: usize, q: usize, state: usize, positions: usize, pages: usize, tiles: usize, scratch: usize, count: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, outStride: i32, qStride: i32, first: i32, end: i32): void {
-  attendItems(out, q, state, positions, pages, tiles, scratch, count, heads / kvHeads, headDim, scale, outStride, qStride, first, end, Cache.F16);
+export function attention_f32_f16(out: usize, q: usize, state: usize, positions: usize, pages: usize, tiles: usize, scratch: usize, count: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, window: i32, outStride: i32, qStride: i32, first: i32, end: i32): void {
+  attendItems(out, q, state, positions, pages, tiles, scratch, count, heads / kvHeads, headDim, scale, window, outStride, qStride, first, end, Cache.F16);
 }
-export function attention_f32_q8_0(out: usize, q: usize, state: usize, positions: usize, pages: usize, tiles: usize, scratch: usize, count: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, outStride: i32, qStride: i32, first: i32, end: i32): void {
-  attendItems(out, q, state, positions, pages, tiles, scratch, count, heads / kvHeads, headDim, scale, outStride, qStride, first, end, Cache.Q8_0);
+export function attention_f32_q8_0(out: usize, q: usize, state: usize, positions: usize, pages: usize, tiles: usize, scratch: usize, count: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, window: i32, outStride: i32, qStride: i32, first: i32, end: i32): void {
+  attendItems(out, q, state, positions, pages, tiles, scratch, count, heads / kvHeads, headDim, scale, window, outStride, qStride, first, end, Cache.Q8_0);
 }
-export function attention_f32_q4_0(out: usize, q: usize, state: usize, positions: usize, pages: usize, tiles: usize, scratch: usize, count: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, outStride: i32, qStride: i32, first: i32, end: i32): void {
-  attendItems(out, q, state, positions, pages, tiles, scratch, count, heads / kvHeads, headDim, scale, outStride, qStride, first, end, Cache.Q4_0);
+export function attention_f32_q4_0(out: usize, q: usize, state: usize, positions: usize, pages: usize, tiles: usize, scratch: usize, count: i32, heads: i32, kvHeads: i32, headDim: i32, scale: f32, window: i32, outStride: i32, qStride: i32, first: i32, end: i32): void {
+  attendItems(out, q, state, positions, pages, tiles, scratch, count, heads / kvHeads, headDim, scale, window, outStride, qStride, first, end, Cache.Q4_0);
 }
 
-function attendItems(out: usize, q: usize, state: usize, positions: usize, pages: usize, tiles: usize, scratch: usize, count: i32, group: i32, headDim: i32, scale: f32, outStride: i32, qStride: i32, first: i32, end: i32, cache: i32): void {
+function attendItems(out: usize, q: usize, state: usize, positions: usize, pages: usize, tiles: usize, scratch: usize, count: i32, group: i32, headDim: i32, scale: f32, window: i32, outStride: i32, qStride: i32, first: i32, end: i32, cache: i32): void {
   const item = itemAt(scratch, headDim, group, scale, cache);
   for (let index = first; index < end; ++index) {
     const kvHead = index / count, tile = tiles + (<usize>(index % count) << 3), row = <usize>load<i32>(tile), rows = load<i32>(tile, 4);
@@ -61,6 +61,7 @@ function attendItems(out: usize, q: usize, state: usize, positions: usize, pages
     item.rows = rows * group;
     item.start = load<i32>(positions + (row << 2));
     item.last = item.start + rows - 1;
+    item.window = window;
     startRows(item, q + ((row * <usize>qStride + column) << 2), qStride);
     attend(item, load<usize>(pages + (row << 2)), state + <usize>kvHead * headBytes(PAGE, headDim, cache));
     finishRows(item, out + ((row * <usize>outStride + column) << 2), outStride);
@@ -78,23 +79,24 @@ function startRows(item: Item, q: usize, qStride: i32): void {
 /** Walks the blocks up to the item's last token, quad by quad: all that is about one quad and one block stays in the first cache. */
 function attend(item: Item, table: usize, offset: usize): void {
   const headDim = item.headDim, room = (changetype<usize>(item) + itemBytes(headDim, item.group) + LINE - 1) & -LINE;
+  const bytes = blockBytes(headDim, item.cache), from = firstSeen(item, item.start) & -BLOCK;
   let block: usize = 0;
-  for (let at = 0; at <= item.last; at += BLOCK) {
-    if (at % PAGE == 0) block = pageAt(table, at) + offset;
+  for (let at = from; at <= item.last; at += BLOCK) {
+    if (at % PAGE == 0 || at == from) block = pageAt(table, at) + offset + <usize>(at % PAGE / BLOCK) * bytes;
     const keys = min(BLOCK, item.last + 1 - at);
     attendBlock(item, item.cache & 1 ? unpackBlock(room, block, keys, headDim, item.cache) : block, at, keys);
-    block += blockBytes(headDim, item.cache);
+    block += bytes;
   }
 }
 
 /** `block`: tiles of f32 or of codes of 8 bits. */
 function attendBlock(item: Item, block: usize, at: i32, keys: i32): void {
-  const whole = at + BLOCK <= item.start + 1;
+  const whole = at + BLOCK <= item.start + 1 && at >= firstSeen(item, item.last);
   for (let row = 0; row < item.rows; row += QUAD) {
     const quad = quadOf(item, row), rows = min(QUAD, item.rows - row);
     if (item.cache & 2) codes.scoreQuad(item, quad, rows, block, keys);
     else floats.scoreQuad(item, quad, rows, block, keys);
-    if (!whole) hideLater(item, row, at);
+    if (!whole) hideOthers(item, row, at);
     weighQuad(item, quad);
     if (item.cache & 2) codes.addQuad(item, quad, rows, block, keys, whole);
     else floats.addQuad(item, quad, rows, block, whole);

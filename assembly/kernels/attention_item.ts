@@ -29,6 +29,8 @@ export class Item {
   /** Positions of the first and the last token. */
   start: i32;
   last: i32;
+  /** Positions that a row sees, its own included; 0: all. */
+  window: i32;
   /** Scores of a quad, [4 rows][8 keys]; its weights as codes, i16 [BLOCK/2][4 rows][2 keys], and what one step is worth [4 rows] (integers only). */
   scores: usize;
   codes: usize;
@@ -43,6 +45,8 @@ export class Item {
 const MAXIMUM: usize = 0, TOTAL: usize = LANES;
 export const SHRINK: usize = 2 * LANES, SEEN: usize = 3 * LANES, WEIGHTS: usize = 4 * LANES;
 export const QUERIES: usize = WEIGHTS + <usize>BLOCK * LANES;
+/** What a row has seen before it sees anything: finite, so that blocks of which it sees nothing change nothing. */
+const LOWEST: f32 = -f32.MAX_VALUE;
 const SCORE_TILE: usize = <usize>COLUMNS * LANES;
 const CODE_TILE: usize = <usize>(BLOCK / 2) * LANES;
 
@@ -107,7 +111,7 @@ export function startQuad(item: Item, row: i32, q: usize, qStride: i32): void {
   const quad = quadOf(item, row);
   for (let i = 0; i < QUAD; ++i) {
     // A lane without a row scores 0, always: its weights are 1 and nothing shrinks.
-    store<f32>(quad + MAXIMUM + (<usize>i << 2), row + i < item.rows ? -Infinity : 0);
+    store<f32>(quad + MAXIMUM + (<usize>i << 2), row + i < item.rows ? LOWEST : 0);
     store<f32>(quad + TOTAL + (<usize>i << 2), 0);
   }
   takeQueries(item, row, quad + QUERIES, q, qStride);
@@ -151,12 +155,20 @@ export function finishRows(item: Item, out: usize, outStride: i32): void {
   }
 }
 
+/** The first position that the row at `position` sees. */
+// @ts-ignore: decorator
+@inline
+export function firstSeen(item: Item, position: i32): i32 {
+  return item.window ? max(0, position + 1 - item.window) : 0;
+}
+
 /** Notes how many keys of the block at position `at` each row of a quad sees, and makes the scores of the others -Infinity. */
-export function hideLater(item: Item, row: i32, at: i32): void {
+export function hideOthers(item: Item, row: i32, at: i32): void {
   for (let i = 0; i < QUAD; ++i) {
-    const lane = laneOf(item, row + i);
-    const seen = max(0, min(BLOCK, item.start + (row + i) / item.group + 1 - at));
+    const lane = laneOf(item, row + i), position = item.start + (row + i) / item.group;
+    const seen = max(0, min(BLOCK, position + 1 - at)), before = min(BLOCK, firstSeen(item, position) - at);
     store<i32>(lane + SEEN, seen);
+    for (let key = 0; key < before; ++key) store<f32>(lane + WEIGHTS + <usize>key * LANES, -Infinity);
     for (let key = seen; key < BLOCK; ++key) store<f32>(lane + WEIGHTS + <usize>key * LANES, -Infinity);
   }
 }

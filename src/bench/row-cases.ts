@@ -141,7 +141,7 @@ function attention(type: CacheType, context: number, m: number): Case {
       const y = space.allocate(m * width * 4);
       const own = scratch(space, exports[`attention_scratch_bytes_${type}`](HEAD_DIM, HEADS / KV_HEADS) >>> 0, threads);
       const tables = [positions.address + 4 * (context - m), pages.address, tiles.address] as const;
-      const sizes = [tiles.count, HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM ** -0.5, width, width] as const;
+      const sizes = [tiles.count, HEADS, KV_HEADS, HEAD_DIM, HEAD_DIM ** -0.5, 0, width, width] as const;
       const step = stepOf(`attention_f32_${type}`, [y.address, q.address, 0, ...tables, own, ...sizes], tiles.count * KV_HEADS);
       return { step, reads: cache, digest: () => space.hash(y) };
     },

@@ -45,8 +45,8 @@ export type Input =
   /** f32 [columns]: embeddings, pixels. */
   | { readonly kind: 'rows'; readonly columns: number };
 
-/** What a sequence keeps from run to run. */
-export type State = { readonly kind: 'kv'; readonly kvHeads: number; readonly headDim: number };
+/** What a sequence keeps from run to run: keys and values, of the last `window` rows at least (0: of all). */
+export type State = { readonly kind: 'kv'; readonly kvHeads: number; readonly headDim: number; readonly window: number };
 
 /** What a model does with the rows of a run. */
 export interface Graph {

@@ -146,7 +146,7 @@ export interface BackwardCaller extends Caller {
 export interface Gradient<A = unknown> {
   /** Forward values that it reads again: nothing writes over them until then. */
   keeps?(node: Node<A>, learns: (weight: string) => boolean): readonly Value[];
-  scratch?(exports: AllExports, node: Node<A>, sizes: RunSizes, kvCache: KvType): number;
+  scratch?(exports: AllExports, node: Node<A>, sizes: RunSizes): number;
   backward?(on: BackwardCaller, node: Node<A>): void;
   /** Afterwards the gradient of the result is that of every input too. */
   readonly passes?: boolean;

@@ -8,7 +8,7 @@ export interface ContextLimits {
   readonly trained: number;
   /** Positions go on beyond those (rotary); learned ones end where their table ends. */
   readonly stretches: boolean;
-  /** Tokens that the narrowest sliding window sees. Windows do not slide here: no context may be longer. */
+  /** Tokens that the narrowest sliding window sees: longer sequences cannot be trained. */
   readonly slidingWindow?: number | undefined;
 }
 

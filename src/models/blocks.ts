@@ -45,7 +45,7 @@ export function rotaryDecoder(g: GraphBuilder, h: Hyperparameters, variant: Rota
     const v = linear(g, normed, `${name}.attn_v`, kvHeads * headDim);
     const q = linear(g, normed, `${name}.attn_q`, heads * headDim);
     const keys = turn(headNorm(k, `${name}.attn_k_norm.weight`, kvHeads), kvHeads);
-    const mixed = attention(g, turn(headNorm(q, `${name}.attn_q_norm.weight`, heads), heads), keys, v, shape);
+    const mixed = attention(g, turn(headNorm(q, `${name}.attn_q_norm.weight`, heads), heads), keys, v, { heads, kvHeads, headDim, window: windowOf(shape, layer) });
     x = add(g, x, linear(g, mixed, `${name}.attn_output`, embedding), 'attn_residual');
     x = add(g, x, swiglu(g, rmsnorm(g, x, `${name}.ffn_norm.weight`, epsilon), name, shape), 'output');
   }
@@ -53,6 +53,9 @@ export function rotaryDecoder(g: GraphBuilder, h: Hyperparameters, variant: Rota
   const logits = product(g, rmsnorm(g, x, 'output_norm.weight', epsilon), outputWeight(g), vocabulary);
   return { graph: g.finish({ logits }), layers, context: contextOf(shape, true) };
 }
+
+/** Rows that attention sees in a layer; undefined: all. */
+export const windowOf = ({ slidingWindow, slides }: Shape, layer: number): number | undefined => (slides(layer) ? slidingWindow : undefined);
 
 export const contextOf = ({ context, slidingWindow }: Shape, stretches: boolean): ContextLimits => ({ trained: context, stretches, slidingWindow });
 

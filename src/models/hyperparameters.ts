@@ -68,6 +68,8 @@ export interface Shape {
   readonly context: number;
   /** Tokens that a sliding window sees, if there is one. */
   readonly slidingWindow: number | undefined;
+  /** Whether it holds in a layer. */
+  readonly slides: (layer: number) => boolean;
 }
 
 const MOST_LAYERS = 1024;
@@ -117,7 +119,22 @@ export function readShape(h: Hyperparameters): Shape {
     vocabulary: table?.shape[1] ?? h.size('vocab_size'),
     context: h.size('context_length'),
     slidingWindow: h.index('attention.sliding_window', 0, 2 ** 31) || undefined,
+    slides: readSlides(h),
   };
+}
+
+/** Of each layer, as llama.cpp writes it; without it all slide. */
+function readSlides(h: Hyperparameters): (layer: number) => boolean {
+  const pattern = h.raw('attention.sliding_window_pattern');
+  if (pattern === undefined) return () => true;
+  const layers = h.size('block_count');
+  if (Array.isArray(pattern) && pattern.length === layers && pattern.every((slides) => typeof slides === 'boolean')) return (layer) => pattern[layer] as boolean;
+  throw new StonechatError({
+    code: 'unsupported',
+    expected: `metadata ${h.architecture}.attention.sliding_window_pattern to be true or false for each of ${layers} layers`,
+    found: typeof pattern === 'object' ? 'another list' : String(pattern),
+    remedy: 'This variant of the architecture is not implemented; use another model.',
+  });
 }
 
 const KINDS: ReadonlyMap<string, RopeScaling['kind']> = new Map([['none', 'none'], ['linear', 'linear'], ['yarn', 'yarn'], ['llama3', 'llama3']]);

@@ -1,6 +1,6 @@
 import type { Architecture } from './architecture.js';
 import { rotaryDecoder } from './blocks.js';
-import { ATTENTION, ROTARY, type StoredForm, windowOfSome } from './stored.js';
+import { ATTENTION, QWEN_WINDOW, ROTARY, type StoredForm } from './stored.js';
 
 /** Qwen 2 and 2.5: Llama's decoder with biases on query, key and value. arXiv:2407.10671. */
 export const qwen2: Architecture = (g, h) => rotaryDecoder(g, h, { style: 'neox', headNorm: false });
@@ -9,6 +9,6 @@ export const qwen2: Architecture = (g, h) => rotaryDecoder(g, h, { style: 'neox'
 
 export const qwen2Stored: StoredForm = {
   ...ROTARY,
-  families: { qwen2: { context: 32768, kvHeads: 32, biases: () => ATTENTION.slice(0, 3), window: windowOfSome } },
+  families: { qwen2: { context: 32768, kvHeads: 32, biases: () => ATTENTION.slice(0, 3), ...QWEN_WINDOW } },
   className: 'Qwen2ForCausalLM',
 };

@@ -16,6 +16,8 @@ export interface Family {
   readonly biases: (config: Config) => readonly string[];
   /** Tokens that a sliding window sees; null: all. */
   readonly window?: (config: Config) => unknown;
+  /** In which layers it holds; all by default. */
+  readonly slides?: (config: Config) => readonly boolean[];
 }
 
 /** How Hugging Face stores the models of an architecture. */
@@ -85,14 +87,18 @@ export const ATTENTION = ['attn_q', 'attn_k', 'attn_v', 'attn_output'];
 export const FEED_FORWARD = ['ffn_gate', 'ffn_up', 'ffn_down'];
 
 /** Qwen's: of the layers from `max_window_layers` on, or of those that `layer_types` names. */
-export function windowOfSome(config: Config): unknown {
-  const types = config.layer_types;
-  if (types !== undefined && types !== null && !(Array.isArray(types) && types.every((type) => ['full_attention', 'attention', 'sliding_attention'].includes(type as string)))) {
-    throw unsupported('layer_types full_attention and sliding_attention in config.json', show(types), 'This variant of the architecture is not implemented; use another model.');
-  }
-  const slides = Array.isArray(types) ? types.includes('sliding_attention') : size(config, 'num_hidden_layers') > real(config, 'max_window_layers', 28);
-  if (config.use_sliding_window !== true || !slides) return null;
+export const QWEN_WINDOW = { window: windowOfSome, slides: slidingLayers } as const;
+
+function windowOfSome(config: Config): unknown {
+  if (config.use_sliding_window !== true || !slidingLayers(config).includes(true)) return null;
   return 'sliding_window' in config ? config.sliding_window : 4096;
+}
+
+function slidingLayers(config: Config): boolean[] {
+  const types = config.layer_types, layers = size(config, 'num_hidden_layers');
+  if (types === undefined || types === null) return Array.from({ length: layers }, (_, layer) => layer >= real(config, 'max_window_layers', 28));
+  if (Array.isArray(types) && types.length === layers && types.every((type) => ['full_attention', 'attention', 'sliding_attention'].includes(type as string))) return types.map((type) => type === 'sliding_attention');
+  throw unsupported('layer_types full_attention and sliding_attention in config.json, one for each layer', show(types), 'This variant of the architecture is not implemented; use another model.');
 }
 
 const ROTARY_TOP: Readonly<Record<string, string>> = { embed_tokens: 'token_embd', norm: 'output_norm', lm_head: 'output' };
@@ -131,16 +137,17 @@ function rotaryEntries(config: Config, family: Family): Entries {
     'attention.key_length': headDim,
     'attention.value_length': headDim,
     'attention.layer_norm_rms_epsilon': real(config, 'rms_norm_eps', 1e-6),
-    'attention.sliding_window': windowEntry(family.window?.(config)),
+    ...windowEntries(family, config),
     vocab_size: size(config, 'vocab_size'),
     ...ropeEntries(config, headDim, context),
   };
 }
 
-function windowEntry(window: unknown): number | undefined {
-  if (window === undefined || window === null) return undefined;
-  if (typeof window === 'number' && Number.isSafeInteger(window) && window >= 1) return window;
-  throw badFile('a whole number sliding_window in config.json', show(window), 'Use the config.json that belongs to the model.');
+function windowEntries({ window: windowOf, slides }: Family, config: Config): Entries {
+  const window = windowOf?.(config), pattern = slides?.(config);
+  if (window === undefined || window === null) return {};
+  if (typeof window !== 'number' || !Number.isSafeInteger(window) || window < 1) throw badFile('a whole number sliding_window in config.json', show(window), 'Use the config.json that belongs to the model.');
+  return { 'attention.sliding_window': window, 'attention.sliding_window_pattern': pattern?.includes(false) ? pattern : undefined };
 }
 
 function rotaryConfig(keys: Keys, names: ReadonlySet<string>): Config {
@@ -160,7 +167,12 @@ function rotaryConfig(keys: Keys, names: ReadonlySet<string>): Config {
 function windowOf(keys: Keys, names: ReadonlySet<string>): Config {
   const window = keys.optional('attention.sliding_window');
   if (!window) return {};
-  if (keys.architecture !== 'llama') return { use_sliding_window: true, sliding_window: window, max_window_layers: 0 };
+  const pattern = keys.raw('attention.sliding_window_pattern') as readonly boolean[] | undefined;
+  if (keys.architecture !== 'llama') {
+    const layers = pattern ? { layer_types: pattern.map((slides) => (slides ? 'sliding_attention' : 'full_attention')) } : { max_window_layers: 0 };
+    return { use_sliding_window: true, sliding_window: window, ...layers };
+  }
+  if (pattern?.includes(false)) throw unsupported('a sliding window in every layer', 'one in some', 'Hugging Face has no form of this variant: keep it as GGUF.');
   if (names.has('blk.0.attn_q.bias') || names.has('blk.0.ffn_up.bias')) throw unsupported('a sliding window without biases', 'both', 'Hugging Face has no form of this variant: keep it as GGUF.');
   return { architectures: ['MistralForCausalLM'], model_type: 'mistral', sliding_window: window };
 }

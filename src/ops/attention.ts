@@ -12,6 +12,8 @@ interface Store {
 interface Attention extends Store {
   readonly heads: number;
   readonly scale: number;
+  /** Rows that a row sees, its own included; 0: all before it. */
+  readonly window: number;
 }
 
 /** Appends keys and values to the sequence's state. */
@@ -38,18 +40,18 @@ export const attentionOp: Op<Attention> = {
   scratch: (exports, { attributes: { heads, kvHeads, headDim } }, _, kvCache) =>
     kernelBytes(exports, `attention_scratch_bytes_${kvCache}`, headDim, heads / kvHeads),
   flops: attentionFlops,
-  forward(on, { attributes: { state, heads, kvHeads, headDim, scale }, inputs, output }) {
+  forward(on, { attributes: { state, heads, kvHeads, headDim, scale, window }, inputs, output }) {
     const [q, y] = [on.read(inputs[0]!), on.write(output)];
     const tables = [on.table('positions', output), on.table('pages', output), on.table('tiles', output)];
-    const sizes = [on.tiles(output), heads, kvHeads, headDim, scale, y.stride, q.stride];
+    const sizes = [on.tiles(output), heads, kvHeads, headDim, scale, window, y.stride, q.stride];
     on.call(`attention_f32_${on.kvCache}`, [y.at, q.at, on.state(state), ...tables, on.scratch, ...sizes], on.tiles(output, kvHeads));
   },
 };
 
-/** Attention of the queries over the keys and values of these rows and of those before them. */
-export function attention(g: GraphBuilder, q: Value, k: Value, v: Value, sizes: { heads: number; kvHeads: number; headDim: number; scale?: number }): Value {
-  const { heads, kvHeads, headDim, scale = 1 / Math.sqrt(headDim) } = sizes;
-  const state = g.state({ kind: 'kv', kvHeads, headDim });
+/** Attention of the queries over the keys and values of these rows and of those before them, or of `window` of them. */
+export function attention(g: GraphBuilder, q: Value, k: Value, v: Value, sizes: { heads: number; kvHeads: number; headDim: number; scale?: number; window?: number | undefined }): Value {
+  const { heads, kvHeads, headDim, scale = 1 / Math.sqrt(headDim), window = 0 } = sizes;
+  const state = g.state({ kind: 'kv', kvHeads, headDim, window });
   g.node({ op: storeOp, attributes: { state, kvHeads, headDim }, inputs: [k, v], columns: 0, label: 'store' });
-  return g.node({ op: attentionOp, attributes: { state, heads, kvHeads, headDim, scale }, inputs: [q], columns: heads * headDim, label: 'attention' });
+  return g.node({ op: attentionOp, attributes: { state, heads, kvHeads, headDim, scale, window }, inputs: [q], columns: heads * headDim, label: 'attention' });
 }

@@ -63,7 +63,7 @@ interface Layout {
 }
 
 function contextOf(limits: ContextLimits, asked: number | undefined): number {
-  const usual = Math.min(limits.trained, DEFAULT_CONTEXT, limits.slidingWindow ?? Infinity);
+  const usual = Math.min(limits.trained, DEFAULT_CONTEXT);
   if (asked === undefined) return usual;
   if (!Number.isInteger(asked) || asked < 1 || asked > 1 << 24) {
     throw new StonechatError({
@@ -73,20 +73,8 @@ function contextOf(limits: ContextLimits, asked: number | undefined): number {
       remedy: `Leave it out for ${usual}.`,
     });
   }
-  checkWindow(limits, asked);
   // Learned positions end where the table ends; rotary ones can be stretched.
   return limits.stretches ? asked : Math.min(asked, limits.trained);
-}
-
-/** @throws StonechatError `unsupported` for a context that is longer than a sliding window, which does not slide here. */
-export function checkWindow({ slidingWindow = Infinity }: ContextLimits, context: number): void {
-  if (context <= slidingWindow) return;
-  throw new StonechatError({
-    code: 'unsupported',
-    expected: `a context of at most ${slidingWindow} tokens, as many as this model's sliding window sees (windows that slide are not implemented)`,
-    found: String(context),
-    remedy: `Leave contextLength out, or ask for ${slidingWindow} or fewer.`,
-  });
 }
 
 /** The kernels' module, and the network, which this thread builds while the module is compiled. */
@@ -127,15 +115,14 @@ export async function estimateMemory(host: Host, file: ModelFile, options: Runne
 
 /** What the user of a model should know. `asked`: the context that was asked for. */
 export function warningsOf({ warnings = [] }: ModelFile, limits: ContextLimits, asked = 0): readonly string[] {
-  const { slidingWindow, trained: trainedContext, stretches } = limits;
+  const { trained: trainedContext, stretches } = limits;
   if (asked > trainedContext) {
     const beyond = stretches
       ? `the context of ${asked} tokens is longer than the ${trainedContext} that the model was trained on: what it says beyond those may be worse`
       : `the model has no positions beyond ${trainedContext} tokens: its context is no longer, although ${asked} were asked for`;
     return [...warnings, beyond];
   }
-  if (slidingWindow === undefined || slidingWindow >= trainedContext) return warnings;
-  return [...warnings, `windows that slide are not implemented: the context of this model is held to the ${slidingWindow} tokens of its sliding window (it was trained on ${trainedContext})`];
+  return warnings;
 }
 
 export const heapBytes = HEAP_BYTES;

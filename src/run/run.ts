@@ -34,6 +34,9 @@ interface Placed {
   readonly wanted: number;
 }
 
+/** Tokens that the widest attention reaches back. */
+const windowOf = ({ states }: Graph): number => Math.max(0, ...states.map(({ window }) => window || Infinity));
+
 /** Ids in, logits out: writes the tables and slots of the plan and lets the pool walk it. */
 export class PlanRunner implements Runner {
   readonly vocabulary: number;
@@ -47,7 +50,7 @@ export class PlanRunner implements Runner {
     const { graph, plan, kernels, arena, contextLength, maxCacheBytes = Infinity } = parts;
     this.vocabulary = plan.vocabulary;
     this.contextIds = Object.entries(graph.inputs).filter((entry): entry is [string, ContextIds] => entry[1].kind === 'contextIds');
-    this.states = new States({ kernels, arena, pageBytes: plan.pageBytes, contextLength, maxCacheBytes, looksBack: this.contextIds.length > 0 });
+    this.states = new States({ kernels, arena, pageBytes: plan.pageBytes, contextLength, maxCacheBytes, window: windowOf(graph), looksBack: this.contextIds.length > 0 });
     this.reserveLogits(1);
   }
 
@@ -95,7 +98,7 @@ export class PlanRunner implements Runner {
     const tiles = this.writeTables(placed, 'all', rows), outputTiles = this.writeTables(placed, 'output', wanted);
     this.setSlots(rows, wanted, tiles, outputTiles);
     this.parts.pool.run();
-    for (const { sequence, ids } of placed) sequence.length += ids.length;
+    for (const { sequence, ids } of placed) sequence.add(ids.length);
   }
 
   logits(row = 0): Float32Array {

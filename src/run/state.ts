@@ -14,6 +14,8 @@ export interface StateParts {
   readonly contextLength: number;
   /** Of all pages. */
   readonly maxCacheBytes: number;
+  /** Tokens that any state must keep of a sequence's last ones; Infinity: all. */
+  readonly window: number;
   /** The model looks back at ids. */
   readonly looksBack: boolean;
 }
@@ -92,6 +94,8 @@ export class PagedSequence implements SequenceState {
   /** The ids of the sequence, where the model looks back at them. */
   readonly history: History | undefined;
   private readonly held: number[] = [];
+  /** Pages from the first on that have been given back. */
+  private forgotten = 0;
   private entries = 0;
   private alive = true;
 
@@ -100,7 +104,7 @@ export class PagedSequence implements SequenceState {
   }
 
   get pages(): readonly number[] {
-    return this.held.slice(0, keyBlocks(this.length));
+    return this.held.slice(this.forgotten, keyBlocks(this.length));
   }
 
   get capacity(): number {
@@ -133,16 +137,32 @@ export class PagedSequence implements SequenceState {
   }
 
   keep(count: number): number {
-    this.length = Math.max(0, Math.min(this.length, count));
+    const kept = Math.max(0, Math.min(this.length, count));
+    // What windows saw before that point may be gone: then nothing can go on from there.
+    this.length = this.firstNeeded(kept) < this.forgotten ? 0 : kept;
     this.giveBack(keyBlocks(this.length));
+    if (this.length === 0) this.forgotten = 0;
     return this.length;
+  }
+
+  /** A run has added so many tokens. Pages that no window reaches any more go. */
+  add(count: number): void {
+    this.length += count;
+    const first = this.firstNeeded(this.length);
+    for (; this.forgotten < first; this.forgotten++) this.states.pages.release(this.held[this.forgotten]!);
+  }
+
+  /** The first page that is needed to go on from a length. */
+  private firstNeeded(length: number): number {
+    return Math.floor(Math.max(0, length + 1 - this.states.parts.window) / KEY_BLOCK);
   }
 
   fork(): SequenceState {
     const fork = new PagedSequence(this.states);
     this.states.live.add(fork);
     fork.length = this.length;
-    for (const page of this.held.slice(0, keyBlocks(this.length))) fork.held.push(this.states.pages.share(page));
+    fork.forgotten = this.forgotten;
+    this.held.slice(0, keyBlocks(this.length)).forEach((page, i) => fork.held.push(i < this.forgotten ? page : this.states.pages.share(page)));
     if (this.history) fork.history!.put(0, this.history.ids.subarray(0, this.length));
     fork.writeTable();
     return fork;
@@ -159,7 +179,8 @@ export class PagedSequence implements SequenceState {
   }
 
   private giveBack(kept: number): void {
-    for (const page of this.held.splice(kept)) this.states.pages.release(page);
+    this.held.splice(kept).forEach((page, i) => kept + i >= this.forgotten && this.states.pages.release(page));
+    this.forgotten = Math.min(this.forgotten, kept);
   }
 
   private writeTable(): void {

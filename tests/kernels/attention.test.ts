@@ -15,6 +15,8 @@ interface Run {
   cache: Cache;
   /** Work items are computed in two calls, the second part first. */
   split?: boolean;
+  /** Positions that a row sees; 0: all. */
+  window?: number;
 }
 
 /** Rows with `gap` unused elements between them, at an address 4 bytes off alignment. */
@@ -44,7 +46,7 @@ function tablesOf(bench: Bench, table: number, position: number, rows: number) {
   };
 }
 
-function run(bench: Bench, sizes: AttentionSizes, { q, k, v, tokens, chunk, context, cache, split = false }: Run): Float32Array {
+function run(bench: Bench, sizes: AttentionSizes, { q, k, v, tokens, chunk, context, cache, split = false, window = 0 }: Run): Float32Array {
   const { exports } = bench;
   const { heads, kvHeads, headDim, scale } = sizes;
   const width = heads * headDim, kvWidth = kvHeads * headDim;
@@ -62,7 +64,7 @@ function run(bench: Bench, sizes: AttentionSizes, { q, k, v, tokens, chunk, cont
       exports[`kv_store_${cache}`](state, from[2], from[3], positions, pages, kvHeads, headDim, kvWidth + 1, kvWidth + 2, first, end);
     }
     for (const [first, end] of [[between, items], [0, between]] as const) {
-      exports[`attention_f32_${cache}`](from[0], from[1], state, positions, pages, tiles, scratch, count, heads, kvHeads, headDim, scale, width + 5, width + 3, first, end);
+      exports[`attention_f32_${cache}`](from[0], from[1], state, positions, pages, tiles, scratch, count, heads, kvHeads, headDim, scale, window, width + 5, width + 3, first, end);
     }
   }
   const y = new Float32Array(tokens * width);
@@ -120,6 +122,24 @@ describe.each(SHAPES)('attention, %i heads on %i, %i dims, %i tokens', (heads, k
   });
 });
 
+describe.each([1, 5, 32, 40, 64, 100])('a window of %i', (window) => {
+  const sizes = { heads: 4, kvHeads: 2, headDim: 16, scale: 0.25 }, tokens = 150;
+  const data = inputs(sizes, tokens, window);
+
+  it.each(CACHES)('sees so many positions and no others, whatever is split, %s cache', (cache) => {
+    const base = { ...data, tokens, chunk: tokens, context: tokens, cache, window };
+    const whole = run(load('simd'), sizes, base);
+    const { q, k, v } = data, seen = { ...sizes, window };
+    const expected = inIntegers(cache) ? attentionQ8(q, k, v, 0, seen, cache === 'q8_0' ? 127 : 8) : attention(q, KEPT[cache](k, 16), KEPT[cache](v, 16), 0, seen);
+    const worst = whole.reduce((error, value, i) => Math.max(error, Math.abs(value - expected[i]!)), 0);
+    expect(worst).toBeLessThanOrEqual(inIntegers(cache) ? Q8_ATTENTION_TOLERANCE : ATTENTION_TOLERANCE);
+    for (const build of buildsHere()) {
+      for (const chunk of [1, 7, 64, tokens]) expect(firstDifference(run(load(build), sizes, { ...base, chunk, split: chunk > 7 }), whole), `${build}, ${chunk}`).toBe(-1);
+    }
+    expect(firstDifference(run(load('simd'), sizes, { ...base, window: tokens }), run(load('simd'), sizes, { ...base, window: 0 }))).toBe(-1);
+  });
+});
+
 describe.each(buildsHere())('attention at the edges, %s build', (build) => {
   const sizes = { heads: 4, kvHeads: 2, headDim: 16, scale: 0.25 };
   const tokens = 40;
@@ -150,14 +170,14 @@ describe.each(buildsHere())('attention at the edges, %s build', (build) => {
     const [scratch, out] = [exports[`attention_scratch_bytes_${cache}`](headDim, 2), tokens * 64 * 4].map((bytes) => bench.allocate(bytes));
     exports[`kv_store_${cache}`](state, bench.place(k), bench.place(v), positions, pages, kvHeads, headDim, 32, 32, 0, tokens);
     bench.floats(out!, tokens * 64).fill(NaN);
-    exports[`attention_f32_${cache}`](out!, bench.place(q), state, positions, pages, tiles, scratch!, count, heads, kvHeads, headDim, scale, 64, 64, 0, (count * kvHeads) / 2);
+    exports[`attention_f32_${cache}`](out!, bench.place(q), state, positions, pages, tiles, scratch!, count, heads, kvHeads, headDim, scale, 0, 64, 64, 0, (count * kvHeads) / 2);
     expect(bench.floats(out!, tokens * 64).every((value, i) => Number.isNaN(value) === i % 64 >= 32)).toBe(true);
   });
 
   it.each(CACHES)('an empty range touches nothing, %s cache', (cache) => {
     const bench = load(build);
     const { exports } = bench;
-    expect(() => exports[`attention_f32_${cache}`](0, 0, 0, 0, 0, 0, bench.allocate(4096), 0, 4, 2, 16, 1, 64, 64, 0, 0)).not.toThrow();
+    expect(() => exports[`attention_f32_${cache}`](0, 0, 0, 0, 0, 0, bench.allocate(4096), 0, 4, 2, 16, 1, 0, 64, 64, 0, 0)).not.toThrow();
   });
 
   it('keeps the nearest f16, ties to even, subnormals and infinities too', () => {
@@ -169,7 +189,10 @@ describe.each(buildsHere())('attention at the edges, %s build', (build) => {
 
   it('keeps the codes that ggml gives a block of q4_0, whatever its extreme', () => {
     const one = { heads: 1, kvHeads: 1, headDim: 160, scale: 1 }, v = randomFloats(160, random(4), 1), zeros = new Float32Array(160);
-    v.fill(0, 0, 32), v.fill(1e-31, 32, 64), v.set([-3, 3], 70), v.set([3, -3], 100);
+    v.fill(0, 0, 32);
+    v.fill(1e-31, 32, 64);
+    v.set([-3, 3], 70);
+    v.set([3, -3], 100);
     const y = run(load(build), one, { q: zeros, k: zeros, v, tokens: 1, chunk: 1, context: 1, cache: 'q4_0' });
     const expected = throughCodes(v, 160, 8), worst = y.reduce((error, value, i) => Math.max(error, Math.abs(value - expected[i]!)), 0);
     expect(worst).toBeLessThan(1e-6);
@@ -201,7 +224,7 @@ describe.each(buildsHere())('attention at the edges, %s build', (build) => {
     const at = [positions, pages, tiles].map((list) => bench.place(Int32Array.from(list))) as [number, number, number];
     exports[`kv_store_${cache}`](64, joined('k'), joined('v'), at[0], at[1], kvHeads, headDim, 32, 32, 0, rows);
     const out = bench.allocate(rows * 64 * 4), scratch = bench.allocate(exports[`attention_scratch_bytes_${cache}`](headDim, 2));
-    exports[`attention_f32_${cache}`](out, joined('q'), 64, ...at, scratch, tiles.length / 2, heads, kvHeads, headDim, scale, 64, 64, 0, (tiles.length / 2) * kvHeads);
+    exports[`attention_f32_${cache}`](out, joined('q'), 64, ...at, scratch, tiles.length / 2, heads, kvHeads, headDim, scale, 0, 64, 64, 0, (tiles.length / 2) * kvHeads);
     expect(firstDifference(bench.floats(out, rows * 64), Float32Array.from(alone.flatMap((y) => Array.from(y))))).toBe(-1);
   });
 });

@@ -65,16 +65,12 @@ describe('keys that would change the numbers', () => {
 
 describe('sliding windows', () => {
   const windowed = model({ 'attention.sliding_window': 8 });
-  it('hold the context, and are told', async () => {
+  it('do not hold the context', async () => {
     const { warnings } = await estimateMemory(host, windowed, ordinary);
-    expect(warnings).toEqual([expect.stringContaining('8 tokens of its sliding window')]);
+    expect(warnings).toEqual([]);
     const { runner } = await loadRunner(host, windowed, { ...ordinary, contextLength: undefined });
-    expect(runner.contextLength).toBe(8);
-  });
-
-  it('refuse a longer one', async () => {
-    await expectRefusal(() => loadRunner(host, windowed, { ...ordinary, contextLength: 9 }), 'unsupported', /at most 8 tokens/);
-    await expectRefusal(() => estimateMemory(host, windowed, { ...ordinary, contextLength: 9 }), 'unsupported', /at most 8 tokens/);
+    expect(runner.contextLength).toBeGreaterThan(8);
+    runner.dispose();
   });
 
   it('of zero tokens are none', async () => {

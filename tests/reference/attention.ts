@@ -5,6 +5,8 @@ export interface AttentionSizes {
   kvHeads: number;
   headDim: number;
   scale: number;
+  /** Positions that a row sees, its own included; all without. */
+  window?: number;
 }
 
 /** f32 scores and probabilities over at most a few hundred keys, relative to the largest value. */
@@ -15,13 +17,13 @@ export const ATTENTION_TOLERANCE = 2e-6;
  * kvHeads x headDim for positions 0 on. Query head h looks at KV head floor(h / (heads / kvHeads)).
  */
 export function attention(q: Float32Array, k: ArrayLike<number>, v: ArrayLike<number>, position: number, sizes: AttentionSizes): Float64Array {
-  const { heads, kvHeads, headDim, scale } = sizes;
+  const { heads, kvHeads, headDim, scale, window = Infinity } = sizes;
   const width = heads * headDim, kvWidth = kvHeads * headDim;
   const out = new Float64Array(q.length);
   for (let at = 0; at < q.length; at += headDim) {
     const token = Math.floor(at / width), kvHead = Math.floor(((at % width) / headDim) * (kvHeads / heads));
     const rows = Array.from({ length: position + token + 1 }, (_, key) => key * kvWidth + kvHead * headDim);
-    const scores = rows.map((row) => scale * dot(q, at, k, row, headDim));
+    const scores = rows.map((row, key) => (key > position + token - window ? scale * dot(q, at, k, row, headDim) : -Infinity));
     const top = Math.max(...scores);
     const weights = scores.map((score) => Math.exp(score - top));
     const total = weights.reduce((a, b) => a + b, 0);
@@ -47,14 +49,14 @@ const BLOCK = 32, RUN = 32;
  * weights times the values' scales as codes of 16 bits.
  */
 export function attentionQ8(q: Float32Array, k: Float32Array, v: Float32Array, position: number, sizes: AttentionSizes, most: 127 | 8): Float64Array {
-  const { heads, kvHeads, headDim, scale } = sizes;
+  const { heads, kvHeads, headDim, scale, window = Infinity } = sizes;
   const width = heads * headDim, kvWidth = kvHeads * headDim;
   const queries = throughCodes(q, headDim, 32767), keys = throughCodes(k, headDim, most), values = codesOf(v, headDim, most);
   const out = new Float64Array(q.length);
   for (let at = 0; at < q.length; at += headDim) {
     const token = Math.floor(at / width), kvHead = Math.floor(((at % width) / headDim) * (kvHeads / heads));
     const rows = Array.from({ length: position + token + 1 }, (_, key) => key * kvWidth + kvHead * headDim);
-    const scores = rows.map((row) => scale * dot(queries, at, keys, row, headDim));
+    const scores = rows.map((row, key) => (key > position + token - window ? scale * dot(queries, at, keys, row, headDim) : -Infinity));
     const top = Math.max(...scores), weights = scores.map((score) => Math.exp(score - top));
     const total = weights.reduce((a, b) => a + b, 0);
     for (let dim = 0; dim < headDim; dim++) {

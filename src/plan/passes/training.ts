@@ -50,7 +50,7 @@ class TrainingForm extends Rewriter {
     if (this.thins === 'branches' && op === addOp) return this.push({ ...node, inputs: [inputs[0]!, this.branch(inputs[1]!)] }, output, 'all');
     if (this.thins === 'pairs' && isPair(node)) return this.push({ ...node, inputs: [this.thinned(inputs[0]!)] }, output, 'all');
     if (op !== attentionOp) return this.push({ ...node, inputs }, output, 'all');
-    const { state, ...attributes } = attributesOf(node, { op: attentionOp });
+    const { state, window: _, ...attributes } = attributesOf(node, { op: attentionOp });
     return this.push({ op: attentionSequenceOp, attributes, inputs: [...inputs, ...this.stored.get(state)!], weights: [] }, output, 'all');
   }
 
