@@ -68,7 +68,7 @@ describe('the snippet of', () => {
       const aborted = async () => {
         const controller = new AbortController();
         const answer = ask(controller.signal).catch((error) => error.code);
-        setTimeout(() => controller.abort(), 1);
+        setImmediate(() => controller.abort());
         return answer;
       };
       const codes = new Set();
