@@ -2,7 +2,7 @@
 export { StonechatError } from '../errors.js';
 export type { LearnBpeOptions, LearnedBpe, LearnedTokenizer, Learner, NgramGenerateOptions, Texts } from './learn.js';
 export type {
-  CompareEvent, CompareOptions, ComparedModel, Comparison, Corpus, ErrorCode, ErrorDetails, Evaluation, History, LearningSettings,
+  CompareEvent, CompareOptions, ComparedModel, Comparison, Corpus, ErrorCode, ErrorDetails, Evaluation, History, LearningSettings, LossHistory,
   LoopEvent, ModelConfig, StartEvent, StepEvent, Trainer, TrainEvent, TrainOptions, TrainResult,
 } from './train.js';
 export type {

@@ -19,7 +19,7 @@ export type { ComparedModel, CompareEvent, Comparison } from '../train/pretraini
 export type { ModelConfig } from '../train/pretraining/config.js';
 export type { Corpus } from '../train/data/corpus.js';
 export type { Evaluation } from '../train/loop/evaluation.js';
-export type { History, LoopEvent, StepEvent } from '../train/loop/loop.js';
+export type { History, LossHistory, LoopEvent, StepEvent } from '../train/loop/loop.js';
 export type { TrainResult } from '../train/pretraining/result.js';
 export type { LearningSettings } from '../train/pretraining/settings.js';
 export type { StartEvent, TrainEvent } from '../train/pretraining/train.js';

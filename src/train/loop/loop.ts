@@ -7,12 +7,14 @@ import { type OptimizerSettings, updateAt } from './optimizer.js';
 import { mix } from '../data/random.js';
 
 /** What a run has seen so far, by step. */
-export interface History {
+export interface LossHistory {
   /** Mean loss of each step's tokens, before its update. */
   readonly training: number[];
   readonly validation: ({ readonly step: number } & Evaluation)[];
   readonly samples: { readonly step: number; readonly text: string }[];
 }
+/** @deprecated It is `LossHistory`: samplers have a `History` too. */
+export type History = LossHistory;
 
 /** All that a run needs to go on exactly, beside the engine's weights and moments. */
 export interface LoopState {
@@ -21,7 +23,7 @@ export interface LoopState {
   tokens: number;
   /** The stream's own, which moves with it. */
   readonly cursor: Cursor;
-  readonly history: History;
+  readonly history: LossHistory;
   /** The weights with the lowest validation loss so far, as the engine lays them out. */
   best: { readonly step: number; readonly loss: number; readonly weights: Float32Array<ArrayBuffer> } | undefined;
 }

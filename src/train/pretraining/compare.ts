@@ -14,7 +14,7 @@ import { autoConfig, type ModelConfig } from './config.js';
 import { type Corpus, END_OF_TEXT, readCorpus, splitValidation, tokenizeDocuments } from '../data/corpus.js';
 import type { TrainHost } from '../loop/engine.js';
 import { bytesById, type Evaluation } from '../loop/evaluation.js';
-import type { History } from '../loop/loop.js';
+import type { LossHistory } from '../loop/loop.js';
 import { generateNgrams, learnNgrams, NgramModel, writeNgrams } from '../ngram/index.js';
 import { SAMPLING } from './sampler.js';
 import { VALIDATION_SHARE, vocabularyFor } from './settings.js';
@@ -69,7 +69,7 @@ export interface ComparedModel {
   readonly validation: Evaluation;
   readonly sample: string;
   /** Of a network: losses on the way. */
-  readonly history: History | undefined;
+  readonly history: LossHistory | undefined;
   /** The model as a file: GGUF, or the n-gram format. */
   bytes(): Promise<Uint8Array<ArrayBuffer>>;
 }

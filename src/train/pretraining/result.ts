@@ -5,7 +5,7 @@ import type { MetadataValue, ModelFile } from '../../files/types.js';
 import { metadataOf, type ModelConfig } from './config.js';
 import type { TrainEngine } from '../loop/engine.js';
 import type { Evaluation } from '../loop/evaluation.js';
-import type { History, LoopState } from '../loop/loop.js';
+import type { LossHistory, LoopState } from '../loop/loop.js';
 import type { LearningSettings } from './settings.js';
 
 /** ggml's number for files whose matrices are f32. */
@@ -18,7 +18,7 @@ export interface TrainResult {
   readonly parameters: number;
   /** Tokens that were learnt from. */
   readonly tokens: number;
-  readonly history: History;
+  readonly history: LossHistory;
   /** The step whose weights these are. */
   readonly step: number;
   /** Over all of the validation text, where there is any. */

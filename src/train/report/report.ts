@@ -2,7 +2,7 @@ import { tensorBytes } from '../../files/dtypes.js';
 import type { GgufContent } from '../../files/gguf-writer.js';
 import { escapeMarkup as escape } from '../../judge/pictures.js';
 import { type LayerRow, layerRows } from '../../models/parameters.js';
-import type { History } from '../loop/loop.js';
+import type { LossHistory } from '../loop/loop.js';
 import type { TrainResult } from '../pretraining/result.js';
 
 const WIDTH = 720;
@@ -35,7 +35,7 @@ function ticks(low: number, high: number, count: number): number[] {
 }
 
 /** Training and validation loss by step. */
-export function lossSvg({ training, validation }: History): string {
+export function lossSvg({ training, validation }: LossHistory): string {
   const curve = thinned(training);
   const all = [...curve, ...validation].map(({ loss }) => loss);
   const [low, high] = [Math.min(...all), Math.max(...all)];

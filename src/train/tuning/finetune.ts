@@ -12,7 +12,7 @@ import { TrainEngine, type TrainHost, type TrainNeed } from '../loop/engine.js';
 import { bytesById, evaluateBatches, type Evaluation } from '../loop/evaluation.js';
 import { PackedStream, packedBatchesOf } from '../data/packing.js';
 import type { TokenizedExample } from '../data/tokenized.js';
-import { type History, type LoopEvent, type LoopParts, type LoopState, newState, runLoop } from '../loop/loop.js';
+import { type LossHistory, type LoopEvent, type LoopParts, type LoopState, newState, runLoop } from '../loop/loop.js';
 import { type ExamplePair, logProbabilities, PairStream, type PreferenceEvaluation, PreferenceLearner } from './preference.js';
 import type { ReadyOptions as TrainingOptions } from '../pretraining/train.js';
 import { loopSettings } from '../pretraining/settings.js';
@@ -60,7 +60,7 @@ export type TuningEvent = LoopEvent | TuningStart;
 export interface TuningResult {
   readonly settings: TuningSettings;
   readonly parameters: number;
-  readonly history: History;
+  readonly history: LossHistory;
   /** The step whose weights these are. */
   readonly step: number;
   /** On the examples kept back: by the model as it was, and as it is now. With `dpo` also accuracy and margin. */
