@@ -18,19 +18,20 @@ export const FOUR_CODES: usize = 64;
 // @ts-ignore: decorator
 @inline export function fourBlock<D>(): usize { return FOUR_CODES + (is<D, Words>() ? 256 : 128); }
 
-/** Lays `columns` columns, from `first` on, of `tokens` tokens (a multiple of 4) out at `to`, for weights of this bias. */
+/** Lays `columns` columns, from `first` on, of `tokens` tokens out at `to`, for weights of this bias; the last four may repeat a token. */
 export function layFours<D>(to: usize, xq: usize, tokens: i32, k: i32, first: i32, columns: i32, bias: i32, parts: bool, sums: bool): void {
   const step = is<D, Words>() ? Q8_WORDS : Q8_BLOCK, rowBytes = q8_row_bytes(k);
   let sumsRow = q8_sums(xq, k) + <usize>(first / SUPER) * Q8_SUMS, row = (is<D, Words>() ? q8_words(xq, k) : xq) + <usize>(first / BLOCK) * step;
   for (; tokens > 0; tokens -= 4, row += rowBytes << 2, sumsRow += rowBytes << 2) {
+    const fourth = tokens == 3 ? rowBytes << 1 : 3 * rowBytes;
     let from = row;
     const four = to;
     for (let block = columns / BLOCK; block > 0; block--, from += step, to += fourBlock<D>()) {
-      turn(to, 16, from, rowBytes);
+      turn(to, 16, from, rowBytes, fourth);
       if (!is<D, Words>()) layStarts<D>(to, i16x8.splat(<i16>bias), parts);
-      for (let at: usize = 0; at < fourBlock<D>() - FOUR_CODES; at += 64) turn(to + FOUR_CODES + at, 16, from + Q8_CODES + (at >> 2), rowBytes);
+      for (let at: usize = 0; at < fourBlock<D>() - FOUR_CODES; at += 64) turn(to + FOUR_CODES + at, 16, from + Q8_CODES + (at >> 2), rowBytes, fourth);
     }
-    if (sums) laySums<D>(four, sumsRow, rowBytes, columns);
+    if (sums) laySums<D>(four, sumsRow, rowBytes, fourth, columns);
   }
 }
 
@@ -43,16 +44,16 @@ export function layFours<D>(to: usize, xq: usize, tokens: i32, k: i32, first: i3
 }
 
 // @ts-ignore: decorator
-@inline function laySums<D>(to: usize, from: usize, rowBytes: usize, columns: i32): void {
+@inline function laySums<D>(to: usize, from: usize, rowBytes: usize, fourth: usize, columns: i32): void {
   for (let s = columns / SUPER; s > 0; s--, to += 8 * fourBlock<D>(), from += Q8_SUMS) {
-    turn(to + FOUR_SUMS, fourBlock<D>(), from, rowBytes);
-    turn(to + 4 * fourBlock<D>() + FOUR_SUMS, fourBlock<D>(), from + 16, rowBytes);
+    turn(to + FOUR_SUMS, fourBlock<D>(), from, rowBytes, fourth);
+    turn(to + 4 * fourBlock<D>() + FOUR_SUMS, fourBlock<D>(), from + 16, rowBytes, fourth);
   }
 }
 
-/** Four words of each of four rows, to places `apart` bytes apart. */
+/** Four words of each of four rows, the last of them `fourth` bytes on, to places `apart` bytes apart. */
 // @ts-ignore: decorator
-@inline function turn(to: usize, apart: usize, from: usize, rowBytes: usize): void {
-  const second = from + rowBytes, third = second + rowBytes;
-  storeTransposed(to, apart, v128.load(from), v128.load(second), v128.load(third), v128.load(third + rowBytes));
+@inline function turn(to: usize, apart: usize, from: usize, rowBytes: usize, fourth: usize): void {
+  const second = from + rowBytes;
+  storeTransposed(to, apart, v128.load(from), v128.load(second), v128.load(second + rowBytes), v128.load(from + fourth));
 }

@@ -10,7 +10,7 @@
  */
 import { SIMD } from '../lanes';
 import { packAcross, packAlong } from './slivers';
-import { multiplyTile, tileRows } from './tile';
+import { multiplyFour, multiplyTile, tileRows } from './tile';
 
 /** r of one block: a panel of B (8 KiB) and a sliver of A (5 or 6 KiB) stay in the first cache. */
 export const DEPTH: i32 = 256;
@@ -34,9 +34,16 @@ export function blockRows<F>(rows: i32): i32 {
   return (each + height - 1) / height * height;
 }
 
-/** A from rows that run along r: x[rows][depth]. */
-export function packRows<F>(scratch: usize, x: usize, rows: i32, depth: i32, xBytes: usize): void {
-  packAcross(tileRows<F>(), blockOf(scratch), x, rows, depth, xBytes);
+/** Few i leave less of their slivers of four empty than of those of five; many do more in five. */
+// @ts-ignore: decorator
+@inline export function inFours<F>(rows: i32): bool {
+  return tileRows<F>() == 5 && rows <= 16 && (rows + 3 & ~3) < (rows + 4) / 5 * 5;
+}
+
+/** A from rows that run along r: x[rows][depth]; `four`: in slivers of four. */
+export function packRows<F>(scratch: usize, x: usize, rows: i32, depth: i32, xBytes: usize, four: bool): void {
+  if (four) packAcross(4, blockOf(scratch), x, rows, depth, xBytes);
+  else packAcross(tileRows<F>(), blockOf(scratch), x, rows, depth, xBytes);
 }
 
 /** A from rows that run along i: x[depth][rows]. */
@@ -44,18 +51,24 @@ export function packColumns<F>(scratch: usize, x: usize, rows: i32, depth: i32, 
   packAlong(tileRows<F>(), blockOf(scratch), x, rows, depth, xBytes);
 }
 
+// @ts-ignore: decorator
+@inline function multiplySliver<F>(c: usize, a: usize, panel: usize, depth: i32, rowBytes: usize, fresh: bool, four: bool): void {
+  if (four) multiplyFour(c, a, panel, depth, rowBytes, fresh);
+  else multiplyTile<F>(c, a, panel, depth, rowBytes, fresh);
+}
+
 /** The block of A in `scratch` times one panel: `rows` rows of C, 32 bytes each, rowBytes apart; from 0 if fresh. */
-export function multiplyPanel<F>(c: usize, panel: usize, scratch: usize, rows: i32, depth: i32, rowBytes: usize, fresh: bool): void {
-  const height = tileRows<F>();
+export function multiplyPanel<F>(c: usize, panel: usize, scratch: usize, rows: i32, depth: i32, rowBytes: usize, fresh: bool, four: bool): void {
+  const height = four ? 4 : tileRows<F>();
   let a = blockOf(scratch), row = 0;
   for (; row + height <= rows; row += height) {
-    multiplyTile<F>(c, a, panel, depth, rowBytes, fresh);
+    multiplySliver<F>(c, a, panel, depth, rowBytes, fresh, four);
     a += <usize>(depth * height) << 2;
     c += rowBytes * height;
   }
   if (row == rows) return;
   for (let i: usize = 0; i < <usize>(rows - row); i++) copyEight(scratch + (i << 5), c + i * rowBytes);
-  multiplyTile<F>(scratch, a, panel, depth, 32, fresh);
+  multiplySliver<F>(scratch, a, panel, depth, 32, fresh, four);
   for (let i: usize = 0; i < <usize>(rows - row); i++) copyEight(c + i * rowBytes, scratch + (i << 5));
 }
 

@@ -12,7 +12,7 @@ import {
   BFloat16, Float32, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupHead, groupAt, groupBytes, is, isPaired,
 } from '../weights/types';
 import { unpackFloats } from '../weights/unpack';
-import { DEPTH, GEMM_BYTES, blockRows, multiplyPanel, packRows, panelOf } from './gemm';
+import { DEPTH, GEMM_BYTES, blockRows, inFours, multiplyPanel, packRows, panelOf } from './gemm';
 import { MATMUL_Q8_BYTES } from './matmul_q8';
 import { Fused, Separate, addProduct } from './tile';
 
@@ -22,8 +22,8 @@ export function matmul_scratch_bytes(k: i32): usize { return max(<usize>k * 36 +
 /** Bytes of f32 weights that may well be in a cache: the next take one group at a time, one stream of memory instead of two (half as fast). */
 const CACHED: usize = 256 << 10;
 
-/** Fewer tokens than a tile has rows: one after another. */
-const FEW: i32 = 4;
+/** Fewer tokens are taken one after another: a tile would be half empty. */
+const FEW: i32 = 3;
 
 // @ts-ignore: decorator
 @inline function matmul<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
@@ -34,17 +34,17 @@ const FEW: i32 = 4;
 
 /** `F`: how tile.ts multiplies. */
 function multiplyBlocks<W, F>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yBytes: usize, xBytes: usize, firstGroup: i32, endGroup: i32): void {
-  const block = blockRows<F>(m);
+  const block = blockRows<F>(m), four = inFours<F>(m);
   for (let column = 0; column < k; column += DEPTH) {
     const depth = min(DEPTH, k - column);
     for (let token = 0; token < m; token += block) {
       const rows = min(block, m - token);
-      packRows<F>(scratch, x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes);
+      packRows<F>(scratch, x + <usize>token * xBytes + (<usize>column << 2), rows, depth, xBytes, four);
       for (let group = firstGroup; group < endGroup; group++) {
         const packed = groupAt<W>(w, group, k);
         if (!is<W, Float32>()) unpackFloats<W>(panelOf(scratch), packed, column, column + depth);
         const panel = is<W, Float32>() ? packed + (<usize>column << 5) : panelOf(scratch);
-        multiplyPanel<F>(y + <usize>token * yBytes + (<usize>group << 5), panel, scratch, rows, depth, yBytes, column == 0);
+        multiplyPanel<F>(y + <usize>token * yBytes + (<usize>group << 5), panel, scratch, rows, depth, yBytes, column == 0, four);
       }
     }
   }

@@ -44,9 +44,9 @@ export function matmul_grad_x_items(k: i32): i32 { return (k + BLOCK - 1) / BLOC
       packPanels<W>(panels, panelOf(scratch), w, row / GROUP, (row + depth + GROUP - 1) / GROUP, k, column, next);
       for (let token = 0; token < m; token += block) {
         const rows = min(block, m - token);
-        packRows<F>(scratch, dy + <usize>token * dyBytes + (<usize>row << 2), rows, depth, dyBytes);
+        packRows<F>(scratch, dy + <usize>token * dyBytes + (<usize>row << 2), rows, depth, dyBytes, false);
         for (let at: usize = 0; at < <usize>(next - column); at += GROUP) {
-          multiplyPanel<F>(dx + <usize>token * dxBytes + (<usize>column + at << 2), panels + at / GROUP * PANEL_BYTES, scratch, rows, depth, dxBytes, fresh);
+          multiplyPanel<F>(dx + <usize>token * dxBytes + (<usize>column + at << 2), panels + at / GROUP * PANEL_BYTES, scratch, rows, depth, dxBytes, fresh, false);
         }
       }
       column = next;
@@ -109,7 +109,7 @@ function gradW<F>(dw: usize, dy: usize, x: usize, scratch: usize, m: i32, k: i32
         const panels = min(PANELS, endGroup - group), panel = scratch + GEMM_BYTES;
         copyPanels(panel, dy + <usize>token * dyBytes + (<usize>group << 5), panels, depth, dyBytes);
         for (let i: usize = 0; i < <usize>panels; i++) {
-          multiplyPanel<F>(dw + (<usize>group + i) * groupBytes + (<usize>column << 5), panel + i * PANEL_BYTES, scratch, rows, depth, 32, false);
+          multiplyPanel<F>(dw + (<usize>group + i) * groupBytes + (<usize>column << 5), panel + i * PANEL_BYTES, scratch, rows, depth, 32, false, false);
         }
       }
     }

@@ -30,7 +30,7 @@ import { Direct, NARROW, Narrow, SIGNED, Signed, Words, bias, inIntegers, inPart
 import { fourBlock, layFours } from './fours_q8';
 import { multiplyOne, multiplyOneInParts, multiplyOneInPlace, multiplyOneWithSums } from './gemv_q8';
 import { unpackCodes } from './panel_q8';
-import { Q8_BLOCK, Q8_CODES, Q8_SUMS, Q8_SUMS_SCALE, q8_row_bytes, q8_sums } from './quantize';
+import { Q8_BLOCK, Q8_CODES, Q8_SUMS, Q8_SUMS_SCALE, q8_row_bytes, q8_sums, tiledTokens } from './quantize';
 import { Integers, multiplyTile } from './tiles_q8';
 
 /** Columns of one panel: with the activations of four tokens it stays in a first-level cache. */
@@ -54,30 +54,40 @@ export const MATMUL_Q8_BYTES: usize = FOURS + PANEL_COLUMNS / BLOCK * (TOKENS / 
 }
 
 function multiplyGroups<W, D>(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
-  const yBytes = <usize>yStride << 2, xBytes = q8_row_bytes(k), tiled = SIMD ? m & ~3 : 0;
+  const yBytes = <usize>yStride << 2, xBytes = q8_row_bytes(k), tiled = SIMD ? is<W, Q6_K>() && m == 3 ? m : tiledTokens(m) : 0;
   y += <usize>firstGroup << 5;
   w += <usize>firstGroup * groupBytes<W>(k);
   const groups = endGroup - firstGroup;
   if (SIMD) for (let token = 0; token < tiled; token += TOKENS) {
     const to = y + <usize>token * yBytes, from = xq + <usize>token * xBytes, tokens = min(TOKENS, tiled - token);
-    if (isSplit<W, D>()) multiplyTiles<W, Words>(to, from, w, scratch, tokens, k, yBytes, groups);
-    else multiplyTiles<W, D>(to, from, w, scratch, tokens, k, yBytes, groups);
+    const last = token + tokens == tiled ? m - tiled : 0;
+    if (isSplit<W, D>()) multiplyTiles<W, Words, D>(to, from, w, scratch, tokens, k, yBytes, groups, last);
+    else multiplyTiles<W, D, D>(to, from, w, scratch, tokens, k, yBytes, groups, last);
   }
-  if (tiled == m) return;
-  for (let group = 0; group < groups; group++, w += groupBytes<W>(k), y += 32) {
-    for (let token = <usize>tiled; token < <usize>m; token++) {
-      if (SIMD && highBits<W>() == 0 && is<D, Words>()) multiplyOneInPlace<W>(y + token * yBytes, xq + token * xBytes, w, k);
-      else if (SIMD && is<W, Q6_K>()) multiplyOneInParts<W, D>(y + token * yBytes, xq + token * xBytes, w, k);
-      else if (SIMD && hasSums<W>()) multiplyOneWithSums<W, D>(y + token * yBytes, xq + token * xBytes, w, k);
-      else if (SIMD) multiplyOne<W, D>(y + token * yBytes, xq + token * xBytes, w, k);
-      else if (hasSums<W>()) multiplyOneWithSumsByValue<W>(y + token * yBytes, xq + token * xBytes, w, k);
-      else multiplyOneByValue<W>(y + token * yBytes, xq + token * xBytes, w, k);
-    }
+  if (SIMD && tiled) return;
+  for (const end = w + <usize>groups * groupBytes<W>(k); w < end; w += groupBytes<W>(k), y += 32) {
+    multiplyOnes<W, D>(y, xq, w, m, k, yBytes);
   }
 }
 
-/** Up to 64 tokens in fours, a panel of columns of all rows at a time. */
-function multiplyTiles<W, D>(y: usize, xq: usize, w: usize, scratch: usize, tokens: i32, k: i32, yBytes: usize, groups: i32): void {
+/** Tokens one by one x 8 rows. */
+function multiplyOnes<W, D>(y: usize, xq: usize, w: usize, tokens: i32, k: i32, yBytes: usize): void {
+  for (; tokens > 0; tokens--, y += yBytes, xq += q8_row_bytes(k)) {
+    if (SIMD && highBits<W>() == 0 && is<D, Words>()) multiplyOneInPlace<W>(y, xq, w, k);
+    else if (SIMD && is<W, Q6_K>()) multiplyOneInParts<W, D>(y, xq, w, k);
+    else if (SIMD && hasSums<W>()) multiplyOneWithSums<W, D>(y, xq, w, k);
+    else if (SIMD) multiplyOne<W, D>(y, xq, w, k);
+    else if (hasSums<W>()) multiplyOneWithSumsByValue<W>(y, xq, w, k);
+    else multiplyOneByValue<W>(y, xq, w, k);
+  }
+}
+
+/**
+ * Up to 64 tokens in fours, a panel of columns of all rows at a time, and the `ones` after them, by the dot E, while their rows of w are in a
+ * near cache.
+ */
+function multiplyTiles<W, D, E>(y: usize, xq: usize, w: usize, scratch: usize, tokens: i32, k: i32, yBytes: usize, groups: i32, ones: i32): void {
+  const onesRow = <usize>tokens * yBytes, onesX = xq + <usize>tokens * q8_row_bytes(k);
   for (let first = 0; first < k; first += PANEL_COLUMNS) {
     const columns = min(PANEL_COLUMNS, k - first), fourBytes = <usize>(columns / BLOCK) * fourBlock<D>();
     layFours<D>(scratch + FOURS, xq, tokens, k, first, columns, bias<W, D>(), inParts<W, D>(), hasSums<W>());
@@ -86,22 +96,23 @@ function multiplyTiles<W, D>(y: usize, xq: usize, w: usize, scratch: usize, toke
       unpackCodes<W, D>(scratch + PANEL, packed, first, columns);
       const finished = hasIntegers<W>() && first + columns == k ? packed : 0, wide = hasIntegers<W>() ? wideness(packed) : 0;
       let row = to, x = scratch + FOURS;
-      for (let token = 0; token < tokens; token += 4, row += yBytes << 2, x += fourBytes) multiplyStandIn<W, D>(row, x, scratch, columns, yBytes, first == 0, finished, wide);
+      for (let token = tokens; token > 0; token -= 4, row += yBytes << 2, x += fourBytes) multiplyStandIn<W, D>(row, x, scratch, columns, yBytes, min(token, 4), first == 0, finished, wide);
+      if (ones && first + columns == k) multiplyOnes<W, E>(to + onesRow, onesX, packed, ones, k, yBytes);
     }
   }
 }
 
 /** Types that differ in their bias alone share a tile; once unpacked, signed codes need no dot of their own. */
 // @ts-ignore: decorator
-@inline function multiplyStandIn<W, D>(y: usize, x: usize, scratch: usize, columns: i32, yBytes: usize, fresh: bool, finished: usize, wide: i32): void {
+@inline function multiplyStandIn<W, D>(y: usize, x: usize, scratch: usize, columns: i32, yBytes: usize, rows: i32, fresh: bool, finished: usize, wide: i32): void {
   const blocks = columns / BLOCK, panel = scratch + PANEL;
-  if (inIntegers<W, D>() && !wide) multiplyTile<Integers, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
-  else if (inParts<W, D>() || isBiased<W, D>() && hasSums<W>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
-  else if (hasSums<W>()) multiplyTile<Q4_K, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
-  else if (isBiased<W, D>()) multiplyTile<Q5_1, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
-  else if (hasMinimum<W>()) multiplyTile<Q4_1, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
-  else if (is<D, Signed>()) multiplyTile<Q4_0, Direct>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
-  else multiplyTile<Q4_0, D>(y, x, panel, scratch, blocks, yBytes, fresh, finished);
+  if (inIntegers<W, D>() && !wide) multiplyTile<Integers, D>(y, x, panel, scratch, blocks, yBytes, rows, fresh, finished);
+  else if (inParts<W, D>() || isBiased<W, D>() && hasSums<W>()) multiplyTile<W, D>(y, x, panel, scratch, blocks, yBytes, rows, fresh, finished);
+  else if (hasSums<W>()) multiplyTile<Q4_K, D>(y, x, panel, scratch, blocks, yBytes, rows, fresh, finished);
+  else if (isBiased<W, D>()) multiplyTile<Q5_1, D>(y, x, panel, scratch, blocks, yBytes, rows, fresh, finished);
+  else if (hasMinimum<W>()) multiplyTile<Q4_1, D>(y, x, panel, scratch, blocks, yBytes, rows, fresh, finished);
+  else if (is<D, Signed>()) multiplyTile<Q4_0, Direct>(y, x, panel, scratch, blocks, yBytes, rows, fresh, finished);
+  else multiplyTile<Q4_0, D>(y, x, panel, scratch, blocks, yBytes, rows, fresh, finished);
 }
 
 /** q4_K and q5_K. */

@@ -48,6 +48,13 @@ export function q8_row_bytes(k: i32): usize { return q8_sums(0, k) + (k % SUPER 
 @inline export function q8_sums(row: usize, k: i32): usize { return row + <usize>(k / BLOCK) * (Q8_BLOCK + Q8_SPLIT + (RELAXED ? Q8_WORDS : 0)); }
 
 /**
+ * Of m tokens those that the tiles of four take (matmul_q8.ts); the others are multiplied one by one. Three that are left over fill a
+ * tile with one that nobody asked for: a tile costs less than three tokens.
+ */
+// @ts-ignore: decorator
+@inline export function tiledTokens(m: i32): i32 { return m > 4 && (m & 3) == 3 ? m : m & ~3; }
+
+/**
  * Quantises rows first..end of m rows of x (f32, xStride elements apart, k columns) into xq (q8_row_bytes(k) apart). `forms`: 0 if no
  * weights of q8_0 follow, 1 if they multiply these m rows, 2 if they multiply others (some of them).
  */
@@ -55,8 +62,8 @@ export function quantize_q8(xq: usize, x: usize, k: i32, xStride: i32, m: i32, f
   const apart = RELAXED && forms ? probe(k) == NARROW : false;
   for (let row = first; row < end; row++) {
     const from = x + (<usize>row * <usize>xStride << 2), to = xq + <usize>row * q8_row_bytes(k);
-    quantizeRow(to, from, k, apart && (forms == 2 || row < (m & ~3)) ? q8_words(to, k) : 0);
-    if (apart && (forms == 2 || row >= (m & ~3))) splitRow(to, k);
+    quantizeRow(to, from, k, apart && (forms == 2 || row < tiledTokens(m)) ? q8_words(to, k) : 0);
+    if (apart && (forms == 2 || row >= tiledTokens(m))) splitRow(to, k);
     if (k % SUPER == 0) sumRow(to, k);
   }
 }

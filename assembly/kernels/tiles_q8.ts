@@ -130,8 +130,8 @@ function endSuper<W, D>(terms: usize, panel: usize, x: usize): void {
 }
 
 // @ts-ignore: decorator
-@inline function copyRows(to: usize, toBytes: usize, from: usize, fromBytes: usize): void {
-  for (let i = 0; i < 4; i++, to += toBytes, from += fromBytes) {
+@inline function copyRows(to: usize, toBytes: usize, from: usize, fromBytes: usize, rows: i32): void {
+  for (let i = 0; i < rows; i++, to += toBytes, from += fromBytes) {
     v128.store(to, v128.load(from));
     v128.store(to, v128.load(from, 16), 16);
   }
@@ -139,9 +139,9 @@ function endSuper<W, D>(terms: usize, panel: usize, x: usize): void {
 
 /** The finished sums, times the powers at `head`. */
 // @ts-ignore: decorator
-@inline function copyPowered(y: usize, yBytes: usize, sums: usize, head: usize): void {
+@inline function copyPowered(y: usize, yBytes: usize, sums: usize, head: usize, rows: i32): void {
   const first = powers(head, 0), second = powers(head, 1);
-  for (let i = 0; i < 4; i++, y += yBytes, sums += 32) {
+  for (let i = 0; i < rows; i++, y += yBytes, sums += 32) {
     v128.store(y, f32x4.mul(v128.load(sums), first));
     v128.store(y, f32x4.mul(v128.load(sums, 16), second), 16);
   }
@@ -153,15 +153,15 @@ function endSuper<W, D>(terms: usize, panel: usize, x: usize): void {
 }
 
 /**
- * Adds the products of `blocks` blocks to 4 tokens x 8 rows of y (0 if fresh). W may stand for any type with the same minimum, bits
+ * Adds the products of `blocks` blocks to 4 tokens x 8 rows of y (0 if fresh), of which y has the first `rows`. W may stand for any type with the same minimum, bits
  * above and parts. `finished`: if not 0, the group whose powers the sums are multiplied by at the end (integers.ts). `kept`: 256 bytes of
  * scratch; the sums lie there meanwhile, because rows of y, far apart, are seldom in a near cache.
  * One product is held back: see tile.ts.
  */
-export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize, fresh: bool, finished: usize): void {
+export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize, blocks: i32, yBytes: usize, rows: i32, fresh: bool, finished: usize): void {
   const sums = kept + SUMS, steps = inParts<W, D>() ? 4 : panelSteps<D>();
   if (fresh) clear(sums);
-  else copyRows(sums, 32, y, yBytes);
+  else copyRows(sums, 32, y, yBytes, rows);
   if (hasSums<W>()) clear(kept);
   for (; blocks > 0; blocks--) {
     let codes = panel + panelCodes<W, D>(), q = x + FOUR_CODES, part = 0;
@@ -215,6 +215,6 @@ export function multiplyTile<W, D>(y: usize, x: usize, panel: usize, kept: usize
     x += fourBlock<D>();
     if (hasSums<W>() && (blocks & 7) == 1) endSuper<W, D>(kept, panel - 8 * panelBlock<W, D>() + 32, x - 8 * fourBlock<D>() + FOUR_SUMS);
   }
-  if (finished) copyPowered(y, yBytes, sums, finished);
-  else copyRows(y, yBytes, sums, 32);
+  if (finished) copyPowered(y, yBytes, sums, finished, rows);
+  else copyRows(y, yBytes, sums, 32, rows);
 }

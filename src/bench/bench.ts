@@ -4,7 +4,7 @@ import type { Host } from '../host/host.js';
 import type { Build } from '../kernels/instance.js';
 import { BUILDS } from '../kernels/instance.js';
 import { bpeCase } from './bpe-case.js';
-import { type Case, FULL, GROUPS, PROOF, QUICK, type Sizes } from './cases.js';
+import { type Case, FULL, GROUPS, ON_REQUEST, PROOF, QUICK, type Sizes } from './cases.js';
 import { type Line, measureCase, type Place } from './kernels.js';
 import { findLimits } from './limits.js';
 import { matmulCases } from './matmul-cases.js';
@@ -20,7 +20,7 @@ import { type CompileProbes, openWorkbench, type Workbench } from './workbench.j
 export interface BenchOptions {
   /** Measured end to end; default: a small one, written in memory. */
   model?: Source;
-  /** Groups of kernels, or parts of their names; `model` is end to end. Default: all. */
+  /** Groups of kernels, or parts of their names; `model` is end to end. Default: all but `batch`. */
   kernels?: readonly string[];
   /** Default: 1, and one per processor (8 at most). */
   threads?: readonly number[];
@@ -56,8 +56,9 @@ export const benchCases = (host: Host, quick: boolean): Case[] => casesOf(sizesF
 /** The cases that `wanted` names, in the table's order. */
 export function selectCases(cases: readonly Case[], wanted: readonly string[] | undefined): Case[] {
   const inOrder = [...cases].sort((a, b) => GROUPS.indexOf(a.group) - GROUPS.indexOf(b.group));
-  if (!wanted) return inOrder;
-  const matches = ({ name, group }: Case, term: string) => group === term || name.includes(term);
+  if (!wanted) return inOrder.filter(({ group }) => !ON_REQUEST.has(group));
+  const matches = ({ name, group }: Case, term: string) =>
+    group === term || (name.includes(term) && (!ON_REQUEST.has(group) || term.startsWith(group)));
   const unknown = wanted.find((term) => term !== MODEL && !cases.some((each) => matches(each, term)));
   if (unknown === undefined) return inOrder.filter((each) => wanted.some((term) => matches(each, term)));
   throw new StonechatError({

@@ -6,8 +6,12 @@ export type Unit = 'GFLOP/s' | 'GOP/s' | 'Gweights/s' | 'GB/s' | 'MB/s';
 /** What a kernel cannot exceed: the rate of multiply-add in f32, of integer dots, of reading its own operand. */
 export type LimitName = 'float' | 'integer' | 'read';
 
-export const GROUPS = ['gemm', 'gemv', 'memory', 'attention', 'softmax', 'rmsnorm', 'quantize', 'rope', 'gate', 'bpe'] as const;
+export const GROUPS = [
+  'gemm', 'gemv', 'memory', 'batch', 'attention', 'softmax', 'rmsnorm', 'quantize', 'rope', 'gate', 'bpe',
+] as const;
 export type Group = (typeof GROUPS)[number];
+/** Groups of many lines, left out unless they are named. */
+export const ON_REQUEST: ReadonlySet<Group> = new Set(['batch']);
 
 /** Operands in one instance's memory, and the call that is measured. */
 export interface Prepared {
@@ -37,6 +41,8 @@ export interface Sizes {
   /** Rows and columns of matrices: multiples of 256. */
   readonly width: number;
   readonly tokens: readonly number[];
+  /** Rows of a batch: one token each of so many sequences. */
+  readonly batch: readonly number[];
   readonly contexts: readonly number[];
   /** Weights that do not fit in any cache; 0 leaves these cases out. */
   readonly memoryBytes: number;
@@ -45,10 +51,13 @@ export interface Sizes {
 }
 
 /** What the tables show. */
-export const FULL: Sizes = { width: 2048, tokens: [64, 512], contexts: [512, 2048], memoryBytes: 256 << 20, textBytes: 1_000_000 };
-export const QUICK: Sizes = { width: 512, tokens: [16], contexts: [128], memoryBytes: 0, textBytes: 20_000 };
+export const FULL: Sizes = {
+  width: 2048, tokens: [64, 512], batch: [1, 2, 3, 4, 5, 6, 7, 8], contexts: [512, 2048], memoryBytes: 256 << 20,
+  textBytes: 1_000_000,
+};
+export const QUICK: Sizes = { width: 512, tokens: [16], batch: [8], contexts: [128], memoryBytes: 0, textBytes: 20_000 };
 /** Odd numbers of rows and a context that ends within a block: what the proof runs. */
-export const PROOF: Sizes = { width: 256, tokens: [7], contexts: [77], memoryBytes: 0, textBytes: 5000 };
+export const PROOF: Sizes = { width: 256, tokens: [7], batch: [3, 6], contexts: [77], memoryBytes: 0, textBytes: 5000 };
 
 type Trimmed<List> = List extends [...infer Head, number, number] ? { [I in keyof Head]: number | Argument } : never;
 

@@ -71,11 +71,31 @@ function gemv(type: DType, width: number, rows: number, where: string): Case {
   };
 }
 
+/** A row each of `m` sequences against weights in memory: counts the weights once a row. */
+function batch(type: DType, m: number, width: number, rows: number): Case {
+  const weights = m * rows * width;
+  return {
+    name: `batch ${type}, ${m} ${m === 1 ? 'row' : 'rows'}`,
+    group: 'batch',
+    unit: 'Gweights/s',
+    work: weights / 1e9,
+    limit: { name: isFloat(type) ? 'float' : 'integer', work: 2 * weights },
+    prepare: (space, threads) => prepare(space, { type, m, n: rows, k: width }, threads, Math.min(width, rows)),
+  };
+}
+
 /** As many rows as fill `bytes` of a file with this type; packed they take up to an eighth more. */
 const rowsFor = (type: DType, width: number, bytes: number): number => Math.floor(bytes / weightBytes(type, width, 1, 1).length / width) * width;
 
-export const matmulCases = ({ width, tokens, memoryBytes }: Sizes): Case[] => [
+/** A model's share of memory: more than second caches hold. */
+const BATCH_SHARE = 4;
+
+export const matmulCases = ({ width, tokens, batch: batches, memoryBytes }: Sizes): Case[] => [
   ...DTYPES.flatMap((type) => tokens.map((m) => gemm(type, m, width))),
   ...DTYPES.map((type) => gemv(type, width, width, '')),
   ...(memoryBytes ? DTYPES.map((type) => gemv(type, width, rowsFor(type, width, memoryBytes), ', from memory')) : []),
+  ...DTYPES.flatMap((type) => {
+    const rows = memoryBytes ? rowsFor(type, width, memoryBytes / BATCH_SHARE) : width;
+    return batches.map((m) => batch(type, m, width, rows));
+  }),
 ];

@@ -141,6 +141,14 @@ describe('every kernel that generation calls often', () => {
     expect(names(['model'])).toEqual([]);
   });
 
+  it('batches are measured where they are named, and not else', () => {
+    const names = (wanted?: string[]) => selectCases(benchCases(host, true), wanted).map(({ name }) => name);
+    expect(names(['batch']).length).toBe(11);
+    expect(names(['batch q4_0'])).toEqual(['batch q4_0, 8 rows']);
+    expect(names(['q4_0'])).toEqual(['gemm q4_0, 16 tokens', 'gemv q4_0']);
+    expect(names().filter((name) => name.startsWith('batch'))).toEqual([]);
+  });
+
   it('has a line, or a reason to have none', async () => {
     const on = await openWorkbench(host, 'simd', false, parts.compileProbes);
     const steps = benchCases(host, true).map((each) => each.prepare(new Space(on), 1).step);

@@ -151,7 +151,7 @@ describe.each(buildsHere())('matmul, %s build', (build) => {
     const xq = bench.allocate(exports.q8_row_bytes(k) * shape.m), scratch = bench.allocate(exports.matmul_scratch_bytes(k));
     exports.repack_q8_0(packed, bench.place(raw), n, k);
     exports.quantize_q8(xq, bench.place(x), k, k, shape.m, 2, 0, shape.m);
-    for (const [first, m] of [[2, 1], [1, 5], [0, 4], [6, 1]] as const) {
+    for (const [first, m] of [[2, 1], [1, 5], [0, 4], [6, 1], [0, 7], [4, 3], [1, 6]] as const) {
       exports.matmul_q8_q8_0(y, xq + first * exports.q8_row_bytes(k), packed, scratch, m, k, n, 0, n / 8);
       expect(bits(bench.floats(y, m * n).slice())).toEqual(bits(whole.slice(first * n, (first + m) * n)));
     }

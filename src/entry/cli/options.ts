@@ -117,7 +117,7 @@ export const NO_PERPLEXITY = flag('no-perplexity', 'Only write the file.');
 export const TOP = option('top', 'N', 'Alternatives shown for each token.');
 
 export const BENCH: readonly OptionSpec[] = [
-  option('kernels', 'A,B', 'Only these groups, or kernels with this in their name; "model" is end to end. Default: all.'),
+  option('kernels', 'A,B', 'Only these groups, or kernels with this in their name; "model" is end to end. Default: all but "batch".'),
   option('threads', '1,2', 'Numbers of threads. Default: 1, and one per processor.', { short: 't' }),
   option('build', 'A,B', 'Only these builds. Default: all that work here.'),
   flag('quick', 'Small sizes, few rounds: whether it works, not how fast.'),
