@@ -66,8 +66,25 @@ function multiplyGroups<W, D>(y: usize, xq: usize, w: usize, scratch: usize, m: 
   }
   if (SIMD && tiled) return;
   for (const end = w + <usize>groups * groupBytes<W>(k); w < end; w += groupBytes<W>(k), y += 32) {
+    if (RELAXED && highBits<W>() == 0) touchAhead(y, w + PAGE, groupBytes<W>(k), end);
     multiplyOnes<W, D>(y, xq, w, m, k, yBytes);
   }
+}
+
+/** Bytes of a page of memory. */
+const PAGE: usize = 4096;
+
+/**
+ * Takes one byte of each page that the weights a page further on lie in. A processor reads ahead within pages only: the first byte of the next waits for
+ * its page tables too. The sum goes to `word`, which the caller writes over, since compilers leave out loads that nobody uses. Nothing at or
+ * beyond `end` is read. Worth it where memory is waited for: 4 bits and short loops.
+ */
+// @ts-ignore: decorator
+@inline function touchAhead(word: usize, at: usize, bytes: usize, end: usize): void {
+  let sum = 0;
+  const stop = min(at + bytes, end);
+  for (; at < stop; at += PAGE) sum += load<u8>(at);
+  store<i32>(word, sum);
 }
 
 /** Tokens one by one x 8 rows. */
