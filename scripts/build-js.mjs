@@ -107,7 +107,7 @@ const builtins = madeOf(/^node:/, (name) => `module.exports=process.getBuiltinMo
 
 /** What a worker with a model leaves to the page that started it. */
 const jinjaOfCaller = instead(/\/jinja\/index\.js$/, () => ({ path: join(process.cwd(), 'src/remote/jinja.ts') }));
-const REST = /\/(llama2c|safetensors|pattern-compiler|readers|rules\/index|adapter-set)\.js$/;
+const REST = /\/(llama2c|safetensors|pattern-compiler|normal-forms|readers|rules\/index|adapter-set)\.js$/;
 /** What few models need, and a lean worker lacks: only where it is fetched by import(). */
 const withoutRest = {
   name: 'without the rest',

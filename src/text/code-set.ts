@@ -49,3 +49,13 @@ export function endsBefore(set: CodeSet, code: number): number {
 }
 
 export const has = (set: CodeSet, code: number): boolean => (endsBefore(set, code) & 1) === 1;
+
+/** `has` for many questions: what lies on the first plane is written out. */
+export function tester(set: CodeSet): (code: number) => boolean {
+  const inside = new Uint8Array(0x10000);
+  for (let i = 0; i < set.length && set[i]! < 0x10000; i += 2) inside.fill(1, set[i], set[i + 1]);
+  return (code) => (code < 0x10000 ? inside[code] === 1 : has(set, code));
+}
+
+/** What is in one of two sets only. */
+export const difference = (a: CodeSet, b: CodeSet): CodeSet => combine(a, b, (x, y) => x !== y);

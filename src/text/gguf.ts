@@ -2,7 +2,8 @@ import { StonechatError } from '../errors.js';
 import { StringList } from '../files/strings.js';
 import type { MetadataValue } from '../files/types.js';
 import { charsmap } from './charsmap.js';
-import { bertNormaliser, BERT_PUNCTUATION, mergeSpaces, SPACES } from './normalise.js';
+import { forms } from './forms.js';
+import { BERT_PUNCTUATION, mergeSpaces, SPACES } from './normalise.js';
 import { familySplitter, preTokenizer } from './patterns.js';
 import { compilePattern } from './regex.js';
 import { isStopName, mayBeNamed } from './special.js';
@@ -183,13 +184,14 @@ const BERT_WORDS: Splitter = { get steps() { return [cut(compilePattern(SPACES, 
 function bert(vocabulary: Vocabulary): TokenizerSpec {
   const common = vocabulary.common({ bos: 101, unk: 100 });
   const lowercase = vocabulary.flag('normalizer.lowercase', true);
+  const stripAccents = vocabulary.flag('normalizer.strip_accents', lowercase);
   const separator = vocabulary.id('seperator', vocabulary.id('separator', 102));
   return {
     kind: 'wordpiece',
     ...common,
     before: common.bos === undefined ? [] : [common.bos],
     after: separator === undefined ? [] : [separator],
-    normalise: [bertNormaliser({ cleanText: true, chinese: true, lowercase, stripAccents: vocabulary.flag('normalizer.strip_accents', lowercase) })],
+    normalise: [(text) => forms().bertText(text, { lowercase, stripAccents })],
     prefix: { when: 'never' },
     split: BERT_WORDS,
     model: { model: 'wordpiece', mark: '\u2581', marks: 'start', longestWord: Infinity },

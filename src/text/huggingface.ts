@@ -1,8 +1,9 @@
 import { StringList } from '../files/strings.js';
 import { AddedTokens, readAddedTokens, roleSources, type Companions } from './added.js';
 import { BYTE_LETTERS } from './alphabet.js';
+import { loadForms } from './forms.js';
 import { Json } from './json.js';
-import { emptyPipeline, readDecoder, readNormalizer, readPreTokenizer, splitterOf, type Pipeline } from './pipeline.js';
+import { asksForForms, emptyPipeline, readDecoder, readNormalizer, readPreTokenizer, splitterOf, type Pipeline } from './pipeline.js';
 import { isPlain, mergesInKernels } from './plain.js';
 import { specialNames } from './roles.js';
 import { isStopName, STOP_NAMES } from './special.js';
@@ -13,6 +14,7 @@ export type { Companions } from './added.js';
 
 /** A Hugging Face tokenizer.json. The rules are loaded only for files that say more than a plain spec does. @throws StonechatError `bad-file`, `unsupported`. */
 export async function specFromHuggingFace(json: Json, companions: Companions = {}): Promise<TokenizerSpec> {
+  if (asksForForms(json.get('normalizer'))) await loadForms();
   const { spec, plain, kernels } = readPlainly(json, companions);
   if (plain) return spec;
   const { readRules } = await import('./rules/index.js');

@@ -4,6 +4,7 @@ import type { ModelFile } from '../files/types.js';
 import type { KernelSource } from './engine.js';
 import { specFromGguf } from './gguf.js';
 import type { TokenizerSpec } from './spec.js';
+import { loadForms } from './forms.js';
 import { loadPatterns } from './regex.js';
 import { createTokenizer } from './tokenizer.js';
 import type { Tokenizer } from './types.js';
@@ -59,10 +60,11 @@ export async function specFromFile(name: string, bytes: Uint8Array, sibling: Sib
   return withPatterns(guarded(name, () => readSpec(name, bytes, sibling)));
 }
 
-/** What splits by patterns needs them before the first text. */
+/** What splits by patterns needs them before the first text, and BERT's its normal forms. */
 async function withPatterns(read: Promise<TokenizerSpec>): Promise<TokenizerSpec> {
   const spec = await read;
   if (!spec.split.scanner) await loadPatterns();
+  if (spec.model.model === 'wordpiece') await loadForms();
   return spec;
 }
 

@@ -7,7 +7,7 @@ import type { Pattern } from './pattern.js';
 
 /** Loaded on demand (see regex.ts): Unicode's tables and the automaton, for those tokenizers that have patterns of their own. */
 
-export { property, toLower } from './unicode.js';
+export { isIn, property } from './unicode.js';
 
 const KEPT = 64;
 const cache = new Map<string, Pattern>();

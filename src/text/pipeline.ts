@@ -1,7 +1,8 @@
 import { StonechatError } from '../errors.js';
-import { charsmap } from './charsmap.js';
 import type { Json } from './json.js';
-import { BERT_PUNCTUATION, bertNormaliser, nmt, SPACES, type Normaliser } from './normalise.js';
+import { forms } from './forms.js';
+import { BERT_PUNCTUATION, SPACES, type Normaliser } from './normalise.js';
+import type { Form } from './normal-forms.js';
 import { familySplitter, isKnownPattern, knownScanner } from './patterns.js';
 import { compilePattern, literalPattern, type Pattern } from './regex.js';
 import type { TokenizerSpec } from './spec.js';
@@ -40,37 +41,30 @@ export function splitterOf({ steps, patterns, markedEarly: marked }: Pipeline, u
   return scanner ? { steps, scanner } : { steps, marked };
 }
 
-/** Normalizers that no field has a place for go to `beyond`. */
+/** Normalizers that no field has a place for are named only: such a file is carried out by rules/. */
 export function readNormalizer(json: Json, pipe: Pipeline): void {
   if (!json.exists) return;
   const type = json.get('type').text();
-  const add = (step: Normaliser) => {
-    pipe.normalise.push(step);
-    pipe.names.push(`normalizer ${type}`);
-  };
   if (type === 'Sequence') json.get('normalizers').list().forEach((inner) => readNormalizer(inner, pipe));
-  else if (/^NFK?[CD]$/.test(type)) add((text) => text.normalize(type));
-  else if (type === 'Lowercase') add((text) => text.toLowerCase());
-  else if (type === 'StripAccents') add((text) => text.replace(/\p{M}/gu, ''));
-  else if (type === 'Nmt') add(nmt);
-  else if (type === 'Strip') add(strip(json.get('strip_left').flag(true), json.get('strip_right').flag(true)));
-  else if (type === 'Precompiled') add(charsmap(fromBase64(json.get('precompiled_charsmap'))));
+  else if (isForm(type)) {
+    pipe.normalise.push((text) => forms().normalize(text, type));
+    pipe.names.push(`normalizer ${type}`);
+  } else if (RULED.has(type)) pipe.names.push(`normalizer ${type}`);
   else if (type === 'Prepend') readPrepend(json.get('prepend').text(), pipe);
   else if (type === 'Replace') readReplace(json, pipe);
   else if (type === 'ByteLevel') pipe.byteLevel = pipe.lettersEarly = true;
-  else if (type === 'BertNormalizer') add(bertNormaliser(bertOptions(json)));
   else pipe.beyond.push(`normalizer ${type}`);
 }
 
-function bertOptions(json: Json) {
-  const lowercase = json.get('lowercase').flag(true);
-  return { lowercase, stripAccents: json.get('strip_accents').flag(lowercase), cleanText: json.get('clean_text').flag(true), chinese: json.get('handle_chinese_chars').flag(true) };
-}
+const isForm = (type: string): type is Form => /^NFK?[CD]$/.test(type);
+const RULED: ReadonlySet<string> = new Set(['Lowercase', 'StripAccents', 'Nmt', 'Strip', 'Precompiled', 'BertNormalizer']);
 
-const strip = (left: boolean, right: boolean): Normaliser => (text) => {
-  const rest = left ? text.replace(/^\p{White_Space}+/u, '') : text;
-  return right ? rest.replace(/\p{White_Space}+$/u, '') : rest;
-};
+/** Does a normalizer ask for the tables of normal forms? */
+export function asksForForms(json: Json): boolean {
+  if (!json.exists) return false;
+  const type = json.get('type').text('');
+  return isForm(type) || type === 'BertNormalizer' || type === 'Bert' || (type === 'Sequence' && json.get('normalizers').list().some(asksForForms));
+}
 
 function readPrepend(prepend: string, pipe: Pipeline): void {
   if (prepend === MARK || prepend === ' ') pipe.prefix = { when: 'always' };

@@ -1,13 +1,10 @@
 import type { StringList } from '../files/strings.js';
-import { escapeLiteral } from './regex.js';
+import { escapeLiteral, patterns } from './regex.js';
 import type { AddedToken } from './spec.js';
 
 /** A stretch of text, or the id of a token found in it. */
 export type Fragment = string | number;
 
-/** What Rust's tokenizers take for a word character: what single_word looks at. */
-const WORD_BEFORE = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
-const WORD_AFTER = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 const isSpace = (unit: number): boolean =>
   unit === 0x20 || (unit >= 9 && unit <= 13) || (unit > 0x7f && (unit === 0x85 || unit === 0xa0 || unit === 0x1680 || (unit >= 0x2000 && unit <= 0x200a) || OTHER_SPACES.has(unit)));
 const OTHER_SPACES: ReadonlySet<number> = new Set([0x2028, 0x2029, 0x202f, 0x205f, 0x3000]);
@@ -100,8 +97,12 @@ export class TokenFinder {
   }
 }
 
-const adjoinsWord = (text: string, start: number, end: number) =>
-  WORD_BEFORE.test(text.slice(Math.max(0, start - 2), start)) || WORD_AFTER.test(text.slice(end, end + 2));
+/** What Rust's tokenizers take for a word character: what single_word looks at. Only tokenizer.json says it, and that comes with patterns. */
+function adjoinsWord(text: string, start: number, end: number): boolean {
+  const isWord = patterns().isIn('wordperl');
+  const left = text.codePointAt(start - 2)! > 0xffff ? start - 2 : start - 1;
+  return (start > 0 && isWord(text.codePointAt(left)!)) || (end < text.length && isWord(text.codePointAt(end)!));
+}
 
 /** Names under which vocabularies keep a token that ends a turn or a text (llama.cpp, llama-vocab.cpp, end-of-generation list). */
 export const STOP_NAMES: ReadonlySet<string> = new Set([

@@ -1,9 +1,9 @@
-import { CODES, complement, type CodeSet, has, range, single, union, unionOf } from './code-set.js';
+import { CODES, complement, type CodeSet, difference, has, intersection, range, single, tester, union, unionOf } from './code-set.js';
 import * as data from './unicode-data.js';
 
 /**
- * What tokenizers ask of Unicode, by one version of it (16.0, that of Oniguruma 6.9.10 in Python's tokenizers), whatever the
- * JavaScript engine's own version is. tests/text/unicode.test.ts and docs/runtimes.md tell how the versions differ.
+ * What tokenizers ask of Unicode, whatever the JavaScript engine's own version is: of 16.0, that of Oniguruma 6.9.10 in Python's
+ * tokenizers, but where its other parts have another version (docs/numerics.md, "Unicode").
  */
 export const UNICODE_VERSION = '16.0';
 
@@ -83,6 +83,12 @@ const NAMED: Record<string, () => CodeSet> = {
   blank: () => union(category('Zs'), single(9)),
   graph: () => complement(['whitespace', 'Cc', 'Cn', 'Cs'].map(property).reduce((all, set) => union(all!, set!))!),
   print: () => union(NAMED.graph!(), category('Zs')),
+  // What Rust's tokenizers take from crates that have other versions of Unicode.
+  rustmark: () => difference(category('M'), readDistances(data.MARKS_9)),
+  rustnonspacing: () => difference(category('Mn'), readDistances(data.NONSPACING_8)),
+  rustpunctuation: () => difference(category('P'), readDistances(data.PUNCTUATION_8)),
+  rustother: () => difference(['Cc', 'Cf', 'Co'].map(category).reduce(union), readDistances(data.OTHER_8)),
+  rustnumber: () => difference(category('N'), readDistances(data.NUMBERS_17)),
   posixpunct: () => union(category('P'), category('S')),
 };
 const ALIASES: Record<string, string> = { alpha: 'alphabetic', upper: 'uppercase', lower: 'lowercase', space: 'whitespace', digit: 'nd', cntrl: 'cc' };
@@ -141,22 +147,67 @@ export function foldSet(set: CodeSet): CodeSet {
   return added.size ? union(set, unionOf([...added].map((code) => [code, code + 1]))) : set;
 }
 
+/** The set of a property as a question. */
+const testers = new Map<string, (code: number) => boolean>();
+export function isIn(name: string): (code: number) => boolean {
+  let test = testers.get(name);
+  if (!test) testers.set(name, (test = tester(property(name)!)));
+  return test;
+}
+
+const earlyScripts = lazy(() => {
+  const assigned = readDistances(data.ASSIGNED_9);
+  const known = [...scripts()].filter(([name]) => name !== 'Unknown');
+  const runs = known.flatMap(([name, set]) => pairs(intersection(set, assigned)).map(([from, to]) => ({ from, to, name })));
+  const moved = data.MOVED_SCRIPTS_9.split(',').map((entry) => entry.split(' ') as [string, string]);
+  return { runs: runs.sort((a, b) => a.from - b.from), moved: new Map(moved.map(([code, name]) => [Number.parseInt(code, 36), name])) };
+});
+
+/** A code point's script in Unicode 9.0; '' where it had none. */
+export function earlyScript(code: number): string {
+  const { runs, moved } = earlyScripts();
+  let [low, high] = [0, runs.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (runs[middle]!.to <= code) low = middle + 1;
+    else high = middle;
+  }
+  const run = runs[low];
+  return moved.get(code) ?? (run && run.from <= code ? run.name : '');
+}
+
 const lowerCase = lazy(() => readMap(data.LOWER_CASE));
 
-/** Lower case character by character, as Rust's char::to_lowercase (a final sigma stays σ). */
-export function toLower(text: string): string {
+/** The text with some characters changed: `change` gives undefined for those that stay. */
+export function rewriteCharacters(text: string, change: (code: number) => string | undefined): string {
   let out = '';
   let done = 0;
   for (let at = 0; at < text.length; ) {
     const code = text.codePointAt(at)!;
     const next = at + (code > 0xffff ? 2 : 1);
-    const lower = code < 0x80 ? (code >= 65 && code <= 90 ? code + 32 : code) : (lowerCase().get(code) ?? code);
-    if (lower !== code) {
-      out += text.slice(done, at) + (code === 0x130 ? 'i\u0307' : String.fromCodePoint(lower));
+    const made = change(code);
+    if (made !== undefined) {
+      out += text.slice(done, at) + made;
       done = next;
     }
     at = next;
   }
   return done ? out + text.slice(done) : text;
+}
+
+/** Without the characters of which `drops` says so. */
+export const without = (text: string, drops: (code: number) => boolean): string => rewriteCharacters(text, (code) => (drops(code) ? '' : undefined));
+
+const ASCII_LOWER = Array.from({ length: 128 }, (_, code) => (code >= 65 && code <= 90 ? String.fromCharCode(code + 32) : undefined));
+
+/** Lower case character by character, as Rust's char::to_lowercase (a final sigma stays σ). */
+export function toLower(text: string): string {
+  const map = lowerCase();
+  return rewriteCharacters(text, (code) => {
+    if (code < 128) return ASCII_LOWER[code];
+    if (code === 0x130) return 'i\u0307';
+    const lower = map.get(code);
+    return lower === undefined ? undefined : String.fromCodePoint(lower);
+  });
 }
 

@@ -1,4 +1,5 @@
 import { shortestOf } from '../charsmap.js';
+import { graphemes } from '../graphemes.js';
 import type { Json } from '../json.js';
 import { fromBase64 } from '../pipeline.js';
 
@@ -7,7 +8,7 @@ import { fromBase64 } from '../pipeline.js';
  * match stands for takes its whole place; otherwise its characters are, each by itself.
  */
 export function readCharsmap(json: Json): (text: string) => string {
-  const look = shortestOf(fromBase64(json));
+  const look = remembered(shortestOf(fromBase64(json)));
   return (text) => {
     let out = '';
     for (const grapheme of graphemes(text)) {
@@ -19,12 +20,19 @@ export function readCharsmap(json: Json): (text: string) => string {
   };
 }
 
+const KEPT = 8192;
+
+/** Few graphemes make up most texts. */
+function remembered(look: (text: string) => string | undefined): (text: string) => string | undefined {
+  const known = new Map<string, string | undefined>();
+  return (text) => {
+    const found = known.get(text);
+    if (found !== undefined || known.has(text)) return found;
+    const made = look(text);
+    if (known.size < KEPT) known.set(text, made);
+    return made;
+  };
+}
+
 const utf8 = new TextEncoder();
 const isShort = (grapheme: string) => grapheme.length < 6 && (grapheme.length === 1 || utf8.encode(grapheme).length < 6);
-const segmenter = typeof Intl !== 'undefined' && 'Segmenter' in Intl ? new Intl.Segmenter('en', { granularity: 'grapheme' }) : undefined;
-
-/** Engines without the segmenter take a character with its marks. */
-function* graphemes(text: string): Iterable<string> {
-  if (segmenter) for (const { segment } of segmenter.segment(text)) yield segment;
-  else for (const [cluster] of text.matchAll(/\r\n|[^][\p{M}\u200d]*/gu)) yield cluster;
-}

@@ -1,9 +1,9 @@
 import { bytesToLetters } from '../alphabet.js';
 import type { Json } from '../json.js';
-import { BERT_PUNCTUATION } from '../normalise.js';
 import { familyPatterns } from '../patterns.js';
 import { compilePattern } from '../regex.js';
 import type { Behaviour } from '../split.js';
+import { earlyScript } from '../unicode.js';
 import { charFinder, literalFinder, patternFinder, readFinder } from './matches.js';
 import { marker, type Normalizer } from './normalizers.js';
 import { prependTo, rewritePiece, slicePiece, splitPiece, type Finder, type Piece } from './piece.js';
@@ -43,8 +43,8 @@ export function preTokenize(steps: readonly PreTokenizer[], piece: Piece): Piece
 }
 
 const WHITE_SPACE = charFinder('\\s');
-const PUNCTUATION = charFinder(BERT_PUNCTUATION);
-const NUMERIC = charFinder('\\p{N}');
+const PUNCTUATION = charFinder('[!-/:-@\\[-`{-~\\p{rustpunctuation}]');
+const NUMERIC = charFinder('\\p{rustnumber}');
 const splitter = (find: Finder, behaviour: Behaviour, invert = false): PreTokenizer => (piece) => splitPiece(piece, find, behaviour, invert);
 
 function readSteps(json: Json): PreTokenizer[] {
@@ -116,7 +116,7 @@ const unicodeScripts: PreTokenizer = (piece) => {
   let last: string | undefined;
   let at = 0;
   for (const char of piece.text) {
-    const script = char === ' ' ? '' : scriptOf(char);
+    const script = char === ' ' ? '' : scriptOf(char.codePointAt(0)!);
     if (script !== '' && last !== script) cuts.push(at);
     if (script !== '') last = script;
     at += char.length;
@@ -125,32 +125,13 @@ const unicodeScripts: PreTokenizer = (piece) => {
   return cuts.slice(1).map((to, i) => slicePiece(piece, cuts[i]!, to));
 };
 
-/** The scripts of Rust's table; what is of none of them cuts nowhere. Names are Unicode's. */
-const SCRIPTS = (
-  'Latin Common Inherited Han Hiragana Katakana Cyrillic Adlam Ahom Anatolian_Hieroglyphs Arabic Armenian Avestan Balinese Bamum Bassa_Vah Batak Bengali Bhaiksuki Bopomofo Brahmi Braille Buginese ' +
-  'Buhid Canadian_Aboriginal Carian Caucasian_Albanian Chakma Cham Cherokee Coptic Cuneiform Cypriot Deseret Devanagari Duployan ' +
-  'Egyptian_Hieroglyphs Elbasan Ethiopic Georgian Glagolitic Gothic Grantha Greek Gujarati Gurmukhi Hangul Hanunoo Hatran Hebrew ' +
-  'Imperial_Aramaic Inscriptional_Pahlavi Inscriptional_Parthian Javanese Kaithi Kannada Kayah_Li Kharoshthi Khmer Khojki ' +
-  'Khudawadi Lao Lepcha Limbu Linear_A Linear_B Lisu Lycian Lydian Mahajani Malayalam Mandaic Manichaean Marchen Meetei_Mayek Mende_Kikakui ' +
-  'Meroitic_Cursive Meroitic_Hieroglyphs Miao Modi Mongolian Mro Multani Myanmar Nabataean New_Tai_Lue Newa Nko Ogham Ol_Chiki Old_Hungarian ' +
-  'Old_Italic Old_North_Arabian Old_Permic Old_Persian Old_South_Arabian Old_Turkic Oriya Osage Osmanya Pahawh_Hmong Palmyrene Pau_Cin_Hau ' +
-  'Phags_Pa Phoenician Psalter_Pahlavi Rejang Runic Samaritan Saurashtra Sharada Shavian Siddham SignWriting Sinhala Sora_Sompeng Sundanese ' +
-  'Syloti_Nagri Syriac Tagalog Tagbanwa Tai_Le Tai_Tham Tai_Viet Takri Tamil Tangut Telugu Thaana Thai Tibetan Tifinagh Tirhuta Ugaritic Vai Warang_Citi Yi'
-).split(' ');
-const classes = new Map<string, RegExp>();
-const known = new Map<string, string>();
+const known = new Map<number, string>();
 
-function scriptOf(char: string): string {
-  const kept = known.get(char);
+function scriptOf(code: number): string {
+  const kept = known.get(code);
   if (kept !== undefined) return kept;
-  const found = char === '\u30fc' ? 'Han' : (SCRIPTS.find((name) => isOf(name, char)) ?? '');
+  const found = code === 0x30fc ? 'Han' : earlyScript(code);
   const script = found === 'Hiragana' || found === 'Katakana' ? 'Han' : found;
-  if (known.size < 4096) known.set(char, script);
+  if (known.size < 4096) known.set(code, script);
   return script;
-}
-
-function isOf(script: string, char: string): boolean {
-  let found = classes.get(script);
-  if (!found) classes.set(script, (found = new RegExp(`\\p{Script=${script}}`, 'u')));
-  return found.test(char);
 }
