@@ -1,4 +1,3 @@
-import { forms } from './forms.js';
 import { isIn, rewriteCharacters, toLower, without } from './unicode.js';
 
 // Rewriting by tables of our own, shared by tokenizer.json's rules and the tokenizers of GGUF. Regular expressions here name code points only:
@@ -16,9 +15,6 @@ export const spaceChinese = (text: string): string => text.replace(CHINESE, ' $&
 /** All marks out, as the normalizer StripAccents does. */
 export const stripMarks = (text: string): string => without(text, isIn('rustmark'));
 
-/** Decomposed, and without nonspacing marks: BERT's. `nonspacing`: by which table. */
-export const stripAccents = (text: string, nonspacing = 'rustnonspacing'): string => without(forms().normalize(text, 'NFD'), isIn(nonspacing));
-
 /** Control characters out, white space to spaces: BERT's. `others`: the set of what goes out. */
 export function cleanText(text: string, others: readonly string[] = ['rustother']): string {
   const [isSpace, tests] = [isIn('White_Space'), others.map(isIn)];
@@ -33,15 +29,3 @@ export function cleanText(text: string, others: readonly string[] = ['rustother'
 export const nmt = (text: string): string =>
   // oxlint-disable-next-line no-control-regex -- they are what it takes out
   text.replace(/[\u0001-\u0008\u000b\u000e-\u001f\u007f\u008f\u009f]/g, '').replace(/[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/g, ' ');
-
-export interface BertOptions {
-  stripAccents: boolean;
-  lowercase: boolean;
-}
-
-/** BERT's normalizer as llama.cpp's users have it: by the tables of 16.0, and what those do not know goes out. */
-export function bertText(text: string, { stripAccents: strip, lowercase }: BertOptions): string {
-  const spaced = spaceChinese(cleanText(text, ['Cc', 'Cf', 'Co', 'Cn']));
-  const stripped = strip ? stripAccents(spaced, 'Mn') : spaced;
-  return lowercase ? toLower(stripped) : stripped;
-}

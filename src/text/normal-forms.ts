@@ -1,6 +1,6 @@
+import { cleanText, spaceChinese, toLower } from './characters.js';
 import * as data from './normal-data.js';
-
-export { bertText } from './characters.js';
+import { isIn, without } from './unicode.js';
 
 // Normal forms (UAX 15) by tables of our own, whatever the JavaScript engine knows. They are those of Unicode 9.0, as in
 // unicode-normalization-alignments of Rust's tokenizers, which their models were trained with: what was assigned later stays as it is.
@@ -224,4 +224,19 @@ function textOf(codes: readonly number[]): string {
   let text = '';
   for (let at = 0; at < codes.length; at += FEW) text += String.fromCodePoint(...codes.slice(at, at + FEW));
   return text;
+}
+
+/** Decomposed, and without nonspacing marks: BERT's. `nonspacing`: by which table. */
+export const stripAccents = (text: string, nonspacing = 'rustnonspacing'): string => without(normalize(text, 'NFD'), isIn(nonspacing));
+
+export interface BertOptions {
+  stripAccents: boolean;
+  lowercase: boolean;
+}
+
+/** BERT's normalizer for vocabularies in GGUF: by the tables of 16.0, and what those do not know goes out. */
+export function bertText(text: string, { stripAccents: strip, lowercase }: BertOptions): string {
+  const spaced = spaceChinese(cleanText(text, ['Cc', 'Cf', 'Co', 'Cn']));
+  const stripped = strip ? stripAccents(spaced, 'Mn') : spaced;
+  return lowercase ? toLower(stripped) : stripped;
 }

@@ -65,7 +65,7 @@ function bert(json: Json): Normalizer[] {
   const steps: Normalizer[] = [];
   if (json.get('clean_text').flag(true)) steps.push(local((text) => characters.cleanText(text)));
   if (json.get('handle_chinese_chars').flag(true)) steps.push(local(characters.spaceChinese));
-  if (json.get('strip_accents').flag(lower)) steps.push(local((text) => characters.stripAccents(text), CLUSTERS));
+  if (json.get('strip_accents').flag(lower)) steps.push(local((text) => forms().stripAccents(text), CLUSTERS));
   if (lower) steps.push(local(characters.toLower));
   return steps;
 }
