@@ -3,12 +3,12 @@ import { StringList } from '../files/strings.js';
 import type { MetadataValue } from '../files/types.js';
 import { charsmap } from './charsmap.js';
 import { forms } from './forms.js';
-import { BERT_PUNCTUATION, mergeSpaces, SPACES } from './normalise.js';
+import { BERT_PUNCTUATION, local, mergeSpaces, SPACES } from './normalise.js';
 import { familySplitter, preTokenizer } from './patterns.js';
 import { compilePattern } from './regex.js';
 import { isStopName, mayBeNamed } from './special.js';
 import { byteOf, idsOfType, TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
-import { AT_SPACES, cut, WHOLE, type Splitter } from './split.js';
+import { AT_SPACES, cut, marking, WHOLE, type Splitter } from './split.js';
 
 type Metadata = ReadonlyMap<string, MetadataValue>;
 
@@ -191,7 +191,7 @@ function bert(vocabulary: Vocabulary): TokenizerSpec {
     ...common,
     before: common.bos === undefined ? [] : [common.bos],
     after: separator === undefined ? [] : [separator],
-    normalise: [(text) => forms().bertText(text, { lowercase, stripAccents })],
+    normalise: [local((text) => forms().bertText(text, { lowercase, stripAccents }), (_, next) => forms().isBoundary('NFD')(next))],
     prefix: { when: 'never' },
     split: BERT_WORDS,
     model: { model: 'wordpiece', mark: '\u2581', marks: 'start', longestWord: Infinity },
@@ -210,7 +210,7 @@ function t5(vocabulary: Vocabulary): TokenizerSpec {
     ...vocabulary.around(common, false, true),
     normalise: [...(map ? [charsmap(Uint8Array.from(map))] : []), ...(merge ? [mergeSpaces] : [])],
     prefix: { when: 'never' },
-    split: { steps: [(text) => [(/[^ ]/.test(text) ? prefix : '') + text.replaceAll(' ', '\u2581')]] },
+    split: { steps: [marking((text) => (/[^ ]/.test(text) ? prefix : ''))] },
     model: { model: 'unigram', scores: vocabulary.scores(), byteFallback: common.types.includes(TOKEN.byte) },
     dropLeadingSpace: prefix !== '',
   };

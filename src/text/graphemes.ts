@@ -79,6 +79,11 @@ class Cluster {
   }
 }
 
+const FREE: ReadonlySet<Class> = new Set(['Other', 'Control', 'LF', 'CR']);
+
+/** Does a cluster end between these two, whatever is before them? Not asked of all that could tell: of what most texts are made. */
+export const breaksBetween = (previous: number, next: number): boolean => previous !== 0xd && FREE.has(classOf(previous)) && FREE.has(classOf(next));
+
 /** The clusters of a text, in order. */
 export function* graphemes(text: string): Iterable<string> {
   const cluster = new Cluster();

@@ -1,7 +1,7 @@
 import { StonechatError } from '../errors.js';
 import type { Json } from './json.js';
 import { forms } from './forms.js';
-import { BERT_PUNCTUATION, SPACES, type Normaliser } from './normalise.js';
+import { BERT_PUNCTUATION, local, SPACES, type Normaliser } from './normalise.js';
 import type { Form } from './normal-forms.js';
 import { familySplitter, isKnownPattern, knownScanner } from './patterns.js';
 import { compilePattern, literalPattern, type Pattern } from './regex.js';
@@ -47,7 +47,7 @@ export function readNormalizer(json: Json, pipe: Pipeline): void {
   const type = json.get('type').text();
   if (type === 'Sequence') json.get('normalizers').list().forEach((inner) => readNormalizer(inner, pipe));
   else if (isForm(type)) {
-    pipe.normalise.push((text) => forms().normalize(text, type));
+    pipe.normalise.push(local((text) => forms().normalize(text, type), (_, next) => forms().isBoundary(type)(next)));
     pipe.names.push(`normalizer ${type}`);
   } else if (RULED.has(type)) pipe.names.push(`normalizer ${type}`);
   else if (type === 'Prepend') readPrepend(json.get('prepend').text(), pipe);

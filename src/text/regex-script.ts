@@ -1,6 +1,6 @@
 import { CODES, type CodeSet } from './code-set.js';
 import type { Node } from './regex-parser.js';
-import type { Turns } from './turns.js';
+import { CHUNK, type Turns } from './turns.js';
 
 /**
  * A pattern as a JavaScript regular expression of the same meaning: sets by their code points, so that the engine's Unicode tables
@@ -65,14 +65,15 @@ const MATCHES = 1 << 14;
 /** As Automaton.spansInTurns. */
 export function* scriptSpansInTurns(pattern: RegExp, text: string): Turns<number[]> {
   const spans: number[] = [];
-  let last = -1;
+  let [last, turn] = [-1, CHUNK];
   pattern.lastIndex = 0;
   for (let found = pattern.exec(text); found; found = pattern.exec(text)) {
     const end = found.index + found[0].length;
     if (found[0] || end !== last) spans.push(found.index, end);
     if (!found[0]) pattern.lastIndex = end + ((text.codePointAt(end) ?? 0) > 0xffff ? 2 : 1);
     last = end;
-    if (spans.length % MATCHES) continue;
+    if (spans.length % MATCHES && end < turn) continue;
+    turn = end + CHUNK;
     const at = pattern.lastIndex;
     yield end;
     pattern.lastIndex = at;

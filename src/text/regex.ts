@@ -1,6 +1,7 @@
 import { checkGrowth } from './growth.js';
 import type { Pattern } from './pattern.js';
 import type { Dialect } from './regex-parser.js';
+import { atOnce, CHUNK, type Turns } from './turns.js';
 
 export type { Pattern } from './pattern.js';
 
@@ -26,14 +27,20 @@ export function patterns(): Compiler {
 export const compilePattern = (source: string, dialect: Dialect = 'oniguruma', known = false): Pattern => patterns().compile(source, dialect, known);
 
 /** A literal string as a pattern. */
-export const literalPattern = (source: string): Pattern => ({
-  source,
-  spans(text) {
-    const spans: number[] = [];
-    for (let at = source ? text.indexOf(source) : -1; at >= 0; at = text.indexOf(source, at + source.length)) spans.push(at, at + source.length);
-    return spans;
-  },
-});
+export const literalPattern = (source: string): Pattern => ({ source, spans: (text) => atOnce(literalSpans(source, text)), spansInTurns: (text) => literalSpans(source, text) });
+
+function* literalSpans(source: string, text: string): Turns<number[]> {
+  const spans: number[] = [];
+  let turn = CHUNK;
+  for (let at = source ? text.indexOf(source) : -1; at >= 0; at = text.indexOf(source, at + source.length)) {
+    spans.push(at, at + source.length);
+    if (at < turn) continue;
+    yield at;
+    turn = at + CHUNK;
+  }
+  return spans;
+}
+
 export const escapeLiteral = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 
 /** The text with all matches replaced. */

@@ -3,7 +3,7 @@ import { StringList } from '../files/strings.js';
 import { charsmap } from './charsmap.js';
 import { mergeSpaces } from './normalise.js';
 import { TOKEN, type AddedToken, type TokenizerSpec } from './spec.js';
-import { AT_SPACES } from './split.js';
+import { AT_SPACES, marking } from './split.js';
 
 /**
  * A SentencePiece model (`tokenizer.model`): the protobuf message ModelProto, of which this reads
@@ -61,7 +61,7 @@ export function isSentencePiece(bytes: Uint8Array): boolean {
 function unigramParts(scores: Float32Array, types: Uint8Array, prefix: boolean) {
   return {
     prefix: { when: prefix ? ('always' as const) : ('never' as const) },
-    split: { steps: [(text: string) => [text.replaceAll(' ', '\u2581')]] },
+    split: { steps: [marking(() => '')] },
     model: { model: 'unigram' as const, scores, byteFallback: types.includes(TOKEN.byte) },
   };
 }

@@ -1,6 +1,8 @@
 import type { StringList } from '../files/strings.js';
 import type { Ids } from './ids.js';
+import type { Normaliser } from './normalise.js';
 import type { Splitter } from './split.js';
+import type { Turns } from './turns.js';
 import type { TextStream } from './types.js';
 
 /** Kinds of token, by their numbers in GGUF's `tokenizer.ggml.token_type`. */
@@ -100,8 +102,8 @@ export interface TextRules {
   /** The kernels merge the words as they are; otherwise `encode` does. */
   readonly inKernels: boolean;
   /** The ids of added tokens, and between them the words of normalised text. */
-  fragments(text: string, parseSpecial: boolean): (number | string[])[];
-  encode(words: readonly string[], parseSpecial: boolean, ids: Ids): void;
+  fragments(text: string, parseSpecial: boolean): Turns<(number | string[])[]>;
+  encode(words: readonly string[], parseSpecial: boolean, ids: Ids): Turns<void>;
   decode(ids: Iterable<number>, special: boolean): string;
   /** What a token stands for in the middle of a text. */
   bytes(id: number): Uint8Array;
@@ -116,7 +118,7 @@ export interface TokenizerSpec {
   /** TOKEN of each id. */
   types: Uint8Array;
   added: readonly AddedToken[];
-  normalise: readonly ((text: string) => string)[];
+  normalise: readonly Normaliser[];
   /** A space put before the text (or each piece of it between special tokens). */
   prefix: { when: 'never' | 'first' | 'always'; unlessSpace?: boolean };
   split: Splitter;

@@ -1,6 +1,7 @@
 import type { StringList } from '../files/strings.js';
 import { escapeLiteral, patterns } from './regex.js';
 import type { AddedToken } from './spec.js';
+import { atOnce, CHUNK, type Turns } from './turns.js';
 
 /** A stretch of text, or the id of a token found in it. */
 export type Fragment = string | number;
@@ -48,44 +49,68 @@ function isSpelt({ content }: AddedToken, text: string, from: number): boolean {
   return false;
 }
 
+type Place = { from: number; to: number; id?: number };
+
 /** Finds tokens in text as Hugging Face's tokenizers do: the leftmost first, of those that start together the longest. */
 export class TokenFinder {
   private readonly pattern: RegExp | undefined;
   private readonly byContent: Map<string, AddedToken>;
+  private readonly longest: number;
 
   constructor(tokens: readonly AddedToken[]) {
     this.byContent = new Map(tokens.filter(({ content }) => content).map((token) => [token.content, token]));
     const longestFirst = [...this.byContent.keys()].sort((a, b) => b.length - a.length || (a < b ? -1 : 1));
+    this.longest = longestFirst[0]?.length ?? 0;
     if (longestFirst.length) this.pattern = new RegExp(longestFirst.map(escapeLiteral).join('|'), 'gu');
   }
 
   /** All of the text: tokens, and what lies between them. */
-  find(text: string): Fragment[] {
-    return this.pattern && text ? this.locate(text).map(({ from, to, id }) => id ?? text.slice(from, to)) : text ? [text] : [];
+  *find(text: string): Turns<Fragment[]> {
+    if (!this.pattern || !text) return text ? [text] : [];
+    return (yield* this.locateInTurns(text)).map(({ from, to, id }) => id ?? text.slice(from, to));
   }
 
   /** The same as places. A token may begin before the one in front of it ends, in white space that this one took; none is left of one that is white space. */
-  locate(text: string): { from: number; to: number; id?: number }[] {
+  locate(text: string): Place[] {
+    return atOnce(this.locateInTurns(text));
+  }
+
+  *locateInTurns(text: string): Turns<Place[]> {
     if (!this.pattern || !text) return text ? [{ from: 0, to: text.length }] : [];
-    const out: { from: number; to: number; id?: number }[] = [];
-    let done = 0;
-    this.pattern.lastIndex = 0;
-    for (let found = this.pattern.exec(text); found; found = this.pattern.exec(text)) {
-      const token = this.allowed(text, found.index, this.byContent.get(found[0])!);
+    const out: Place[] = [];
+    let [done, next] = [0, 0];
+    for (;;) {
+      const found = yield* this.search(text, next);
+      if (!found) break;
+      const { at } = found;
+      const token = this.allowed(text, at, this.byContent.get(found.content)!);
       if (!token) {
-        this.pattern.lastIndex = found.index + 1;
+        next = at + 1;
         continue;
       }
-      const end = found.index + token.content.length;
-      this.pattern.lastIndex = end;
-      if (token.singleWord && adjoinsWord(text, found.index, end)) continue;
-      const from = token.lstrip ? Math.max(done, spacesStart(text, found.index, done)) : found.index;
+      const end = at + token.content.length;
+      next = end;
+      if (token.singleWord && adjoinsWord(text, at, end)) continue;
+      const from = token.lstrip ? Math.max(done, spacesStart(text, at, done)) : at;
       if (from > done) out.push({ from: done, to: from });
       done = token.rstrip ? spacesEnd(text, end) : end;
       if (from < done) out.push({ from, to: done, id: token.id });
     }
     if (done < text.length) out.push({ from: done, to: text.length });
     return out;
+  }
+
+  /** The next token from a place on, window by window: each holds the longest that may begin in its first part. */
+  private *search(text: string, from: number): Turns<{ at: number; content: string } | undefined> {
+    const pattern = this.pattern!;
+    for (let start = from; start < text.length; start += CHUNK) {
+      const whole = start === 0 && text.length <= CHUNK;
+      pattern.lastIndex = 0;
+      const found = pattern.exec(whole ? text : text.slice(start, start + CHUNK + this.longest));
+      if (found && found.index < CHUNK) return { at: start + found.index, content: found[0] };
+      yield start;
+    }
+    return undefined;
   }
 
   /** The token found, or where that is only spelt the longest other that begins there. */

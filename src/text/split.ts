@@ -1,5 +1,6 @@
+import { markSpaces } from './normalise.js';
 import type { Pattern } from './pattern.js';
-import type { Turns } from './turns.js';
+import { atOnce, type Turns } from './turns.js';
 
 /** One of the hand-written splitters of assembly/text/scan.ts. */
 export interface Scanner {
@@ -34,19 +35,32 @@ export const WHOLE: Splitter = { steps: [], scanner: { number: SCAN.whole, flags
 
 /** Cuts at the matches of a pattern. `invert`: what lies between the matches is what is cut out. */
 export function cut(pattern: Pattern, behaviour: Behaviour = 'isolated', invert = false): Step {
-  const drops = behaviour === 'removed' && invert;
-  const pieces = (piece: string, spans: readonly number[]) => {
-    if (!spans.length) return piece && !drops ? [piece] : [];
-    return behaviour === 'isolated' ? isolate(spans, piece) : JOIN[behaviour](partsOf(spans, piece, invert), piece).filter((text) => text);
+  const kept = (spans: readonly number[], piece: string) => keptSpans(spans, piece.length, behaviour, invert);
+  const step: Step = (piece) => {
+    const spans = pattern.spans(piece);
+    if (behaviour === 'isolated') return isolate(spans, piece);
+    const made = atOnce(kept(spans, piece));
+    return Array.from({ length: made.length / 2 }, (_, i) => piece.slice(made[2 * i], made[2 * i + 1]));
   };
-  const step: Step = (piece) => pieces(piece, pattern.spans(piece));
   step.inTurns = function* (piece) {
     const spans = pattern.spansInTurns ? yield* pattern.spansInTurns(piece) : pattern.spans(piece);
-    if (behaviour !== 'isolated' && behaviour !== 'removed') return pieces(piece, spans);
-    return yield* inGroups(spans, piece, pieces);
+    const made = yield* kept(spans, piece);
+    const out: string[] = [];
+    for (let i = 0; i < made.length; i += 2) {
+      out.push(piece.slice(made[i], made[i + 1]));
+      if (i % GROUP === 0) yield made[i]!;
+    }
+    return out;
   };
   return step;
 }
+
+/** Does not cut: spaces become U+2581, with a prefix before all of them. */
+export const marking = (prefix: (text: string) => string): Step => Object.assign((piece: string) => [prefix(piece) + markSpaces(piece)], {
+  *inTurns(piece: string): Turns<string[]> {
+    return [prefix(piece) + (yield* markSpaces.inTurns!(piece))];
+  },
+});
 
 /** The usual case: matches and what lies between them, all that is not empty. */
 function isolate(spans: readonly number[], piece: string): string[] {
@@ -61,64 +75,43 @@ function isolate(spans: readonly number[], piece: string): string[] {
   return out;
 }
 
-const GROUP = 1 << 14;
+/** So much is cut without a turn. */
+export const GROUP = 1 << 14;
 
-/** Where nothing is joined across matches, the text up to so many matches is cut by itself. */
-function* inGroups(spans: readonly number[], piece: string, pieces: (piece: string, spans: readonly number[]) => string[]): Turns<string[]> {
-  const out: string[] = [];
-  let from = 0;
-  for (let first = 0; ; first += GROUP) {
-    const last = first + GROUP >= spans.length;
-    const group = spans.slice(first, first + GROUP).map((place) => place - from);
-    const to = last ? piece.length : from + group.at(-1)!;
-    for (const made of pieces(piece.slice(from, to), group)) out.push(made);
-    if (last) return out;
-    from = to;
-    yield to;
-  }
-}
+/** Does a part join the one before it? Matches and what lies between them, empty matches too: they decide, as in Python's tokenizers. */
+const JOINS: Record<Behaviour, (before: boolean, match: boolean) => boolean> = {
+  isolated: () => false,
+  removed: () => false,
+  // A match goes to what is before it unless that is a match, or there is nothing.
+  mergedWithPrevious: (before, match) => match && !before,
+  mergedWithNext: (before, match) => before && !match,
+  contiguous: (before, match) => before === match,
+};
 
-/** Matches and what lies between them, empty matches too: they decide what is joined, as in Python's tokenizers. */
-interface Parts {
-  ends: number[];
-  match: boolean[];
-}
-
-function partsOf(spans: readonly number[], piece: string, invert: boolean): Parts {
-  const parts: Parts = { ends: [], match: [] };
-  let done = 0;
-  const add = (end: number, match: boolean) => {
-    parts.ends.push((done = end));
-    parts.match.push(match !== invert);
+/** Where the pieces of a text lie that these matches leave: beginnings and ends, one after the other. None is empty. */
+export function* keptSpans(spans: readonly number[], length: number, behaviour: Behaviour, invert: boolean): Turns<number[]> {
+  const joins = JOINS[behaviour];
+  const out: number[] = [];
+  let open: { from: number; to: number; match: boolean } | undefined;
+  const close = () => open && open.to > open.from && !(behaviour === 'removed' && open.match) && out.push(open.from, open.to);
+  const add = (from: number, to: number, match: boolean) => {
+    if (open && joins(open.match, match)) open.to = to;
+    else {
+      close();
+      open = { from, to, match };
+    }
+    open.match = match;
   };
+  let done = 0;
   for (let i = 0; i < spans.length; i += 2) {
-    if (spans[i]! > done) add(spans[i]!, false);
-    add(spans[i + 1]!, true);
+    if (spans[i]! > done) add(done, spans[i]!, invert);
+    add(spans[i]!, (done = spans[i + 1]!), !invert);
+    if (i % GROUP === GROUP - 2) yield done;
   }
-  if (done < piece.length) add(piece.length, false);
-  return parts;
-}
-
-/** Pieces that end where `last` says so of a part. */
-function glue({ ends, match }: Parts, piece: string, last: (i: number) => boolean): string[] {
-  const out: string[] = [];
-  let from = 0;
-  for (let i = 0; i < match.length; i++) {
-    if (i < match.length - 1 && !last(i)) continue;
-    out.push(piece.slice(from, ends[i]));
-    from = ends[i]!;
-  }
+  if (done < length) add(done, length, invert);
+  close();
   return out;
 }
-
-const JOIN: Record<Behaviour, (parts: Parts, piece: string) => string[]> = {
-  isolated: (parts, piece) => glue(parts, piece, () => true),
-  removed: (parts, piece) => glue(parts, piece, () => true).filter((_, i) => !parts.match[i]),
-  // A match goes to what is before it unless that is a match, or there is nothing.
-  mergedWithPrevious: (parts, piece) => glue(parts, piece, (i) => !(parts.match[i + 1] && !parts.match[i])),
-  mergedWithNext: (parts, piece) => glue(parts, piece, (i) => !(parts.match[i] && !parts.match[i + 1])),
-  contiguous: (parts, piece) => glue(parts, piece, (i) => parts.match[i] !== parts.match[i + 1]),
-};
 
 /** All steps, one after the other, on every piece. */
 export function splitText(steps: readonly Step[], text: string, first: boolean): string[] {

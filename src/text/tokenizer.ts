@@ -2,9 +2,10 @@ import { plain, StonechatError } from '../errors.js';
 import { bytesToLetters } from './alphabet.js';
 import { MergeEngine, type KernelSource } from './engine.js';
 import { GreedyEncoder } from './greedy.js';
-import { inTurns, type Turns } from './turns.js';
+import { atOnce, inTurns, toldAs, type Turns } from './turns.js';
 import { checkGrowth } from './growth.js';
 import { Ids } from './ids.js';
+import { markSpaces, unmarkSpaces } from './normalise.js';
 import { namedStops, isMarked, TokenFinder, withMarks, type Fragment } from './special.js';
 import { TOKEN, type MergeModel, type TextRules, type TokenizerSpec, type WordPieceModel } from './spec.js';
 import { SCAN, splitInTurns, splitText } from './split.js';
@@ -15,6 +16,13 @@ import { WordPieceEncoder } from './wordpiece.js';
 /** A tokenizer from its description. `kernels` is only a source of the compiled module: the tokenizer has a memory of its own. */
 export function createTokenizer(spec: TokenizerSpec, kernels: KernelSource): Tokenizer {
   return new SpecTokenizer(spec, kernels);
+}
+
+/** A stretch of the text, or a token; with `words` where rules have split it. */
+interface Part {
+  fragment: Fragment;
+  first: boolean;
+  words?: readonly string[];
 }
 
 /** What a model makes of normalised text, and what its tokens stand for. */
@@ -87,10 +95,10 @@ class SpecTokenizer implements Tokenizer {
   }
 
   private encodeByRules(rules: TextRules, text: string, parseSpecial: boolean, ids: Ids): void {
-    for (const fragment of rules.fragments(text, parseSpecial)) {
+    for (const fragment of atOnce(rules.fragments(text, parseSpecial))) {
       if (typeof fragment === 'number') ids.push(fragment);
       else if (rules.inKernels) this.model.words(fragment, ids);
-      else rules.encode(fragment, parseSpecial && !isMarked(), ids);
+      else atOnce(rules.encode(fragment, parseSpecial && !isMarked(), ids));
     }
   }
 
@@ -106,7 +114,7 @@ class SpecTokenizer implements Tokenizer {
     const ids = new Ids((text.length >> 2) + 8);
     if (addSpecial) ids.append(this.spec.before);
     let done = 0;
-    for (const { fragment, first, words } of this.parts(text, parseSpecial)) {
+    for (const { fragment, first, words } of yield* toldAs(this.parts(text, parseSpecial), 0)) {
       if (typeof fragment === 'number') ids.push(fragment);
       else {
         const turns = words ? this.wordsInTurns(words, parseSpecial, ids) : this.model.encodeInTurns(this.prefixed(fragment, first), first, ids);
@@ -120,15 +128,10 @@ class SpecTokenizer implements Tokenizer {
   }
 
   /** All parts of a text: with `words` where rules have split it. */
-  private parts(text: string, parseSpecial: boolean): { fragment: Fragment; first: boolean; words?: readonly string[] }[] {
-    const parts: { fragment: Fragment; first: boolean; words?: readonly string[] }[] = [];
-    if (!this.spec.rules) this.fragments(text, parseSpecial, (fragment, first) => parts.push({ fragment, first }));
-    else {
-      for (const found of this.spec.rules.fragments(text, parseSpecial)) {
-        parts.push(typeof found === 'number' ? { fragment: found, first: false } : { fragment: '', first: false, words: found });
-      }
-    }
-    return parts;
+  private *parts(text: string, parseSpecial: boolean): Turns<Part[]> {
+    if (!this.spec.rules) return yield* this.fragmentsInTurns(text, parseSpecial);
+    const fragments = yield* this.spec.rules.fragments(text, parseSpecial);
+    return fragments.map((found) => (typeof found === 'number' ? { fragment: found, first: false } : { fragment: '', first: false, words: found }));
   }
 
   private *wordsInTurns(words: readonly string[], parseSpecial: boolean, ids: Ids): Turns<void> {
@@ -136,7 +139,7 @@ class SpecTokenizer implements Tokenizer {
     if (rules.inKernels) return yield* this.model.wordsInTurns(words, ids);
     for (let at = 0, done = 0; at < words.length; at += WORDS) {
       const some = words.slice(at, at + WORDS);
-      rules.encode(some, parseSpecial, ids);
+      yield* toldAs(rules.encode(some, parseSpecial, ids), done);
       yield (done += some.reduce((sum, { length }) => sum + length, 0));
     }
   }
@@ -146,7 +149,7 @@ class SpecTokenizer implements Tokenizer {
     checkText(text);
     const out: string[] = [];
     if (this.spec.rules) {
-      return this.spec.rules.fragments(text, parseSpecial).flatMap((fragment) => (typeof fragment === 'number' ? this.token(fragment) : fragment));
+      return atOnce(this.spec.rules.fragments(text, parseSpecial)).flatMap((fragment) => (typeof fragment === 'number' ? this.token(fragment) : fragment));
     }
     this.fragments(text, parseSpecial, (fragment, first) => {
       if (typeof fragment === 'number') out.push(this.token(fragment));
@@ -157,14 +160,16 @@ class SpecTokenizer implements Tokenizer {
 
   /** Stretches of normalised text and tokens found between them, in order; `first`: it is the first of them. */
   private fragments(text: string, parseSpecial: boolean, take: (fragment: Fragment, first: boolean) => void): void {
-    let first = true;
-    for (const outer of this.find(text, parseSpecial, false)) {
-      const inner = typeof outer === 'number' ? [outer] : this.find(this.normalise(outer), parseSpecial, true);
-      for (const fragment of inner) {
-        take(fragment, first);
-        first = false;
-      }
+    for (const { fragment, first } of atOnce(this.fragmentsInTurns(text, parseSpecial))) take(fragment, first);
+  }
+
+  private *fragmentsInTurns(text: string, parseSpecial: boolean): Turns<Part[]> {
+    const parts: Part[] = [];
+    for (const outer of yield* this.find(text, parseSpecial, false)) {
+      const inner = typeof outer === 'number' ? [outer] : yield* this.find(yield* this.normaliseInTurns(outer), parseSpecial, true);
+      for (const fragment of inner) parts.push({ fragment, first: parts.length === 0 });
     }
+    return parts;
   }
 
   decode(ids: Iterable<number>, options?: { special?: boolean }): string {
@@ -276,7 +281,7 @@ class SpecTokenizer implements Tokenizer {
     refuse(`a token id from 0 to ${this.size - 1}`, plain(id), 'Use ids of this model\'s own tokenizer.');
   }
 
-  private find(text: string, parseSpecial: boolean, normalized: boolean): Fragment[] {
+  private find(text: string, parseSpecial: boolean, normalized: boolean): Turns<Fragment[]> {
     const key = `${parseSpecial} ${normalized}`;
     let finder = this.finders.get(key);
     if (!finder) {
@@ -288,7 +293,12 @@ class SpecTokenizer implements Tokenizer {
   }
 
   private normalise(text: string): string {
-    const made = this.spec.normalise.reduce((done, step) => step(done), text);
+    return atOnce(this.normaliseInTurns(text));
+  }
+
+  private *normaliseInTurns(text: string): Turns<string> {
+    let made = text;
+    for (const step of this.spec.normalise) made = step.inTurns ? yield* step.inTurns(made) : step(made);
     checkGrowth(text.length, made.length);
     return made;
   }
@@ -301,7 +311,7 @@ class SpecTokenizer implements Tokenizer {
 }
 
 /** Where U+2581 means a space, the kernels have spaces only. */
-const unmarked = (text: string) => (text.includes(MARK) ? text.replaceAll(MARK, ' ') : text);
+const unmarked = (text: string): Turns<string> => unmarkSpaces.inTurns!(text);
 
 function mergeModel(spec: TokenizerSpec, model: MergeModel, kernels: KernelSource): Model {
   const engine = new MergeEngine(kernels, spec, model);
@@ -309,25 +319,31 @@ function mergeModel(spec: TokenizerSpec, model: MergeModel, kernels: KernelSourc
   const marked = model.writing === 'marked';
   /** A text that is not split goes through without its length as a limit. */
   const unsplit = split.scanner && split.scanner.number <= SCAN.spaces ? split.scanner : undefined;
+  const written = (text: string): Turns<string> | string => (marked ? unmarked(text) : text);
   function* wordsInTurns(pieces: readonly string[], ids: Ids): Turns<void> {
-    const text = marked ? unmarked(pieces.join('')) : pieces.join('');
-    if (unsplit && pieces.length === 1) yield* engine.encodeInTurns(text, unsplit, ids);
-    else yield* engine.piecesInTurns(text, pieces.map((piece) => piece.length), ids);
+    if (unsplit && pieces.length === 1) return yield* engine.encodeInTurns(yield* settled(written(pieces[0]!)), unsplit, ids);
+    let done = 0;
+    for (let at = 0; at < pieces.length; at += WORDS) {
+      const some = pieces.slice(at, at + WORDS);
+      const text = some.join('');
+      yield* toldAs(engine.piecesInTurns(yield* settled(written(text)), some.map((piece) => piece.length), ids), done);
+      yield (done += text.length);
+    }
   }
   const words = (pieces: readonly string[], ids: Ids) => {
-    const text = marked ? unmarked(pieces.join('')) : pieces.join('');
+    const text = atOnce(settled(written(pieces.join(''))));
     if (unsplit && pieces.length === 1) engine.encode(text, unsplit, ids);
     else engine.encodePieces(text, pieces.map((piece) => piece.length), ids);
   };
-  const beforeSplit = (text: string) => (split.marked ? text.replaceAll(' ', MARK) : text);
+  const beforeSplit = (text: string): Turns<string> | string => (split.marked ? markSpaces.inTurns!(text) : text);
   return {
     encode(given, first, ids) {
-      if (split.scanner) return engine.encode(marked ? unmarked(given) : given, split.scanner, ids);
-      words(splitText(split.steps, beforeSplit(given), first).filter((piece) => piece), ids);
+      if (split.scanner) return engine.encode(atOnce(settled(written(given))), split.scanner, ids);
+      words(splitText(split.steps, atOnce(settled(beforeSplit(given))), first).filter((piece) => piece), ids);
     },
     *encodeInTurns(given, first, ids) {
-      if (split.scanner) return yield* engine.encodeInTurns(marked ? unmarked(given) : given, split.scanner, ids);
-      const pieces = yield* splitInTurns(split.steps, beforeSplit(given), first);
+      if (split.scanner) return yield* engine.encodeInTurns(yield* settled(written(given)), split.scanner, ids);
+      const pieces = yield* toldAs(splitInTurns(split.steps, yield* settled(beforeSplit(given)), first), 0);
       yield* wordsInTurns(pieces.filter((piece) => piece), ids);
     },
     words,
@@ -339,6 +355,11 @@ function mergeModel(spec: TokenizerSpec, model: MergeModel, kernels: KernelSourc
       return split.scanner.number <= SCAN.spaces ? (text ? [text] : []) : cutAtBytes(given, engine.split(given, split.scanner));
     },
   };
+}
+
+/** Work that may need no turns. */
+function* settled(work: Turns<string> | string): Turns<string> {
+  return typeof work === 'string' ? work : yield* work;
 }
 
 /** The models that run in TypeScript. */
@@ -355,7 +376,7 @@ function scriptModel(spec: TokenizerSpec): Model {
     encode: (text, first, ids) => splitText(split.steps, text, first).forEach((piece) => encoder.encode(piece, ids)),
     *encodeInTurns(text, first, ids) {
       let done = 0;
-      for (const piece of yield* splitInTurns(split.steps, text, first)) {
+      for (const piece of yield* toldAs(splitInTurns(split.steps, text, first), 0)) {
         if (piece.length > LONG_PIECE && encoder instanceof UnigramEncoder) yield* encoder.encodeInTurns(piece, ids);
         else encoder.encode(piece, ids);
         const before = done;

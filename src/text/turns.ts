@@ -20,6 +20,41 @@ export function atOnce<Made>(turns: Turns<Made>): Made {
   }
 }
 
+/** Characters between two turns. */
+export const CHUNK = 1 << 16;
+
+/** May a text be cut between these two characters? Where it may, its parts are rewritten as the whole is. */
+export type MayCut = (previous: number, next: number) => boolean;
+
+/** A rewriting of a text, part by part. */
+export function* rewriteInTurns(text: string, rewrite: (text: string) => string, mayCut?: MayCut): Turns<string> {
+  if (text.length <= CHUNK) return rewrite(text);
+  const parts: string[] = [];
+  for (let from = 0; from < text.length; ) {
+    let to = Math.min(text.length, from + CHUNK);
+    while (to < text.length && !isPlaceToCut(text, to, mayCut)) to++;
+    parts.push(rewrite(text.slice(from, to)));
+    yield (from = to);
+  }
+  return parts.join('');
+}
+
+function isPlaceToCut(text: string, at: number, mayCut: MayCut | undefined): boolean {
+  const next = text.codePointAt(at)!;
+  if (next >= 0xdc00 && next < 0xe000) return false; // the half of a pair, or nearly
+  const pair = text.codePointAt(at - 2)!;
+  return !mayCut || mayCut(pair > 0xffff ? pair : text.charCodeAt(at - 1), next);
+}
+
+/** The same work, whose turns tell that so much is done. */
+export function* toldAs<Made>(turns: Turns<Made>, done: number): Turns<Made> {
+  for (;;) {
+    const step = turns.next();
+    if (step.done) return step.value;
+    yield done;
+  }
+}
+
 /** Does the work, letting the event loop turn. @throws StonechatError `aborted`. */
 export async function inTurns<Made>(turns: Turns<Made>, total: number, { signal, onProgress }: TurnOptions): Promise<Made> {
   let last = performance.now();

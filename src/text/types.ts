@@ -48,8 +48,8 @@ export interface Tokenizer {
   readonly specialTokens: Readonly<Record<string, string>>;
   encode(text: string, options?: MarkedOptions): Int32Array;
   /**
-   * The same ids for long texts: the event loop turns about every 20 ms. Of what tokenizer.json's rarer rules normalise and split
-   * (docs/generation.md) only the words are encoded in turns. @throws StonechatError `aborted`.
+   * The same ids for long texts: the event loop turns about every 20 ms, also while a text is normalised and split. Only a word of
+   * byte pair encoding that is a megabyte long is merged at once. @throws StonechatError `aborted`.
    */
   encodeAsync(text: string, options?: EncodeAsyncOptions): Promise<Int32Array>;
   /**

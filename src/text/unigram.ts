@@ -2,6 +2,7 @@ import { Effort } from './growth.js';
 import type { Ids } from './ids.js';
 import { TOKEN, type TokenizerSpec, type UnigramModel } from './spec.js';
 import { Trie } from './trie.js';
+import { atOnce, type Turns } from './turns.js';
 
 /** An unknown character costs this much more than the least likely token (SentencePiece's kUnkPenalty). */
 const UNKNOWN_PENALTY = 10;
@@ -9,7 +10,7 @@ const UNKNOWN_PENALTY = 10;
 /** Characters between two turns. */
 const TURN = 1 << 15;
 
-/** For each place of a piece: where its best token starts, and which it is (-1: an unknown character). */
+/** For each place of a piece: one more than where its best token starts (0: none does), and which it is (-1: an unknown character). */
 interface Search {
   readonly piece: string;
   readonly best: Float64Array;
@@ -21,9 +22,8 @@ interface Search {
 
 function begin(piece: string): Search {
   const size = piece.length + 1;
-  const best = new Float64Array(size).fill(-Infinity);
-  best[0] = 0;
-  return { piece, best, from: new Int32Array(size), token: new Int32Array(size).fill(-1), effort: new Effort(), at: 0 };
+  const best = new Float64Array(size);
+  return { piece, best, from: new Int32Array(size), token: new Int32Array(size), effort: new Effort(), at: 0 };
 }
 
 /** Unigram language model: of all ways to write a piece with tokens, the likeliest (Viterbi; Kudo 2018). */
@@ -53,27 +53,32 @@ export class UnigramEncoder {
   encode(piece: string, ids: Ids): void {
     const search = begin(piece);
     this.advance(search, piece.length);
-    this.write(search, ids);
+    atOnce(this.write(search, ids));
   }
 
   /** The same with turns in between, for long pieces; each tells how far it is. */
-  *encodeInTurns(piece: string, ids: Ids): Generator<number, void> {
+  *encodeInTurns(piece: string, ids: Ids): Turns<void> {
     const search = begin(piece);
     while (search.at < piece.length) {
       this.advance(search, Math.min(piece.length, search.at + TURN));
       yield search.at;
     }
-    this.write(search, ids);
+    yield* this.write(search, ids);
   }
 
-  private write({ piece, from, token }: Search, ids: Ids): void {
+  private *write({ piece, from, token }: Search, ids: Ids): Turns<void> {
     const path: number[] = [];
-    for (let at = piece.length; at > 0; at = from[at]!) path.push(at);
+    for (let at = piece.length; at > 0; at = from[at]! - 1) {
+      path.push(at);
+      if (path.length % TURN === 0) yield piece.length;
+    }
     let fused = false;
-    for (const end of path.reverse()) {
+    for (let i = path.length - 1; i >= 0; i--) {
+      const end = path[i]!;
       if (token[end] !== -1) ids.push(token[end]!);
-      else if (!this.writeBytes(piece.slice(from[end], end), ids) && !fused) ids.push(this.unknown);
+      else if (!this.writeBytes(piece.slice(from[end]! - 1, end), ids) && !fused) ids.push(this.unknown);
       fused = token[end] === -1 && !this.byteIds.length;
+      if (i % TURN === 0) yield piece.length;
     }
   }
 
@@ -81,9 +86,9 @@ export class UnigramEncoder {
   private advance(search: Search, to: number): void {
     const { piece, best, from, token, effort } = search;
     const offer = (end: number, score: number, start: number, id: number) => {
-      if (score <= best[end]!) return;
+      if (from[end]! && score <= best[end]!) return;
       best[end] = score;
-      from[end] = start;
+      from[end] = start + 1;
       token[end] = id;
     };
     while (search.at < to) {

@@ -9,6 +9,7 @@ import { loadPatterns } from '../../src/text/regex.js';
 import { readNormalizer } from '../../src/text/rules/normalizers.js';
 import { wholePiece } from '../../src/text/rules/piece.js';
 import { preTokenize, readPreTokenizers } from '../../src/text/rules/pretokenizers.js';
+import { atOnce } from '../../src/text/turns.js';
 import { random } from '../files/support/random.js';
 
 await Promise.all([loadPatterns(), loadForms()]);
@@ -28,11 +29,11 @@ const { normalizers, pre_tokenizers: preTokenizers, pages } = vectors[0]!;
 const rules: Record<string, (text: string) => string> = {};
 for (const [name, rule] of Object.entries(normalizers)) {
   const step = readNormalizer(new Json(rule, name));
-  rules[name] = (text) => step(wholePiece(text, 0, false)).text;
+  rules[name] = (text) => atOnce(step(wholePiece(text, 0))).text;
 }
 for (const [name, rule] of Object.entries(preTokenizers)) {
   const { steps } = readPreTokenizers(new Json(rule, name));
-  rules[name] = (text) => preTokenize(steps, wholePiece(text, 0, false)).map((piece) => piece.text).join('|');
+  rules[name] = (text) => atOnce(preTokenize(steps, wholePiece(text, 0))).map((piece) => piece.text).join('|');
 }
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {

@@ -1,11 +1,14 @@
 import type { Ids } from '../ids.js';
 import type { Json } from '../json.js';
+import { atOnce, type Turns } from '../turns.js';
 import { withoutUnknown, type Vocabulary, type WordModel } from './models.js';
 
 /** Ids stay below this, and so do ranks: a pair of them is one exact number. */
 const WIDTH = 2 ** 24;
 /** Words up to this many symbols are merged by a plain search. */
 const SHORT = 48;
+/** Symbols, or merges, between two turns. */
+const TURN = 1 << 14;
 const CACHED_WORDS = 20_000;
 const CACHED_LENGTH = 256;
 
@@ -37,20 +40,26 @@ export class PairModel implements WordModel {
   }
 
   encode(word: string, ids: Ids): void {
+    const found = this.caches[this.vocabulary.plain ? 1 : 0].get(word);
+    if (found) ids.append(found);
+    else atOnce(this.encodeInTurns(word, ids));
+  }
+
+  *encodeInTurns(word: string, ids: Ids): Turns<void> {
     const cache = this.caches[this.vocabulary.plain ? 1 : 0];
     let found = cache.get(word);
     if (!found) {
-      found = this.find(word);
+      found = yield* this.find(word);
       if (word.length < CACHED_LENGTH && cache.size < CACHED_WORDS) cache.set(word, found);
     }
     ids.append(found);
   }
 
-  private find(word: string): readonly number[] {
+  private *find(word: string): Turns<readonly number[]> {
     const whole = this.options.ignoreMerges ? this.vocabulary.get(word) : undefined;
     if (whole !== undefined) return [whole];
-    const symbols = this.symbols(word);
-    return symbols.length <= SHORT ? this.mergeShort(symbols) : this.mergeLong(symbols);
+    const symbols = yield* this.symbols(word);
+    return symbols.length <= SHORT ? this.mergeShort(symbols) : yield* this.mergeLong(symbols);
   }
 
   private readMerges(json: Json): void {
@@ -65,25 +74,32 @@ export class PairModel implements WordModel {
   }
 
   /** One symbol a character, or its bytes; an unknown one waits for its neighbours. */
-  private symbols(word: string): number[] {
+  private *symbols(word: string): Turns<number[]> {
     const { prefix, suffix, unknown, fuseUnknown } = this.options;
-    const chars = [...word];
+    const { plain } = this.vocabulary;
     const symbols: number[] = [];
     let waiting: number | undefined;
-    chars.forEach((char, i) => {
-      const written = (i ? prefix : '') + char + (i === chars.length - 1 ? suffix : '');
+    for (let at = 0, turn = TURN; at < word.length; ) {
+      const end = at + (word.codePointAt(at)! > 0xffff ? 2 : 1);
+      const written = (at ? prefix : '') + word.slice(at, end) + (end === word.length ? suffix : '');
+      at = end;
+      if (at >= turn) {
+        yield at;
+        turn = at + TURN;
+        this.vocabulary.plain = plain;
+      }
       const id = this.vocabulary.get(written);
       if (id === undefined) {
-        if (this.pushBytes(written, symbols) || unknown === undefined) return;
+        if (this.pushBytes(written, symbols) || unknown === undefined) continue;
         if (waiting !== undefined && !fuseUnknown) symbols.push(waiting);
         waiting = this.vocabulary.unknown(unknown);
         if (waiting === undefined) throw withoutUnknown(word);
-        return;
+        continue;
       }
       if (waiting !== undefined) symbols.push(waiting);
       waiting = undefined;
       symbols.push(id);
-    });
+    }
     if (waiting !== undefined) symbols.push(waiting);
     return symbols;
   }
@@ -119,7 +135,8 @@ export class PairModel implements WordModel {
   }
 
   /** The same by a heap over linked symbols. */
-  private mergeLong(symbols: number[]): number[] {
+  private *mergeLong(symbols: number[]): Turns<number[]> {
+    const { plain } = this.vocabulary;
     const next = symbols.map((_, i) => i + 1);
     const previous = symbols.map((_, i) => i - 1);
     const heap = new PairHeap();
@@ -128,8 +145,18 @@ export class PairModel implements WordModel {
       const rating = this.rate(symbols[at]!, symbols[next[at]!]!);
       if (rating !== Infinity) heap.push(Math.floor(rating / WIDTH), at);
     };
-    for (let i = 0; i + 1 < symbols.length; i++) consider(i);
+    for (let i = 0; i + 1 < symbols.length; i++) {
+      consider(i);
+      if (i % TURN !== TURN - 1) continue;
+      yield i;
+      this.vocabulary.plain = plain;
+    }
+    let count = 0;
     for (let top = heap.pop(); top; top = heap.pop()) {
+      if (++count % TURN === 0) {
+        yield symbols.length;
+        this.vocabulary.plain = plain;
+      }
       const { rank, at } = top;
       const right = next[at]!;
       if (symbols[at] === -1 || right >= symbols.length) continue;

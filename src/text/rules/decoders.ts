@@ -1,8 +1,9 @@
 import { concat } from '../../files/chunks.js';
 import { LETTER_BYTES } from '../alphabet.js';
 import type { Json } from '../json.js';
-import { readFinder } from './matches.js';
-import { replaceSpans } from './piece.js';
+import { atOnce } from '../turns.js';
+import { readPattern } from './matches.js';
+import { replaceSpans, wholePiece } from './piece.js';
 
 /** One step of decoding: tokens become other tokens, which are joined at the end. */
 export interface Decoder {
@@ -102,9 +103,9 @@ function metaspace(json: Json): Decoder {
 }
 
 function replace(json: Json): Decoder {
-  const find = readFinder(json.get('pattern'));
+  const pattern = readPattern(json.get('pattern'));
   const content = json.get('content').text();
-  return each((text) => (text ? replaceSpans({ text, start: 0 }, find(text), content).text : text));
+  return each((text) => (text ? atOnce(replaceSpans(wholePiece(text, 0), pattern.spans(text), content)).text : text));
 }
 
 function strip(content: string, start: number, stop: number): Decoder {

@@ -2,13 +2,15 @@ import { checkGrowth } from '../growth.js';
 import type { Ids } from '../ids.js';
 import type { Json } from '../json.js';
 import { TokenFinder } from '../special.js';
+import { GROUP } from '../split.js';
 import type { AddedToken, TextRules } from '../spec.js';
+import { atOnce, type Turns } from '../turns.js';
 import type { TextStream } from '../types.js';
 import { PairModel } from './bpe.js';
 import { codedByte, letterBytes, readDecoders, type Decoder } from './decoders.js';
 import { Vocabulary, wordLevel, wordPiece, type WordModel } from './models.js';
-import { readNormalizer, type Normalizer } from './normalizers.js';
-import { slicePiece, wholePiece, type Piece } from './piece.js';
+import { readNormalizer } from './normalizers.js';
+import { type Piece, type Rewrite, slicePiece, wholePiece } from './piece.js';
 import { preTokenize, readPreTokenizers, toLetters, type PreTokenizers } from './pretokenizers.js';
 import { LikelyModel } from './unigram.js';
 
@@ -26,7 +28,7 @@ export function readRules(json: Json, options: RulesOptions): TextRules {
 }
 
 class Rules implements TextRules {
-  private readonly normalize: Normalizer;
+  private readonly normalize: Rewrite;
   private readonly preTokenizers: PreTokenizers;
   private readonly decoders: readonly Decoder[];
   private readonly model: WordModel | undefined;
@@ -56,18 +58,28 @@ class Rules implements TextRules {
     return this.options.kernels;
   }
 
-  fragments(text: string, parseSpecial: boolean): (number | string[])[] {
-    const { steps, tracked } = this.preTokenizers;
-    return this.finder(parseSpecial, false).locate(text).flatMap((outer) => {
-      if (outer.id !== undefined) return [outer.id];
-      const piece = this.normalize(wholePiece(text.slice(outer.from, outer.to), outer.from, tracked));
-      return this.lateFragments(piece, parseSpecial).map((inner) => (typeof inner === 'number' ? inner : preTokenize(steps, inner).map(({ text }) => text)));
-    });
+  *fragments(text: string, parseSpecial: boolean): Turns<(number | string[])[]> {
+    const out: (number | string[])[] = [];
+    for (const outer of yield* this.finder(parseSpecial, false).locateInTurns(text)) {
+      if (outer.id !== undefined) {
+        out.push(outer.id);
+        continue;
+      }
+      const piece = yield* this.normalize(wholePiece(text.slice(outer.from, outer.to), outer.from));
+      for (const { from, to, id } of yield* this.finder(parseSpecial, true).locateInTurns(piece.text)) {
+        out.push(id ?? (yield* textsOf(yield* preTokenize(this.preTokenizers.steps, slicePiece(piece, from, to)))));
+      }
+    }
+    return out;
   }
 
-  encode(words: readonly string[], parseSpecial: boolean, ids: Ids): void {
-    this.vocabulary!.plain = !parseSpecial;
-    for (const word of words) this.model!.encode(this.preTokenizers.lettersLast ? toLetters(word) : word, ids);
+  *encode(words: readonly string[], parseSpecial: boolean, ids: Ids): Turns<void> {
+    for (const word of words) {
+      this.vocabulary!.plain = !parseSpecial;
+      const written = this.preTokenizers.lettersLast ? toLetters(word) : word;
+      if (word.length <= LONG_WORD || !this.model!.encodeInTurns) this.model!.encode(written, ids);
+      else yield* this.model!.encodeInTurns(written, ids);
+    }
   }
 
   decode(ids: Iterable<number>, special: boolean): string {
@@ -108,7 +120,7 @@ class Rules implements TextRules {
   }
 
   private normalized(text: string): string {
-    return this.normalize(wholePiece(text, 0, false)).text;
+    return atOnce(this.normalize(wholePiece(text, 0))).text;
   }
 
   private finder(parseSpecial: boolean, late: boolean): TokenFinder {
@@ -121,10 +133,18 @@ class Rules implements TextRules {
     }
     return finder;
   }
+}
 
-  private lateFragments(piece: Piece, parseSpecial: boolean): (number | Piece)[] {
-    return this.finder(parseSpecial, true).locate(piece.text).map(({ from, to, id }) => id ?? slicePiece(piece, from, to));
+/** Longer words are searched in turns. */
+const LONG_WORD = 1 << 14;
+
+function* textsOf(pieces: readonly Piece[]): Turns<string[]> {
+  const texts: string[] = [];
+  for (const { text } of pieces) {
+    texts.push(text);
+    if (texts.length % GROUP === 0) yield texts.length;
   }
+  return texts;
 }
 
 const total = (texts: readonly string[]): number => texts.reduce((sum, { length }) => sum + length, 0);

@@ -1,28 +1,35 @@
 import type { Json } from '../json.js';
+import type { Pattern } from '../pattern.js';
 import { isKnownPattern } from '../patterns.js';
-import { compilePattern, literalPattern, type Pattern } from '../regex.js';
-import type { Finder, Span } from './piece.js';
-
-/** The matches as Oniguruma's iterator gives them: an empty one right behind a match does not count. */
-export const patternFinder = (pattern: Pattern): Finder => (text) => {
-  const ends = pattern.spans(text);
-  const spans = new Array<Span>(ends.length / 2);
-  for (let i = 0; i < spans.length; i++) spans[i] = [ends[2 * i]!, ends[2 * i + 1]!];
-  return spans;
-};
+import { compilePattern, literalPattern } from '../regex.js';
+import { CHUNK } from '../turns.js';
 
 /** Every place of a literal. An empty one is found at every character, as a pattern would be. */
-export const literalFinder = (literal: string): Finder => patternFinder(literal ? literalPattern(literal) : compilePattern('(?:)'));
+export const literal = (text: string): Pattern => (text ? literalPattern(text) : compilePattern('(?:)'));
 
 /** Each character of a class, which is compiled when first asked for. */
-export function charFinder(one: string): Finder {
-  let find: Finder | undefined;
-  return (text) => (find ??= patternFinder(compilePattern(one, 'perl', true)))(text);
+export function characterOf(source: string): Pattern {
+  let pattern: Pattern | undefined;
+  const compiled = () => (pattern ??= compilePattern(source, 'perl', true));
+  return {
+    source,
+    spans: (text) => compiled().spans(text),
+    *spansInTurns(text) {
+      const spans: number[] = [];
+      for (let from = 0, to = 0; from < text.length; from = to) {
+        to = Math.min(text.length, from + CHUNK);
+        if (text.codePointAt(to - 1)! > 0xffff) to++;
+        for (const place of compiled().spans(text.slice(from, to))) spans.push(from + place);
+        yield to;
+      }
+      return spans;
+    },
+  };
 }
 
 /** `{"String": …}` or `{"Regex": …}` of Split and Replace. */
-export function readFinder(json: Json): Finder {
+export function readPattern(json: Json): Pattern {
   const regex = json.get('Regex');
-  if (regex.exists) return patternFinder(compilePattern(regex.text(), 'oniguruma', isKnownPattern(regex.text())));
-  return literalFinder(json.get('String').text());
+  if (regex.exists) return compilePattern(regex.text(), 'oniguruma', isKnownPattern(regex.text()));
+  return literal(json.get('String').text());
 }

@@ -2,6 +2,7 @@ import { StonechatError } from '../../errors.js';
 import { Effort } from '../growth.js';
 import type { Ids } from '../ids.js';
 import type { Json } from '../json.js';
+import type { Turns } from '../turns.js';
 
 /** What the models share: a vocabulary, of which the special tokens can be hidden from running text. */
 export class Vocabulary {
@@ -33,6 +34,8 @@ export class Vocabulary {
 /** Ids of one word. */
 export interface WordModel {
   encode(word: string, ids: Ids): void;
+  /** The same with turns in between, for long words. */
+  encodeInTurns?(word: string, ids: Ids): Turns<void>;
 }
 
 export const withoutUnknown = (word: string) =>
@@ -42,6 +45,9 @@ export const withoutUnknown = (word: string) =>
     found: JSON.stringify(word.slice(0, 60)),
     remedy: 'Leave these characters out, or use a tokenizer with an unknown token.',
   });
+
+/** In characters, of which none takes more than two units. */
+const isLonger = (word: string, most: number): boolean => word.length > 2 * most || [...word].length > most;
 
 /** A word is a token or unknown. */
 export function wordLevel(json: Json, vocabulary: Vocabulary): WordModel {
@@ -62,7 +68,7 @@ export function wordPiece(json: Json, vocabulary: Vocabulary, longest: number): 
   const most = json.get('max_input_chars_per_word').number(100);
   const pieces = (word: string): number[] | undefined => {
     const found: number[] = [];
-    if (word.length > most && [...word].length > most) return undefined;
+    if (word.length > most && isLonger(word, most)) return undefined;
     const effort = new Effort();
     for (let at = 0; at < word.length; ) {
       let end = Math.min(word.length, at + longest);

@@ -2,10 +2,14 @@ import { Effort } from '../growth.js';
 import type { Ids } from '../ids.js';
 import type { Json } from '../json.js';
 import { Trie } from '../trie.js';
+import { atOnce, type Turns } from '../turns.js';
 import { withoutUnknown, type Vocabulary, type WordModel } from './models.js';
 
 /** An unknown character costs this much more than the least likely token. */
 const UNKNOWN_PENALTY = 10;
+
+/** Characters between two turns. */
+const TURN = 1 << 14;
 
 /** Unigram as Rust's tokenizers have it: every token counts, with its own score, and what is unknown is looked up again once it is joined. */
 export class LikelyModel implements WordModel {
@@ -24,47 +28,61 @@ export class LikelyModel implements WordModel {
   }
 
   encode(word: string, ids: Ids): void {
-    for (const part of this.parts(word)) {
-      const id = this.vocabulary.get(part);
-      if (id !== undefined) ids.push(id);
-      else if (!this.pushBytes(part, ids)) {
-        if (this.unknown === undefined) throw withoutUnknown(part);
-        ids.push(this.unknown);
-      }
+    atOnce(this.encodeInTurns(word, ids));
+  }
+
+  /** The word is cut into its likeliest tokens; unknown neighbours are one part. Another text may be encoded at each turn. */
+  *encodeInTurns(word: string, ids: Ids): Turns<void> {
+    const { plain } = this.vocabulary;
+    const ends = yield* this.ends(word);
+    let from = 0;
+    for (let i = ends.length - 1; i >= 0; i--) {
+      this.write(word.slice(from, ends[i]), ids);
+      from = ends[i]!;
+      if (i % TURN !== TURN - 1) continue;
+      yield from;
+      this.vocabulary.plain = plain;
     }
   }
 
-  /** The word cut into its likeliest tokens; unknown neighbours are one part. */
-  private parts(word: string): string[] {
-    const { from, token } = this.viterbi(word);
-    const parts: string[] = [];
-    let joined = 0;
-    for (let end = word.length; end > 0; end = from[end]!) {
-      if (token[end] === this.unknown) {
-        joined ||= end;
-        if (from[end]! > 0 && token[from[end]!] === this.unknown) continue;
-        parts.push(word.slice(from[end], joined));
-        joined = 0;
-      } else parts.push(word.slice(from[end], end));
+  private write(part: string, ids: Ids): void {
+    const id = this.vocabulary.get(part);
+    if (id !== undefined) ids.push(id);
+    else if (!this.pushBytes(part, ids)) {
+      if (this.unknown === undefined) throw withoutUnknown(part);
+      ids.push(this.unknown);
     }
-    return parts.reverse();
   }
 
-  /** For each place: where its best token starts, and which it is. */
-  private viterbi(word: string): { from: Int32Array; token: Int32Array } {
+  /** Where the parts end, the last one first. */
+  private *ends(word: string): Turns<number[]> {
+    const { plain } = this.vocabulary;
+    const { from, token } = yield* this.viterbi(word);
+    const ends: number[] = [];
+    let [known, count] = [true, 0];
+    for (let end = word.length; end > 0; end = from[end]! - 1) {
+      const unknown = token[end] === this.unknown;
+      if (known || !unknown) ends.push(end);
+      known = !unknown;
+      if (++count % TURN === 0) yield end;
+    }
+    this.vocabulary.plain = plain;
+    return ends;
+  }
+
+  /** For each place: one more than where its best token starts (0: none does), and which it is. */
+  private *viterbi(word: string): Turns<{ from: Int32Array; token: Int32Array }> {
+    const { plain } = this.vocabulary;
     const size = word.length + 1;
-    const best = new Float64Array(size).fill(-Infinity);
-    const from = new Int32Array(size);
-    const token = new Int32Array(size).fill(-1);
+    const [best, from, token] = [new Float64Array(size), new Int32Array(size), new Int32Array(size)];
     const offer = (end: number, score: number, start: number, id: number) => {
-      if (token[end] !== -1 && score <= best[end]!) return;
+      if (from[end] && score <= best[end]!) return;
       best[end] = score;
-      from[end] = start;
+      from[end] = start + 1;
       token[end] = id;
     };
-    best[0] = 0;
     const effort = new Effort();
-    for (let at = 0; at < word.length; ) {
+    for (let at = 0, turn = TURN; at < word.length; ) {
       const next = at + (word.codePointAt(at)! > 0xffff ? 2 : 1);
       let single = false;
       let end = at;
@@ -82,6 +100,10 @@ export class LikelyModel implements WordModel {
       }
       effort.spend(end - at, at);
       at = next;
+      if (at < turn) continue;
+      yield at;
+      turn = at + TURN;
+      this.vocabulary.plain = plain;
     }
     return { from, token };
   }

@@ -3,6 +3,7 @@ import { BYTE_LETTERS } from '../../text/alphabet.js';
 import { huggingFaceFiles, scannerOf, SPLIT_PATTERNS, type ByteLevelVocabulary, type SplitPattern } from '../../text/byte-level.js';
 import { tokenizerFromFile, type KernelSource, type Tokenizer } from '../../text/index.js';
 import { TokenFinder } from '../../text/special.js';
+import { atOnce } from '../../text/turns.js';
 import { PairLearner, type LearnerSource } from './pair-learner.js';
 
 /** Options of `learnTokenizer`. */
@@ -78,7 +79,7 @@ export function openByteLevel(vocabulary: ByteLevelVocabulary, kernels: KernelSo
 
 function countWords(learner: PairLearner, finder: TokenFinder, text: string): void {
   if (typeof text !== 'string') throw badOption('texts as strings', typeof text, 'Decode files to text first.');
-  for (const part of finder.find(text)) if (typeof part === 'string') learner.count(part);
+  for (const part of atOnce(finder.find(text))) if (typeof part === 'string') learner.count(part);
 }
 
 /** Up to `wanted` tokens, bytes included. A pair may form a token that another pair has formed before. */
