@@ -39,7 +39,7 @@ const isAdapter = (value: unknown): boolean =>
 const isAdapters = (value: unknown): boolean => Array.isArray(value) && value.every(isAdapter);
 
 const isCount = (value: unknown): boolean => value === undefined || (Number.isSafeInteger(value) && (value as number) > 0);
-const isLimits = (value: unknown): boolean =>
+export const isLimits = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.entries(value).every(([name, count]) => (name === 'steps' || name === 'output') && isCount(count));
 
 const RULES: Readonly<Record<keyof LoadOptions, Rule>> = {

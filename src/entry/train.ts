@@ -89,6 +89,7 @@ const RULES: Rules<Options> = {
   separator: { ...text, otherwise: '"<|endoftext|>"' },
   name: { ...text, accepts: isText },
   tokenizer: source('one learnt from the corpus'),
+  force: flag(false),
   validation: { expected: 'a text, or texts one by one', accepts: (value) => typeof value === 'string' || object('').accepts(value), otherwise: 'a share of the corpus' },
 };
 

@@ -13,7 +13,7 @@ import { mergeAdapters } from '../train/convert/merge.js';
 import { type Fallback, QUANTISATIONS, type Quantisation } from '../train/convert/quantize.js';
 import type { TuningExamples } from '../train/tuning/dataset.js';
 import { byNewNames, type FormerTuningNames } from './former.js';
-import { chooseBuild } from './load.js';
+import { chooseBuild, isLimits } from './load.js';
 import { checkPlaces, checkRun } from './outputs.js';
 import { HOST_RULES, type HostOptions, LEARNING_RULES, object, path, positive, type Rules, share } from './rules.js';
 import { trainHostOf, trainThreads } from './train.js';
@@ -91,6 +91,7 @@ const RULES: Rules<Options> = {
   validation: object('a list of examples'),
   evaluateEvery: whole(1, 1e9, 'about 20 evaluations in all, for a tenth of the time at most'),
   chatTemplate: { expected: 'a template in Jinja, or "chatml"', accepts: isText, otherwise: "the model's own, or Alpaca's headings" },
+  templateLimits: { expected: '{ steps, output }, both whole numbers above 0', accepts: isLimits, otherwise: '2 million steps, 4 million characters' },
   contents: oneOf('text', 'special'),
   parseSpecial: flag(false),
   type: { ...oneOf(...QUANTISATIONS), otherwise: "the model's own" },

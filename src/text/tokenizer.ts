@@ -430,8 +430,17 @@ function checkIterable(ids: unknown): void {
   if (!(Symbol.iterator in Object(ids))) refuse('token ids, one by one', plain(ids), 'Pass a list of ids, also where there is one only.');
 }
 
-/** @throws StonechatError `bad-option` for what is no object. */
+const FLAGS = ['addSpecial', 'parseSpecial', 'special'];
+
+/** @throws StonechatError `bad-option` for what is no object, and for flags that are neither true nor false. */
 function settings<T extends object>(options: T | undefined): Partial<T> {
-  if (options === undefined || (typeof options === 'object' && options)) return options ?? {};
-  return refuse('an object of options', plain(options), 'Write { name: value }.');
+  if (options === undefined) return {};
+  if (typeof options !== 'object' || !options) return refuse('an object of options', plain(options), 'Write { name: value }.');
+  for (const name of FLAGS) {
+    const value = (options as Record<string, unknown>)[name];
+    if (value !== undefined && typeof value !== 'boolean') refuse(`${name} to be true or false`, plain(value), 'Leave it out for the default.');
+  }
+  const { marks } = options as { marks?: unknown };
+  if (marks !== undefined && typeof marks !== 'string') refuse('marks to be a text of 0 and 1', plain(marks), 'Leave it out for none.');
+  return options;
 }

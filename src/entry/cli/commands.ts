@@ -87,7 +87,7 @@ export const COMMANDS: readonly Command[] = [
     operands: 'TEXT.txt …',
     summary: 'Make a model: learn a tokenizer and a transformer from texts.',
     examples: ['stonechat train corpus.txt -o model.gguf', 'stonechat train a.txt b.txt -o small.gguf --config small.json --steps 2000 --validation held-out.txt', 'stonechat train corpus.txt -o model.gguf --resume'],
-    options: [...TRAINING, QUIET, ...COMMON],
+    options: [...TRAINING, FORCE, QUIET, ...COMMON],
     run: async (args) => (await import('./train.js')).train(args),
   },
   {

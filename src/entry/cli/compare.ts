@@ -35,7 +35,7 @@ export async function compare(args: Arguments): Promise<number> {
     if (picture) await saveText(picture, comparisonSvg(found));
     await printLine(args.has('json') ? json({ kind: 'done', ...found, files }) : report(found, files));
     return 0;
-  });
+  }, ['SIGINT', 'SIGTERM']);
 }
 
 const STAGES = { vocabulary: 'learning the vocabulary', 'n-gram': 'counting n-grams' } as const;

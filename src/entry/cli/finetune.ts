@@ -5,6 +5,7 @@ import type { TuningEvent, TuningResult, TuningStart } from '../../train/tuning/
 import { createTuner, type FinetuneOptions } from '../tune.js';
 import type { Arguments } from './arguments.js';
 import { bytes, count, duration, json, several } from './format.js';
+import { fallbackLines, warn } from './convert.js';
 import { host, modelOf, modelPaths, templateOf } from './loading.js';
 import { parseJson } from './json.js';
 import { documentsOf, linesOf, readTextFile } from './texts.js';
@@ -94,13 +95,14 @@ function begin({ settings, parameters, examples, validationExamples, trainingTok
   return `${what}${how}: ${several(parameters, 'parameter')} learn from ${several(examples, 'example')}, ${count(trainingTokens)} of their tokens; ${count(validationExamples)} to validate; ${several(steps, 'step')} of ${batch} x ${context}; ${bytes(memory.total)}; ${several(threads, 'thread')}, ${build}${resumed ? `; going on after step ${count(resumed)}` : ''}`;
 }
 
-async function conclude(args: Arguments, { settings, parameters, step, before, after, skipped, cut, longest }: TuningResult, output: string, seconds: number): Promise<void> {
+async function conclude(args: Arguments, { settings, parameters, step, before, after, skipped, cut, longest, fallbacks }: TuningResult, output: string, seconds: number): Promise<void> {
   const { size } = await stat(output);
-  const done = { kind: 'done', files: [output], fileBytes: size, parameters, step, before, after, skipped, cut, seconds };
+  const done = { kind: 'done', files: [output], fileBytes: size, parameters, step, before, after, skipped, cut, fallbacks, seconds };
   if (args.has('json')) return printLine(json(done));
   const judged = before && after ? `validation loss ${before.loss.toFixed(4)} before, ${after.loss.toFixed(4)} after` : 'not validated';
   const preferred = after?.accuracy === undefined ? '' : `, ${(100 * after.accuracy).toFixed(0)} % of the chosen answers preferred`;
   await printLine(`${output}: ${bytes(size)}, ${several(parameters, 'parameter')}, weights of step ${count(step)}, ${judged}${preferred}; ${duration(seconds)}`);
+  for (const line of fallbackLines(fallbacks)) warn(args, line);
   if (skipped > 0) process.stderr.write(`${several(skipped, 'example')} longer than ${longest} tokens left out (--long-examples cut keeps their beginnings).\n`);
   if (cut > 0) process.stderr.write(`${several(cut, 'example')} cut to ${longest} tokens.\n`);
   const base = modelPaths(args).map((path) => `-m ${path} `).join('');

@@ -5,6 +5,7 @@ import { lossSvg, reportHtml } from '../../train/report/report.js';
 import type { TrainResult } from '../../train/pretraining/result.js';
 import { createTrainer, type ModelConfig, type TrainOptions } from '../train.js';
 import type { Arguments } from './arguments.js';
+import { warn } from './convert.js';
 import { bytes, count, duration, json, several } from './format.js';
 import { host } from './loading.js';
 import { parseJson } from './json.js';
@@ -37,6 +38,7 @@ async function trainOptions(args: Arguments): Promise<TrainOptions> {
     config,
     validation: validation.length > 0 ? documentsOf(validation, separator) : undefined,
     tokenizer: args.text('tokenizer'),
+    force: args.has('force') || undefined,
     samplePrompt: args.text('sample-prompt'),
     separator,
     keepWeights: args.text('keep-weights') as TrainOptions['keepWeights'],
@@ -64,15 +66,16 @@ function reportFiles(args: Arguments, output: string): readonly string[] {
 
 /** The pictures beside the model, and the last words. */
 async function conclude(args: Arguments, result: TrainResult, output: string, seconds: number): Promise<void> {
-  const { validation, step, parameters, tokens, history } = result;
+  const { validation, step, parameters, tokens, history, lost } = result;
   const [page, picture] = reportFiles(args, output);
   const written = [output, ...(page && picture ? [page, picture] : [])];
   if (picture) await saveText(picture, lossSvg(history));
   if (page) await saveText(page, reportHtml(result, [['time of this run', duration(seconds)]]));
   const { size } = await stat(output);
-  if (args.has('json')) return printLine(json({ kind: 'done', files: written, fileBytes: size, parameters, tokens, step, validation, seconds }));
+  if (args.has('json')) return printLine(json({ kind: 'done', files: written, fileBytes: size, parameters, tokens, step, validation, lost, seconds }));
   const judged = validation ? `validation perplexity ${validation.perplexity.toFixed(2)}, ${validation.bitsPerByte.toFixed(3)} bits per byte` : 'not validated';
   await printLine(`${written.join(', ')}: ${bytes(size)}, ${several(parameters, 'parameter')}, weights of step ${count(step)}, ${judged}; ${count(tokens)} tokens in ${duration(seconds)}`);
+  if (lost.length > 0) warn(args, `lost: ${lost.join('; ')}`);
   const folder = dirname(output);
   await printLine(`Try it: stonechat -m ${folder === '.' ? basename(output) : output} "…"`);
 }

@@ -55,9 +55,8 @@ const inOrder = (steps: readonly Rewrite[]): Rewrite =>
   function* (piece) {
     let done = piece;
     for (const step of steps) {
-      const made = yield* step(done);
-      checkGrowth(done.text.length, made.text.length);
-      done = made;
+      done = yield* step(done);
+      checkGrowth(piece.text.length, done.text.length);
     }
     return done;
   };

@@ -1,5 +1,5 @@
 import { badOption, show } from '../../files/refuse.js';
-import { renderPrompt, type Rendered } from '../../text/chat.js';
+import { renderPrompt, type Rendered, type TemplateLimits } from '../../text/chat.js';
 import type { Tokenizer } from '../../text/types.js';
 
 /** One message of an example. */
@@ -59,6 +59,7 @@ export class ScriptWriter {
     readonly template: string,
     /** How special tokens are taken that are spelt in messages. */
     private readonly contents: 'text' | 'special' = 'text',
+    private readonly limits?: TemplateLimits,
   ) {}
 
   /** @throws StonechatError `bad-option` naming the example. */
@@ -122,7 +123,7 @@ export class ScriptWriter {
   }
 
   private render(messages: readonly TuningMessage[], add_generation_prompt: boolean): Promise<Rendered> {
-    return renderPrompt(this.template, messages, { ...this.tokenizer.specialTokens, add_generation_prompt });
+    return renderPrompt(this.template, messages, { ...this.tokenizer.specialTokens, add_generation_prompt }, { ...(this.limits && { limits: this.limits }) });
   }
 }
 

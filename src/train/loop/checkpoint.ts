@@ -114,6 +114,17 @@ function parse<T>({ name, metadata }: ModelFile, key: string): T {
   }
 }
 
+/** Whether all values are those that were written: asked before long work begins. @throws StonechatError `bad-file`. */
+export async function checkWeights({ file }: Checkpoint): Promise<void> {
+  for (const [name, tensor] of file.tensors) {
+    const sum = file.metadata.get(SUM + name);
+    if (sum === undefined) continue;
+    const bytes = new Uint8Array(tensor.bytes);
+    await file.read(tensor, 0, bytes);
+    if (sum !== checksum(bytes)) throw damaged(`the ${name}`, file);
+  }
+}
+
 /** Puts weights and moments back. Returns the state, whose cursor is to be given to the stream of batches. */
 export async function restore({ file, state }: Checkpoint, engine: TrainEngine): Promise<LoopState> {
   for (const name of REGIONS) await readInto(file, name, engine.region(name));

@@ -21,6 +21,8 @@ export interface Dataset {
 export interface DatasetOptions extends LearningOptions {
   /** A model whose tokenizer is used, or a tokenizer file. Default: one is learnt from the corpus. */
   readonly tokenizer?: ModelInput | undefined;
+  /** Write the model although GGUF cannot say all that this tokenizer does; the result names what is lost. Default false. */
+  readonly force?: boolean | undefined;
   /** Text to validate with. Default: a share of the corpus is kept back. */
   readonly validation?: Corpus | undefined;
 }
@@ -85,8 +87,8 @@ function sizeOf(texts: readonly string[], given: DatasetOptions, checkpoint: Che
   return vocabularyFor(texts.reduce((sum, text) => sum + text.length, 0), given);
 }
 
-async function vocabularyFrom(from: TrainHost, texts: readonly string[], { tokenizer }: DatasetOptions, checkpoint: Checkpoint | undefined, size: number): Promise<Vocabulary> {
-  if (tokenizer !== undefined) return openVocabulary(from, tokenizer);
+async function vocabularyFrom(from: TrainHost, texts: readonly string[], { tokenizer, force }: DatasetOptions, checkpoint: Checkpoint | undefined, size: number): Promise<Vocabulary> {
+  if (tokenizer !== undefined) return openVocabulary(from, tokenizer, force);
   return checkpoint ? vocabularyOf(from, checkpoint.file) : learnVocabulary(from, texts, size);
 }
 

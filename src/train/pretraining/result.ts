@@ -23,6 +23,8 @@ export interface TrainResult {
   readonly step: number;
   /** Over all of the validation text, where there is any. */
   readonly validation: Evaluation | undefined;
+  /** What the tokenizer does and the file does not say; only with `force`. */
+  readonly lost: readonly string[];
   /** For the GGUF writer and for whatever else takes a model apart. */
   readonly content: GgufContent;
   /** The model as a GGUF file. */

@@ -7,7 +7,7 @@ import type { Build } from '../../host/host.js';
 import { instantiateTrainKernels } from '../../kernels/instance.js';
 import { batchesOf, BatchStream, pairCount } from '../data/batches.js';
 import { initialModel } from './initial-weights.js';
-import { type Checkpoint, checkCursor, checkpointContent, readCheckpoint, restore } from '../loop/checkpoint.js';
+import { type Checkpoint, checkCursor, checkpointContent, readCheckpoint, restore, checkWeights } from '../loop/checkpoint.js';
 import { isTrained } from './config.js';
 import type { Corpus } from '../data/corpus.js';
 import { TrainEngine, type TrainHost, type TrainNeed } from '../loop/engine.js';
@@ -64,6 +64,7 @@ export type TrainEvent = LoopEvent | StartEvent;
 export async function train(from: TrainHost, corpus: Corpus, options: ReadyOptions): Promise<TrainResult> {
   const checkpoint = options.resume === undefined ? undefined : await openCheckpoint(from, options.resume);
   try {
+    if (checkpoint) await checkWeights(checkpoint);
     const dataset = await prepareDataset(from, corpus, options, checkpoint);
     const initial = await openInitialModel(from, dataset.settings, options.build);
     const engine = await openEngine(from, initial, dataset.settings, options);
@@ -177,7 +178,7 @@ class Run {
     const content = await modelContent(engine, this.initial, this.metadata, state, step);
     if (options.output !== undefined) await this.from.host.save(options.output, writeGguf(content));
     const { tokens, history } = state;
-    return { config: settings.config, settings, parameters: countParameters(content), tokens, history, step, validation, content, bytes: () => asBytes(content) };
+    return { config: settings.config, settings, parameters: countParameters(content), tokens, history, step, validation, lost: this.dataset.vocabulary.lost, content, bytes: () => asBytes(content) };
   }
 
   /** Nothing is lost where training diverges: the best weights so far are written. */

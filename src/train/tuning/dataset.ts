@@ -54,7 +54,7 @@ export const VALIDATION_SHARE = 0.1;
 /** Examples to ids, options to settings. @throws StonechatError `bad-option` naming the example. */
 export async function prepareTuningDataset(file: ModelFile, tokenizer: Tokenizer, examples: TuningExamples, given: TuningExamples | undefined, options: TuningOptions): Promise<TuningDataset> {
   const template = templateSource(options.chatTemplate ?? tokenizer.chatTemplate ?? INSTRUCTION_TEMPLATE);
-  const writer = new ScriptWriter(tokenizer, template, options.contents);
+  const writer = new ScriptWriter(tokenizer, template, options.contents, options.templateLimits);
   const reader = new Reader(writer, tokenizer, longestIn(file, options), options);
   const read = await reader.all(examples, 'example');
   const own = given && (await reader.all(given, 'validation example'));

@@ -1,12 +1,13 @@
 import { StonechatError } from '../../errors.js';
 import { collect } from '../../files/chunks.js';
+import type { Fallback } from '../convert/quantize.js';
 import { type GgufContent, writeGguf } from '../../files/gguf-writer.js';
 import { type ModelInput, openModel } from '../../files/index.js';
 import { badOption } from '../../files/refuse.js';
 import type { ModelFile } from '../../files/types.js';
 import { tokenizerFromModel } from '../../text/index.js';
 import type { Tokenizer } from '../../text/types.js';
-import { type Checkpoint, checkCursor, checkpointContent, differences, readCheckpoint, restore, type RunFacts } from '../loop/checkpoint.js';
+import { type Checkpoint, checkCursor, checkpointContent, differences, readCheckpoint, restore, type RunFacts, checkWeights } from '../loop/checkpoint.js';
 import { readRows } from '../convert/computed.js';
 import { TrainEngine, type TrainHost, type TrainNeed } from '../loop/engine.js';
 import { bytesById, evaluateBatches, type Evaluation } from '../loop/evaluation.js';
@@ -70,6 +71,8 @@ export interface TuningResult {
   readonly skipped: number;
   readonly cut: number;
   readonly longest: number;
+  /** With `type`: tensors whose rows do not divide into its blocks, with the type that they got. */
+  readonly fallbacks: readonly Fallback[];
   readonly content: GgufContent;
   /** The tuned model, or with `lora` the adapter, as a GGUF file. */
   bytes(): Promise<Uint8Array<ArrayBuffer>>;
@@ -84,6 +87,7 @@ export async function finetune(from: TrainHost, model: ModelInput, examples: Tun
   const base = await open(model);
   const checkpoint = options.resume === undefined ? undefined : await open(options.resume).then(readCheckpoint);
   try {
+    if (checkpoint) await checkWeights(checkpoint);
     const tokenizer = await tokenizerFromModel(base, await textKernels(from));
     const dataset = await prepareTuningDataset(base, tokenizer, examples, options.validation, options);
     const { settings } = dataset;
@@ -198,7 +202,8 @@ class Run {
     const content = await tunedContent(this.base, engine, settings, options, tuningMetadata(template, settings, step));
     if (options.output !== undefined) await this.from.host.save(options.output, writeGguf(content));
     const { history } = state;
-    return { settings, parameters: this.parameters, history, step, before: history.validation[0], after, skipped, cut, longest, content, bytes: () => collect(writeGguf(content)) };
+    const { fallbacks } = content;
+    return { settings, parameters: this.parameters, history, step, before: history.validation[0], after, skipped, cut, longest, fallbacks, content, bytes: () => collect(writeGguf(content)) };
   }
 
   /** Nothing is lost where it diverges: the best weights so far are written. */

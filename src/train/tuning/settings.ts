@@ -1,5 +1,6 @@
 import { badOption } from '../../files/refuse.js';
 import type { ModelFile } from '../../files/types.js';
+import type { TemplateLimits } from '../../text/chat.js';
 import { clamp, MOST_ROWS, partsOf } from '../loop/batch-size.js';
 import { LORA_DEFAULTS, type LoraSettings } from './lora.js';
 import { type OptimizerOptions, settleOptimizer } from '../loop/optimizer.js';
@@ -33,6 +34,8 @@ export interface TuningOptions extends OptimizerOptions {
   readonly keepWeights?: 'best' | 'last' | undefined;
   /** A chat template (Jinja, or 'chatml') in place of the model's own. */
   readonly chatTemplate?: string | undefined;
+  /** What the template may use up, as for `load`. */
+  readonly templateLimits?: TemplateLimits | undefined;
   /** Special tokens spelt in the contents of messages: taken as text (default), or parsed. */
   readonly contents?: 'text' | 'special' | undefined;
   /** Special tokens spelt in texts (`{ text }`, prompts and completions) are parsed. Default false. */

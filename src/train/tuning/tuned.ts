@@ -7,7 +7,7 @@ import type { DType, MetadataValue, ModelFile, TensorInfo } from '../../files/ty
 import { inFloat32 } from '../convert/computed.js';
 import type { TrainEngine } from '../loop/engine.js';
 import { isAdapterTensor, adapterWeights, withNewAdapter } from './lora.js';
-import { encodeTensors, quantizeModel, unsplit } from '../convert/quantize.js';
+import { encodeTensors, type Quantised, quantizeModel, unsplit } from '../convert/quantize.js';
 import type { TuningOptions, TuningSettings } from './settings.js';
 
 const isQuantised = ({ type }: TensorInfo): boolean => LAYOUTS[type].elements > 1;
@@ -29,12 +29,12 @@ function checkTrainable(base: ModelFile, dequantize: boolean): void {
 }
 
 /** The tuned model, or the adapter, as a file to be written; copied out of the engine. */
-export async function tunedContent(base: ModelFile, engine: TrainEngine, settings: TuningSettings, options: TuningOptions, more: ReadonlyMap<string, MetadataValue>): Promise<GgufContent> {
+export async function tunedContent(base: ModelFile, engine: TrainEngine, settings: TuningSettings, options: TuningOptions, more: ReadonlyMap<string, MetadataValue>): Promise<Quantised> {
   const { lora } = settings;
-  if (lora) return adapterContent(base, lora.alpha, adapterWeights(engine), more);
+  if (lora) return { ...adapterContent(base, lora.alpha, adapterWeights(engine), more), fallbacks: [] };
   const tuned = withLearnt(base, engine);
   const { type, name } = options;
-  const content = type === undefined ? inOwnTypes(base, tuned, engine) : quantizeModel(tuned, engine.kernels, { type });
+  const content: Quantised = type === undefined ? { ...inOwnTypes(base, tuned, engine), fallbacks: [] } : quantizeModel(tuned, engine.kernels, { type });
   const named: [string, MetadataValue][] = name === undefined ? [] : [['general.name', name]];
   return { ...content, metadata: new Map([...content.metadata, ...named, ...more]), tensors: await Promise.all(content.tensors.map(copied)) };
 }
