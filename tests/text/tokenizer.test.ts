@@ -18,6 +18,18 @@ const small = (more: Record<string, unknown> = {}, added: Record<string, unknown
   ...more,
 });
 
+test('flags are true or false, nothing that is taken for it', async () => {
+  const tokenizer = await fromJson(small());
+  for (const wrong of ['false', 0, 1, null, {}]) {
+    const calls = [
+      () => tokenizer.encode('a', { parseSpecial: wrong as never }), () => tokenizer.encode('a', { addSpecial: wrong as never }), () => tokenizer.encode('a', { marks: (wrong === 'false' ? 1 : wrong) as never }),
+      () => tokenizer.pieces('a', { parseSpecial: wrong as never }), () => tokenizer.decode([2], { special: wrong as never }), () => tokenizer.stream({ special: wrong as never }),
+    ];
+    for (const call of calls) expect(call).toThrow(expect.objectContaining({ name: 'StonechatError', code: 'bad-option' }));
+    await expect(tokenizer.encodeAsync('a', { parseSpecial: wrong as never })).rejects.toMatchObject({ code: 'bad-option' });
+  }
+});
+
 describe('special tokens', () => {
   const added = (more: Record<string, unknown>) => [{ id: 10, content: '<x>', special: true, ...more }];
 

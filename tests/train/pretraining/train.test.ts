@@ -1,5 +1,5 @@
 // train() as a whole: what it makes, that only corpus, options and seed decide it, and what it refuses.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gguf } from '@huggingface/gguf';
@@ -14,6 +14,7 @@ import { huggingFaceFiles } from '../../../src/text/byte-level.js';
 import { differences } from '../../../src/train/loop/checkpoint.js';
 import { buildsHere, random } from '../../kernels/support.js';
 import { learnBpe } from '../../../src/train/tokenizer/learn-bpe.js';
+import { textKernels } from '../../../src/train/tokenizer/vocabulary.js';
 import { birdCorpus } from '../corpora.js';
 import { trainHost } from '../support.js';
 
@@ -179,6 +180,15 @@ describe('a checkpoint', () => {
     await expect(load(checkpoints[3]!)).rejects.toMatchObject({ code: 'unsupported' });
   });
 
+  it('that was damaged is refused before the corpus is read', async () => {
+    const bytes = checkpoints[5]!.slice();
+    bytes[bytes.length - 5000]! ^= 1;
+    let read = 0;
+    const counted = { *[Symbol.iterator]() { read++; yield* corpus; } };
+    await expect(train(counted, { resume: bytes, steps: 12 })).rejects.toMatchObject({ code: 'bad-file', found: expect.stringContaining('checksum') });
+    expect(read).toBe(0);
+  });
+
   it('that was damaged anywhere does not go on, or to the same bytes', { timeout: 240_000 }, async () => {
     const good = checkpoints[5]!;
     const next = random(3);
@@ -267,5 +277,23 @@ describe('refusals', () => {
     using model = await load(output);
     expect(model.info.parameters).toBeGreaterThan(0);
     await expect(train(corpus, { resume: checkpoint })).rejects.toMatchObject({ code: 'diverged' });
+  });
+});
+
+describe('a tokenizer that GGUF cannot say', () => {
+  it('is refused by name; with force the result names what is lost', async () => {
+    const { vocabulary } = await learnBpe(corpus, { vocabularySize: 300 }, await textKernels(trainHost));
+    const json = JSON.parse(huggingFaceFiles(vocabulary)['tokenizer.json']) as object;
+    const place = join(folder, 'composed');
+    mkdirSync(place);
+    writeFileSync(join(place, 'tokenizer.json'), JSON.stringify({ ...json, normalizer: { type: 'NFC' } }));
+    const options: TrainOptions = { ...llama, vocabulary: undefined, tokenizer: join(place, 'tokenizer.json'), steps: 2 };
+    await expect(train(corpus, options)).rejects.toMatchObject({ code: 'unsupported', found: 'normalizer NFC', remedy: expect.stringContaining('--force') });
+    const { lost, bytes } = await train(corpus, { ...options, force: true });
+    expect(lost).toEqual(['normalizer NFC']);
+    const model = await load(await bytes());
+    expect(model.tokenizer.size).toBe(300);
+    model.dispose();
+    expect((await train(corpus, { ...llama, steps: 2, force: true })).lost).toEqual([]);
   });
 });
