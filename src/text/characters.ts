@@ -1,4 +1,4 @@
-import { isIn, rewriteCharacters, toLower, without } from './unicode.js';
+import { isIn, rewriteCharacters, without } from './unicode.js';
 
 // Rewriting by tables of our own, shared by tokenizer.json's rules and the tokenizers of GGUF. Regular expressions here name code points only:
 // what the JavaScript engine knows of Unicode decides nothing.
