@@ -1,21 +1,9 @@
-// Export list, nothing else. Grouped by room; one line per file.
+// Export list of the kernels that every model needs, nothing else; those of each weight type are in sets/, written by scripts/kernel-sets.mjs.
+// Grouped by room; one line per file.
 export { build_kind } from './kernels/build';
 export { barrier } from './kernels/barrier';
-export {
-  packed_bytes_f32, packed_bytes_f16, packed_bytes_bf16, packed_bytes_q8_0, packed_bytes_q4_0, packed_bytes_q4_1, packed_bytes_q5_0, packed_bytes_q5_1, packed_bytes_q4_K, packed_bytes_q5_K, packed_bytes_q6_K,
-  repack_f32, repack_f16, repack_bf16, repack_q8_0, repack_q4_0, repack_q4_1, repack_q5_0, repack_q5_1, repack_q4_K, repack_q5_K, repack_q6_K,
-} from './weights/repack';
 export { quantize_q8, q8_row_bytes } from './kernels/quantize';
-export {
-  embed_f32_f32, embed_f32_f16, embed_f32_bf16, embed_f32_q8_0, embed_f32_q4_0, embed_f32_q4_1, embed_f32_q5_0, embed_f32_q5_1, embed_f32_q4_K, embed_f32_q5_K, embed_f32_q6_K,
-} from './kernels/embed';
-export {
-  matmul_scratch_bytes,
-  matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_q8_0, matmul_f32_q4_0, matmul_f32_q4_1, matmul_f32_q5_0, matmul_f32_q5_1, matmul_f32_q4_K, matmul_f32_q5_K, matmul_f32_q6_K,
-} from './kernels/matmul';
-export {
-  matmul_q8_q8_0, matmul_q8_q4_0, matmul_q8_q4_1, matmul_q8_q5_0, matmul_q8_q5_1, matmul_q8_q4_K, matmul_q8_q5_K, matmul_q8_q6_K,
-} from './kernels/matmul_q8';
+export { matmul_scratch_bytes } from './kernels/matmul';
 export { exp_f64, log_f64 } from './math';
 export { rmsnorm_f32 } from './kernels/rmsnorm';
 export { layernorm_f32 } from './kernels/layernorm';

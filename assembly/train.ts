@@ -1,9 +1,8 @@
 // Export list of the training kernels, nothing else: a second module on the same memory as index.ts, loaded only by `stonechat/train`.
-// Its read-only tables lie at 32 KiB and up (asconfig.train.json, memoryBase), those of index.ts below.
-export {
-  matmul_grad_scratch_bytes, matmul_grad_x_items, matmul_f32_grad_w, matmul_f32_grad_w_fused, matmul_f32_f32_grad_x_fused,
-  matmul_f32_f32_grad_x, matmul_f32_f16_grad_x, matmul_f32_bf16_grad_x, matmul_f32_q8_0_grad_x, matmul_f32_q4_0_grad_x, matmul_f32_q4_1_grad_x, matmul_f32_q5_0_grad_x, matmul_f32_q5_1_grad_x, matmul_f32_q4_K_grad_x, matmul_f32_q5_K_grad_x, matmul_f32_q6_K_grad_x,
-} from './kernels/matmul_grad';
+// Its read-only tables lie at 32 KiB and up (scripts/kernel-sets.mjs, TABLES), those of index.ts below.
+export { build_kind as train_build_kind } from './kernels/build';
+export * from './sets/train';
+export { matmul_grad_scratch_bytes, matmul_grad_x_items, matmul_f32_grad_w, matmul_f32_grad_w_fused, matmul_f32_f32_grad_x_fused } from './kernels/matmul_grad';
 export { matmul_f32_f32_fused } from './kernels/matmul';
 export { cross_entropy_f32 } from './kernels/cross_entropy';
 export {
@@ -21,5 +20,4 @@ export { adamw_f32, sum_squares_f32 } from './kernels/adamw';
 export { zero_f32 } from './kernels/elements';
 export { dropout_f32 } from './kernels/dropout';
 export { scale_f32, scale_rows_f32 } from './kernels/scale';
-export { encode_f16, encode_bf16, encode_q8_0, encode_q4_0, encode_q4_1, encode_q5_0, encode_q5_1, encode_q4_K, encode_q5_K, encode_q6_K } from './weights/encode';
 export { learn_count, learn_rehash, learn_begin, learn_best, learn_merge } from './text/learn';

@@ -1,7 +1,7 @@
 /**
  * Exact integer dots of unsigned weight codes with int8 activations, four columns to an i32 lane.
  *
- * Relaxed SIMD has one instruction for it, and machines differ in how they read codes above 127 (only q8_0 has any):
+ * Relaxed SIMD has one instruction for it, and machines differ in how they read codes above 127 (only 8 bits have any):
  * - Direct: as unsigned bytes (x86 with VNNI: vpdpbusd). The offset of 128 comes off by the sum of the activations.
  * - Signed: as signed bytes (Arm: sdot). The codes lose their bias first.
  * - Narrow: products are added in pairs to i16, saturating (older x86: vpmaddubsw, whose codes are unsigned; three more
@@ -15,7 +15,7 @@
  * - Words: the even and odd bytes of the codes as i16, against activations as i16 in that order (quantize.ts). Plain simd.
  */
 import { RELAXED } from '../lanes';
-import { Q6_K, Q8_0, hasIntegers, hasMinimum, highBits, is, offset } from '../weights/types';
+import { hasIntegers, hasMinimum, hasSixteenths, highBits, is, isBytes, offset } from '../weights/types';
 
 export class Direct {}
 export class Signed {}
@@ -36,11 +36,11 @@ export const NARROW: i32 = 2;
 
 /** Blocks whose integer sum comes in two parts, each with its factor: q6_K's halves. A panel of words has the factors multiplied in. */
 // @ts-ignore: decorator
-@inline export function inParts<W, D>(): bool { return is<W, Q6_K>() && !is<D, Words>(); }
+@inline export function inParts<W, D>(): bool { return hasSixteenths<W>() && !is<D, Words>(); }
 
 /** One token of q8_0: two sums, of the high and of the low parts of the activations. */
 // @ts-ignore: decorator
-@inline export function isSplit<W, D>(): bool { return is<W, Q8_0>() && is<D, Narrow>(); }
+@inline export function isSplit<W, D>(): bool { return isBytes<W>() && is<D, Narrow>(); }
 
 /**
  * A block's integer sum is multiplied by its integer scale on the way from i16 to i32: exact, below 2^31 (five bits: 16 x 127 x 32 columns x
@@ -53,7 +53,7 @@ export const NARROW: i32 = 2;
 // @ts-ignore: decorator
 @inline export function bias<W, D>(): i32 {
   if (isSplit<W, D>()) return 8;
-  if (is<D, Signed>() && is<W, Q8_0>()) return 0;
+  if (is<D, Signed>() && isBytes<W>()) return 0;
   return isBiased<W, D>() ? 16 : offset<W>();
 }
 

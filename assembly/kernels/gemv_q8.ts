@@ -6,7 +6,7 @@
 import { EVEN_BYTES, chunkCodes, maskOf } from '../weights/codes';
 import { integerScales, wideness, powers } from '../weights/integers';
 import { BLOCK_MINIMA, BLOCK_SCALES, SIXTEENTHS, minima, scales } from '../weights/scales';
-import { BLOCK, Q8_0, codeBytes, groupHead, hasIntegers, hasMinimum, hasSums, headerBytes, highBits, is, subs, superBytes, supers } from '../weights/types';
+import { BLOCK, codeBytes, groupHead, hasIntegers, hasMinimum, hasSums, headerBytes, highBits, is, isBytes, subs, superBytes, supers } from '../weights/types';
 import { Narrow, ONES, Signed, Words, bias, biases, dot, inIntegers, isBiased, isSplit, product, scaled, start, widen } from './dot';
 import { Q8_BLOCK, Q8_CODES, Q8_SPLIT, Q8_SUMS, Q8_SUMS_SCALE, q8_split, q8_sums } from './quantize';
 import { addTerm, addTerms } from './tiles_q8';
@@ -16,7 +16,7 @@ import { addTerm, addTerms } from './tiles_q8';
 @inline function dotBytes<W, D>(sum: v128, codes: v128, x: usize, even: v128): v128 {
   const first = v128.load32_splat(x);
   if (is<D, Words>()) return dot<D>(dot<D>(sum, v128.and(codes, even), first), i16x8.shr_u(codes, 8), v128.load32_splat(x, 4));
-  return dot<D>(sum, is<W, Q8_0>() && is<D, Signed>() ? v128.xor(codes, i8x16.splat(-128)) : codes, first);
+  return dot<D>(sum, isBytes<W>() && is<D, Signed>() ? v128.xor(codes, i8x16.splat(-128)) : codes, first);
 }
 
 /** The same from 0: Narrow's first product needs no addition. */

@@ -7,10 +7,11 @@
  *   sum = 0; for k ascending: sum = sum + x[k] * w[k]     each operation rounded to f32, w[k] dequantised as in unpack.ts.
  */
 import { SIMD } from '../lanes';
+import { BFloat16 } from '../weights/bf16';
+import { Half } from '../weights/f16';
+import { Float32 } from '../weights/f32';
 import { NORMAL_REBIAS, bfloats, shortMask, upperMask } from '../weights/half';
-import {
-  BFloat16, Float32, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupHead, groupAt, groupBytes, is, isPaired,
-} from '../weights/types';
+import { groupHead, groupAt, groupBytes, is, isPaired } from '../weights/types';
 import { unpackFloats } from '../weights/unpack';
 import { DEPTH, GEMM_BYTES, blockRows, inFours, multiplyPanel, packRows, panelOf } from './gemm';
 import { MATMUL_Q8_BYTES } from './matmul_q8';
@@ -25,8 +26,9 @@ const CACHED: usize = 256 << 10;
 /** Fewer tokens are taken one after another: a tile would be half empty. */
 const FEW: i32 = 3;
 
+/** matmul_f32_*: f32 activations; the exact mode of quantised weights. */
 // @ts-ignore: decorator
-@inline function matmul<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
+@inline export function matmul<W>(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   const yBytes = <usize>yStride << 2, xBytes = <usize>xStride << 2;
   if (m < FEW) multiplyFew<W>(y, x, w, scratch, m, k, yBytes, xBytes, firstGroup, endGroup);
   else multiplyBlocks<W, Separate>(y, x, w, scratch, m, k, yBytes, xBytes, firstGroup, endGroup);
@@ -150,41 +152,7 @@ function multiplyTwoGroups<W>(y: usize, x: usize, columns: usize, k: i32): void 
   return v128.and(i32x4.shr_s(i & 1 ? high : low, 3), mask);
 }
 
-/** matmul_f32_*: f32 activations; the exact mode of quantised weights. */
-export function matmul_f32_f32(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Float32>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
-}
 /** As matmul_f32_f32, with Fused of tile.ts: for training, where the user prefers speed to the same bits everywhere. */
 export function matmul_f32_f32_fused(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
   multiplyBlocks<Float32, Fused>(y, x, w, scratch, m, k, <usize>yStride << 2, <usize>xStride << 2, firstGroup, endGroup);
-}
-export function matmul_f32_f16(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Half>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
-}
-export function matmul_f32_bf16(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<BFloat16>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
-}
-export function matmul_f32_q8_0(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q8_0>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
-}
-export function matmul_f32_q4_0(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q4_0>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
-}
-export function matmul_f32_q4_1(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q4_1>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
-}
-export function matmul_f32_q5_0(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q5_0>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
-}
-export function matmul_f32_q5_1(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q5_1>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
-}
-export function matmul_f32_q4_K(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q4_K>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
-}
-export function matmul_f32_q5_K(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q5_K>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
-}
-export function matmul_f32_q6_K(y: usize, x: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, xStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q6_K>(y, x, w, scratch, m, k, yStride, xStride, firstGroup, endGroup);
 }

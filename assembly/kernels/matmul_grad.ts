@@ -10,10 +10,9 @@
  * so a batch in one call and the same batch in several give the same dw.
  */
 import { SIMD } from '../lanes';
+import { Float32 } from '../weights/f32';
 import { storeTransposed } from '../weights/transpose';
-import {
-  BFloat16, BLOCK, Float32, GROUP, Half, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, groupAt, is, subs,
-} from '../weights/types';
+import { BLOCK, GROUP, groupAt, isF32, subs } from '../weights/types';
 import { unpackFloats } from '../weights/unpack';
 import { DEPTH, GEMM_BYTES, PANEL_BYTES, blockRows, copyEight, multiplyPanel, packColumns, packRows, panelOf } from './gemm';
 import { Fused, Separate } from './tile';
@@ -32,6 +31,12 @@ export function matmul_grad_scratch_bytes(k: i32): usize {
 
 /** Items of the gradient of x: blocks of 32 columns. */
 export function matmul_grad_x_items(k: i32): i32 { return (k + BLOCK - 1) / BLOCK; }
+
+/** matmul_f32_*_grad_x: one for each type of the frozen or trained weight. */
+// @ts-ignore: decorator
+@inline export function gradOfX<W>(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
+  gradX<W, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
+}
 
 // @ts-ignore: decorator
 @inline function gradX<W, F>(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
@@ -62,8 +67,8 @@ function packPanels<W>(panels: usize, unpacked: usize, w: usize, group: i32, end
     for (let column = first; column < end;) {
       const next = min(end, column - column % DEPTH + DEPTH);
       const from = column - column % whole;
-      if (!is<W, Float32>()) unpackFloats<W>(unpacked, packed, from, min(k, (next + whole - 1) / whole * whole));
-      const floats = is<W, Float32>() ? packed + (<usize>column << 5) : unpacked + (<usize>(column - from) << 5);
+      if (!isF32<W>()) unpackFloats<W>(unpacked, packed, from, min(k, (next + whole - 1) / whole * whole));
+      const floats = isF32<W>() ? packed + (<usize>column << 5) : unpacked + (<usize>(column - from) << 5);
       packGroup(panels + <usize>((column - first) / GROUP) * PANEL_BYTES, floats, next - column);
       column = next;
     }
@@ -121,41 +126,6 @@ function copyPanels(panel: usize, dy: usize, panels: i32, depth: i32, dyBytes: u
   for (let token = 0; token < depth; token++, panel += 32, dy += dyBytes) {
     for (let i: usize = 0; i < <usize>panels; i++) copyEight(panel + i * PANEL_BYTES, dy + (i << 5));
   }
-}
-
-/** matmul_f32_*_grad_x: one for each type of the frozen or trained weight. */
-export function matmul_f32_f32_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Float32, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
-}
-export function matmul_f32_f16_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Half, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
-}
-export function matmul_f32_bf16_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<BFloat16, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
-}
-export function matmul_f32_q8_0_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q8_0, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
-}
-export function matmul_f32_q4_0_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q4_0, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
-}
-export function matmul_f32_q4_1_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q4_1, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
-}
-export function matmul_f32_q5_0_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q5_0, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
-}
-export function matmul_f32_q5_1_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q5_1, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
-}
-export function matmul_f32_q4_K_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q4_K, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
-}
-export function matmul_f32_q5_K_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q5_K, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
-}
-export function matmul_f32_q6_K_grad_x(dx: usize, dy: usize, w: usize, scratch: usize, m: i32, n: i32, k: i32, dxStride: i32, dyStride: i32, accumulate: i32, first: i32, end: i32): void {
-  gradX<Q6_K, Separate>(dx, dy, w, scratch, m, n, k, dxStride, dyStride, accumulate, first, end);
 }
 
 /** Gradients of f32 weights with Fused of tile.ts: for training, where the user prefers speed to the same bits everywhere. */

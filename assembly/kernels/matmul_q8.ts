@@ -22,9 +22,13 @@
 import { RELAXED, SIMD } from '../lanes';
 import { codeAt } from '../weights/codes';
 import { wideness, powerAt } from '../weights/integers';
+import { Q4_0 } from '../weights/q4_0';
+import { Q4_1 } from '../weights/q4_1';
+import { Q4_K } from '../weights/q4_K';
+import { Q5_1 } from '../weights/q5_1';
 import { minimumAt, scaleAt, sixteenthAt, smallMinimumAt, smallScaleAt } from '../weights/scales';
 import {
-  Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, BLOCK, codeBytes, groupBytes, groupHead, hasIntegers, hasMinimum, hasSums, headerBytes, highBits, is, offset, subs, superBytes, supers,
+  BLOCK, codeBytes, groupBytes, groupHead, hasIntegers, hasMinimum, hasSixteenths, hasSums, headerBytes, highBits, is, isBytes, offset, subs, superBytes, supers,
 } from '../weights/types';
 import { Direct, NARROW, Narrow, SIGNED, Signed, Words, bias, inIntegers, inParts, isBiased, isSplit, probe } from './dot';
 import { fourBlock, layFours } from './fours_q8';
@@ -43,18 +47,18 @@ const FOURS: usize = PANEL + PANEL_COLUMNS / BLOCK * 576;
 /** Scratch of one thread. */
 export const MATMUL_Q8_BYTES: usize = FOURS + PANEL_COLUMNS / BLOCK * (TOKENS / 4) * 320;
 
-/** Picks the dot that this machine does best; all give the same integers. */
+/** matmul_q8_*: activations quantised to int8. Picks the dot that this machine does best; all give the same integers. */
 // @ts-ignore: decorator
-@inline function matmul<W>(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
+@inline export function matmul<W>(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
   const kind = RELAXED ? probe(m) : NARROW;
   if (!RELAXED) multiplyGroups<W, Words>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
   else if (kind == NARROW) multiplyGroups<W, Narrow>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
-  else if (is<W, Q8_0>() && kind == SIGNED) multiplyGroups<W, Signed>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
+  else if (isBytes<W>() && kind == SIGNED) multiplyGroups<W, Signed>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
   else multiplyGroups<W, Direct>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
 }
 
 function multiplyGroups<W, D>(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
-  const yBytes = <usize>yStride << 2, xBytes = q8_row_bytes(k), tiled = SIMD ? is<W, Q6_K>() && m == 3 ? m : tiledTokens(m) : 0;
+  const yBytes = <usize>yStride << 2, xBytes = q8_row_bytes(k), tiled = SIMD ? hasSixteenths<W>() && m == 3 ? m : tiledTokens(m) : 0;
   y += <usize>firstGroup << 5;
   w += <usize>firstGroup * groupBytes<W>(k);
   const groups = endGroup - firstGroup;
@@ -91,7 +95,7 @@ const PAGE: usize = 4096;
 function multiplyOnes<W, D>(y: usize, xq: usize, w: usize, tokens: i32, k: i32, yBytes: usize): void {
   for (; tokens > 0; tokens--, y += yBytes, xq += q8_row_bytes(k)) {
     if (SIMD && highBits<W>() == 0 && is<D, Words>()) multiplyOneInPlace<W>(y, xq, w, k);
-    else if (SIMD && is<W, Q6_K>()) multiplyOneInParts<W, D>(y, xq, w, k);
+    else if (SIMD && hasSixteenths<W>()) multiplyOneInParts<W, D>(y, xq, w, k);
     else if (SIMD && hasSums<W>()) multiplyOneWithSums<W, D>(y, xq, w, k);
     else if (SIMD) multiplyOne<W, D>(y, xq, w, k);
     else if (hasSums<W>()) multiplyOneWithSumsByValue<W>(y, xq, w, k);
@@ -158,7 +162,7 @@ function multiplyOneByValue<W>(y: usize, x: usize, group: usize, k: i32): void {
       for (let sub: usize = 0; sub < subs<W>(); sub++) {
         const codes = head + headerBytes<W>() + sub * codeBytes<W>();
         const low = dotByValue<W>(block, codes, row, 0), high = dotByValue<W>(block, codes, row, 16);
-        const isum = is<W, Q6_K>() ? low * sixteenthAt(head, sub, 0, row) + high * sixteenthAt(head, sub, 1, row) : low + high;
+        const isum = hasSixteenths<W>() ? low * sixteenthAt(head, sub, 0, row) + high * sixteenthAt(head, sub, 1, row) : low + high;
         const d = load<f32>(block), scale = scaleAt<W>(head, sub, row, wide);
         sum += hasMinimum<W>() ? scale * (d * <f32>isum) + minimumAt<W>(head, sub, row) * load<f32>(block, 4) : d * (scale * <f32>isum);
         block += Q8_BLOCK;
@@ -176,30 +180,4 @@ function multiplyOneByValue<W>(y: usize, x: usize, group: usize, k: i32): void {
     sum += (codeAt<W>(codes, row, column) - offset<W>()) * <i32>load<i8>(x + column, Q8_CODES);
   }
   return sum;
-}
-
-/** matmul_q8_*: activations quantised to int8. */
-export function matmul_q8_q8_0(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q8_0>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
-}
-export function matmul_q8_q4_0(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q4_0>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
-}
-export function matmul_q8_q4_1(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q4_1>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
-}
-export function matmul_q8_q5_0(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q5_0>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
-}
-export function matmul_q8_q5_1(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q5_1>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
-}
-export function matmul_q8_q4_K(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q4_K>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
-}
-export function matmul_q8_q5_K(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q5_K>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
-}
-export function matmul_q8_q6_K(y: usize, xq: usize, w: usize, scratch: usize, m: i32, k: i32, yStride: i32, firstGroup: i32, endGroup: i32): void {
-  matmul<Q6_K>(y, xq, w, scratch, m, k, yStride, firstGroup, endGroup);
 }

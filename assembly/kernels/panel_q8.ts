@@ -12,7 +12,7 @@
 import { chunkCodes, maskOf } from '../weights/codes';
 import { integerScales, wideness } from '../weights/integers';
 import { BLOCK_MINIMA, blockScales, minima, scales, sixteenths, smallScales } from '../weights/scales';
-import { Q6_K, codeBytes, groupHead, hasIntegers, hasMinimum, hasSums, headerBytes, is, isK, offset, subs, superBytes, supers } from '../weights/types';
+import { codeBytes, groupHead, hasIntegers, hasMinimum, hasSixteenths, hasSums, headerBytes, is, isK, offset, subs, superBytes, supers } from '../weights/types';
 import { Narrow, Signed, Words, inIntegers, inParts } from './dot';
 
 export const PANEL_HEADER: usize = 64;
@@ -44,8 +44,8 @@ export function unpackCodes<W, D>(panel: usize, group: usize, first: i32, column
 @inline function unpackCodesHalf<W, D>(panel: usize, head: usize, sub: usize, half: i32, wide: i32): void {
   const shift = <usize>half << 4, codes = head + headerBytes<W>() + sub * codeBytes<W>();
   const small = hasSums<W>() ? blockScales(head, sub, half) : smallScales<W>(head, sub);
-  const lowScale = is<W, Q6_K>() ? sixteenths(small, 0, half) : small;
-  const highScale = is<W, Q6_K>() ? sixteenths(small, 1, half) : small;
+  const lowScale = hasSixteenths<W>() ? sixteenths(small, 0, half) : small;
+  const highScale = hasSixteenths<W>() ? sixteenths(small, 1, half) : small;
   if (hasSums<W>()) storeSuper<D>(panel + shift, head, sub, half, small);
   else {
     v128.store(panel + shift, inIntegers<W, D>() && !wide ? integerScales(v128.load(head), half) : scales<W>(head, small, half, wide));

@@ -3,13 +3,16 @@
  * the f32 sums live in scratch. The order of summation is matmul_q8.ts's.
  */
 import { powers } from '../weights/integers';
-import { hasMinimum, hasSums, is } from '../weights/types';
+import { INTEGERS, hasMinimum, hasSums, is } from '../weights/types';
 import { Narrow, ONES, Words, addProduct, dot, inParts, isBiased, product, scaled, widen } from './dot';
 import { FOUR_CODES, FOUR_SECOND, FOUR_START, FOUR_SUMS, fourBlock } from './fours_q8';
 import { PANEL_HEADER, panelBlock, panelCodes, panelSteps } from './panel_q8';
 
 /** Stands for types whose sums are multiplied by integer scales (dot.ts). */
-export class Integers {}
+export class Integers {
+  @inline get bits(): i32 { return 4; }
+  @inline get scales(): i32 { return INTEGERS; }
+}
 
 /** Where a tile's f32 sums lie, after what it keeps: a block's first part, or a superblock's terms so far. */
 const SUMS: usize = 128;

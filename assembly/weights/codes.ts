@@ -8,15 +8,15 @@
  *   vector 0, 3 and 4 at the top of vector 1; chunk 6's likewise in 2 and 3; chunk 7's 0..2 in vector 4, 3 and 4 in bit 5 of 1 and 3.
  * - 6 bits: vectors 0..2 hold chunks 0..2 in their low bits, and chunk 3 in the two above, bits 4 and 5 in vector 0, 2 and 3 in
  *   vector 1, 0 and 1 in vector 2; vectors 3..5 hold chunks 4..7 likewise.
- * - q8_0: vector i holds chunk i, biased by 128.
+ * - 8 bits: vector i holds chunk i, biased by 128.
  */
-import { Q8_0, highBits, is } from './types';
+import { highBits, isBytes } from './types';
 
 /** The code at `row` (0..7), `column` (0..31). */
 // @ts-ignore: decorator
 @inline export function codeAt<W>(codes: usize, row: usize, column: usize): i32 {
   const chunk = column >> 2, at = codes + (row << 2) + (column & 3);
-  if (is<W, Q8_0>()) return load<u8>(at + (chunk << 5));
+  if (isBytes<W>()) return load<u8>(at + (chunk << 5));
   if (highBits<W>() == 1) return fiveBitsAt(at, chunk);
   if (highBits<W>() == 2) return sixBitsAt(at + 96 * (chunk >> 2), chunk & 3);
   return load<u8>(at + ((chunk & 3) << 5)) >> <u8>(chunk >> 2 << 2) & 15;
@@ -38,7 +38,7 @@ function sixBitsAt(at: usize, chunk: usize): i32 {
 // @ts-ignore: decorator
 @inline export function putCode<W>(codes: usize, row: usize, column: usize, code: u32): void {
   const chunk = column >> 2, at = codes + (row << 2) + (column & 3);
-  if (is<W, Q8_0>()) store<u8>(at + (chunk << 5), code);
+  if (isBytes<W>()) store<u8>(at + (chunk << 5), code);
   else if (highBits<W>() == 1) putFiveBits(at, chunk, code);
   else if (highBits<W>() == 2) putSixBits(at + 96 * (chunk >> 2), chunk & 3, code);
   else addBits(at + ((chunk & 3) << 5), code << <u32>(chunk >> 2 << 2));
@@ -63,7 +63,7 @@ function putSixBits(at: usize, chunk: usize, code: u32): void {
 @inline function addBits(address: usize, bits: u32): void { store<u8>(address, load<u8>(address) | bits); }
 
 /**
- * Masks of the vector forms, three a type, by the bits above the nibble. They come from memory because V8 builds a constant
+ * Masks of the vector forms, three a width, by the bits above the nibble. They come from memory because V8 builds a constant
  * anew at each use, while a loaded vector stays in its register.
  */
 const MASKS: usize = memory.data<u64>([
@@ -73,7 +73,7 @@ export const EVEN_BYTES: usize = memory.data<u64>([0x00FF00FF00FF00FF]);
 
 // @ts-ignore: decorator
 @inline export function maskOf<W>(n: i32): v128 {
-  return is<W, Q8_0>() || n > 0 && highBits<W>() != 1 ? i32x4.splat(0) : v128.load64_splat(MASKS + 8 * (3 * <usize>highBits<W>() + <usize>n));
+  return isBytes<W>() || n > 0 && highBits<W>() != 1 ? i32x4.splat(0) : v128.load64_splat(MASKS + 8 * (3 * <usize>highBits<W>() + <usize>n));
 }
 
 /**
@@ -82,7 +82,7 @@ export const EVEN_BYTES: usize = memory.data<u64>([0x00FF00FF00FF00FF]);
  */
 // @ts-ignore: decorator
 @inline export function chunkCodes<W>(at: usize, i: i32, a: v128, b: v128, c: v128): v128 {
-  if (is<W, Q8_0>()) return v128.load(at + (<usize>i << 5));
+  if (isBytes<W>()) return v128.load(at + (<usize>i << 5));
   if (highBits<W>() == 1) return fiveBits(at, i, a, b, c);
   if (highBits<W>() == 2) return sixBits(at + 96 * <usize>(i >> 2), i & 3, a);
   const raw = v128.load(at + (<usize>(i & 3) << 5));

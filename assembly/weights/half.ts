@@ -4,10 +4,7 @@
  * f16 bits moved down by 3 (sign apart) are an f32 whose exponent is short by 112, so one exact multiplication by
  * 2^112 converts normals and subnormals alike; an exponent of all ones is set to f32's own.
  *
- * Weights of f16 are packed without subnormals, which processors multiply slowly: five bits of exponent with a bias of 25 hold all
- * of them as normal numbers, and everything below 128. A group with a larger value, an infinity or NaN stays f16.
- *
- * Packed pairs: a u32 holds row r in its low and row r + 4 in its high half; four of them make a column of 8 rows.
+ * A bias of 25 in the exponent, with which weights of f16 are packed, holds subnormals as normal numbers: f16.ts.
  */
 export const REBIAS: f32 = 5192296858534827628530496329220096.0; // 2^112
 const MAGNITUDE: u32 = 0x0FFFE000;
@@ -69,10 +66,6 @@ export function halfOf(x: f32): u16 {
 
 // @ts-ignore: decorator
 @inline export function loadHalf(address: usize): f32 { return halfToFloat(load<u16>(address)); }
-
-/** Where row r of a packed pair vector lies, in bytes. */
-// @ts-ignore: decorator
-@inline export function pairOffset(row: usize): usize { return (row & 3) << 2 | (row >> 2) << 1; }
 
 /** Rows 0..3 (half 0) or 4..7 (half 1) of a pair vector as f32 bits short of 112 in the exponent. */
 // @ts-ignore: decorator

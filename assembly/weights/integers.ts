@@ -1,5 +1,5 @@
 /**
- * The scales of q8_0, q4_0 and q5_0 in the file's 16 bits, without the work that f16 takes for each token: i16, times a power of two for each
+ * The scales of types that have nothing else (INTEGERS in types.ts) in the file's 16 bits, without the work that f16 takes for each token: i16, times a power of two for each
  * row. f16 has 11 significant bits, so the scales of a row are such integers, exactly, while the largest is less than 16 times the smallest.
  *
  * Head of a group: u8 exponent[8] of the rows' powers, biased as f32's own, then u32 wideness. A group is wide (1) if some row's scales

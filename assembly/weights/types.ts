@@ -1,79 +1,86 @@
 /**
- * The weight types and the shapes of their packed form. A tag class stands for each type; every question about a
- * tag is answered at compile time, so one generic body serves all types.
+ * What the shared code asks of a weight type. A class stands for each type, one file each, and answers in constants; every question is
+ * answered at compile time, so one generic body serves all types. How to add one: CONTRIBUTING.md.
  *
  * Packed form: rows in groups of GROUP = 8. A float group is k-major; of the 16-bit floats two groups lie side by side, 16 bytes
  * each of every 32 (one token takes both at once, and two streams of memory would be slower than one). A quantised group is a run
  * of superblocks, each `subs` blocks of 32 columns: a header of scales, then the unsigned codes of the blocks (codes.ts, scales.ts). Some
  * types have a few bytes before them, once a group (groupHead).
  */
-export class Float32 {}
-export class Half {}
-export class BFloat16 {}
-export class Q8_0 {}
-export class Q4_0 {}
-export class Q4_1 {}
-export class Q5_0 {}
-export class Q5_1 {}
-export class Q4_K {}
-export class Q5_K {}
-export class Q6_K {}
 
 /** Rows of one packed group. */
 export const GROUP: i32 = 8;
 /** Columns of one block: they share one activation scale. */
 export const BLOCK: i32 = 32;
 
+/** How a quantised type keeps its scales (scales.ts). Value = scale x (code - offset): scales are integers times a power of two for each row. */
+export const INTEGERS: i32 = 0;
+/** Value = scale x code + minimum, both f32. */
+export const MINIMA: i32 = 1;
+/** The same in superblocks of 256 columns, with small integers for each 32. */
+export const SUPER_MINIMA: i32 = 2;
+/** Superblocks of symmetric codes, with small integer scales for each 16. */
+export const SIXTEENTHS: i32 = 3;
+
 // @ts-ignore: decorator
 @inline export function is<A, B>(): bool { return idof<A>() == idof<B>(); }
 
+/** An object of the type's class, for its constants and methods: they use no memory. */
+// @ts-ignore: decorator
+@inline export function the<W>(): W { return changetype<W>(0); }
+
 /** Floats are stored per column, without blocks. */
 // @ts-ignore: decorator
-@inline function isFloat<W>(): bool { return is<W, Float32>() || is<W, Half>() || is<W, BFloat16>(); }
+@inline export function isFloat<W>(): bool { return the<W>().bits >= 16; }
+
+// @ts-ignore: decorator
+@inline export function isF32<W>(): bool { return the<W>().bits == 32; }
 
 /** Two groups lie side by side. */
 // @ts-ignore: decorator
-@inline export function isPaired<W>(): bool { return is<W, Half>() || is<W, BFloat16>(); }
+@inline export function isPaired<W>(): bool { return the<W>().bits == 16; }
 
 /** Value = scale x code + minimum. The others are symmetric: scale x (code - offset). */
 // @ts-ignore: decorator
-@inline export function hasMinimum<W>(): bool { return is<W, Q4_1>() || is<W, Q5_1>() || is<W, Q4_K>() || is<W, Q5_K>(); }
+@inline export function hasMinimum<W>(): bool { return isFloat<W>() ? false : the<W>().scales == MINIMA || hasSums<W>(); }
 
-/** K-quants: superblocks of 256 columns with small integer scales per 32 (q6_K: per 16) columns. */
+/** Superblocks of 256 columns with small integer scales. */
 // @ts-ignore: decorator
-@inline export function isK<W>(): bool { return is<W, Q4_K>() || is<W, Q5_K>() || is<W, Q6_K>(); }
+@inline export function isK<W>(): bool { return isFloat<W>() ? false : the<W>().scales >= SUPER_MINIMA; }
 
-/** q4_K and q5_K: minima multiply the activations' 16-bit sums of a superblock, and scales the integer sums of its blocks (matmul_q8.ts). */
+/** Minima multiply the activations' 16-bit sums of a superblock, and scales the integer sums of its blocks (matmul_q8.ts). */
 // @ts-ignore: decorator
-@inline export function hasSums<W>(): bool { return isK<W>() && hasMinimum<W>(); }
+@inline export function hasSums<W>(): bool { return isFloat<W>() ? false : the<W>().scales == SUPER_MINIMA; }
 
-/** Bits of a code above the low nibble: 0, 1 or 2; q8_0 keeps whole bytes instead (4). */
+/** A block's halves have scales of their own. */
 // @ts-ignore: decorator
-@inline export function highBits<W>(): i32 {
-  if (is<W, Q8_0>()) return 4;
-  if (is<W, Q6_K>()) return 2;
-  return is<W, Q5_0>() || is<W, Q5_1>() || is<W, Q5_K>() ? 1 : 0;
-}
+@inline export function hasSixteenths<W>(): bool { return isFloat<W>() ? false : the<W>().scales == SIXTEENTHS; }
+
+/** Scales are integers times a power of two for each row (integers.ts). */
+// @ts-ignore: decorator
+@inline export function hasIntegers<W>(): bool { return isFloat<W>() ? false : the<W>().scales == INTEGERS; }
+
+/** Codes are whole bytes. */
+// @ts-ignore: decorator
+@inline export function isBytes<W>(): bool { return the<W>().bits == 8; }
+
+/** Bits of a code above the low nibble: 0, 1, 2, or 4. */
+// @ts-ignore: decorator
+@inline export function highBits<W>(): i32 { return the<W>().bits - 4; }
 
 /** What is subtracted from the unsigned codes of a symmetric type. */
 // @ts-ignore: decorator
-@inline export function offset<W>(): i32 {
-  return hasMinimum<W>() ? 0 : 8 << highBits<W>();
-}
+@inline export function offset<W>(): i32 { return hasMinimum<W>() ? 0 : 8 << highBits<W>(); }
 
 /** Blocks of 32 columns in one superblock. */
 // @ts-ignore: decorator
 @inline export function subs<W>(): usize { return isK<W>() ? 8 : 1; }
 
-/** Scales are integers times a power of two for each row (integers.ts). */
-// @ts-ignore: decorator
-@inline export function hasIntegers<W>(): bool { return is<W, Q8_0>() || is<W, Q4_0>() || is<W, Q5_0>(); }
-
 /** Bytes of scales at the head of one packed superblock (scales.ts). */
 // @ts-ignore: decorator
 @inline export function headerBytes<W>(): usize {
   if (hasIntegers<W>()) return 16;
-  return !isK<W>() ? 64 : is<W, Q6_K>() ? 160 : 192;
+  return !isK<W>() ? 64 : hasSums<W>() ? 192 : 160;
 }
 
 /** Bytes of the codes of one packed block, 32 columns x 8 rows (codes.ts). */
@@ -83,21 +90,21 @@ export const BLOCK: i32 = 32;
 // @ts-ignore: decorator
 @inline export function superBytes<W>(): usize { return headerBytes<W>() + subs<W>() * codeBytes<W>(); }
 
-/** Bytes of one superblock of one row in the file (ggml-common.h). */
+/** Elements of one block in the file, which share its bytes: a superblock of one row. */
 // @ts-ignore: decorator
-@inline export function fileBytes<W>(): usize {
-  if (isK<W>()) return 144 + 32 * <usize>highBits<W>() + (is<W, Q6_K>() ? 2 : 0);
-  return is<W, Q8_0>() ? 34 : 18 + (hasMinimum<W>() ? 2 : 0) + 4 * <usize>highBits<W>();
-}
+@inline export function fileElements<W>(): i32 { return isFloat<W>() ? 1 : BLOCK * <i32>subs<W>(); }
+
+// @ts-ignore: decorator
+@inline export function fileBytes<W>(): i32 { return <i32>the<W>().fileBytes; }
 
 /** Superblocks in a row of k columns. */
 // @ts-ignore: decorator
 @inline export function supers<W>(k: i32): i32 { return k / (BLOCK * <i32>subs<W>()); }
 
-/** Bytes at the head of a group. f16: like a column, u32, how its values are kept (half.ts), nothing else; types with integer scales: integers.ts. */
+/** Bytes at the head of a group: of types with integer scales integers.ts, of f16 how its values are kept. */
 // @ts-ignore: decorator
 @inline export function groupHead<W>(): usize {
-  if (is<W, Half>()) return 32;
+  if (isFloat<W>()) return the<W>().groupHead;
   return hasIntegers<W>() ? 16 : 0;
 }
 
@@ -113,7 +120,7 @@ export const BLOCK: i32 = 32;
   return isPaired<W>() ? w + <usize>(group >> 1) * groupBytes<W>(k) + (<usize>(group & 1) << 4) : w + <usize>group * groupBytes<W>(k);
 }
 
-/** Bytes of n packed rows of k columns. */
+/** packed_bytes_*: bytes of n rows (rounded up to whole groups) of k columns in packed form. */
 // @ts-ignore: decorator
 @inline export function packedBytes<W>(n: i32, k: i32): usize {
   const rows = isPaired<W>() ? 2 * GROUP : GROUP;

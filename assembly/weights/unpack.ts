@@ -1,26 +1,19 @@
 /**
  * Packed weights back to f32: one value, or a group of 8 rows as the panel that the f32 GEMM reads for every token.
  * Dequantised values are ggml's, bit for bit: scale x (code - offset), or scale x code + minimum, each step rounded to f32
- * (q6_K: the scale is d x sixteenth, rounded).
+ * (SIXTEENTHS: the scale is d x sixteenth, rounded).
  */
 import { SIMD } from '../lanes';
 import { chunkCodes, codeAt, maskOf } from './codes';
-import { NORMAL_REBIAS, bfloats, halfToFloat, normalToFloat, pairOffset, shortFloats, shortMask, upperMask } from './half';
 import { wideness, powerAt, powers } from './integers';
+import { unpackPairs } from './pairs';
 import { minima, minimumAt, scaleAt, scales, sixteenthAt, sixteenths, smallScales } from './scales';
-import {
-  BFloat16, BLOCK, Float32, GROUP, Half, Q6_K, codeBytes, groupHead, hasIntegers, hasMinimum, headerBytes, is, isPaired, offset, subs, superBytes, supers,
-} from './types';
+import { BLOCK, GROUP, codeBytes, groupHead, hasIntegers, hasMinimum, hasSixteenths, headerBytes, isFloat, isPaired, offset, subs, superBytes, supers, the } from './types';
 
 /** The value at `row` (0..7), `column` of a packed group. */
 // @ts-ignore: decorator
 @inline export function valueAt<W>(group: usize, row: usize, column: usize): f32 {
-  if (is<W, Float32>()) return load<f32>(group + (column << 5) + (row << 2));
-  if (isPaired<W>()) {
-    const bits = <u32>load<u16>(group + groupHead<W>() + (column << 5) + pairOffset(row));
-    if (is<W, BFloat16>()) return reinterpret<f32>(bits << 16);
-    return load<u32>(group) ? halfToFloat(bits) : normalToFloat(bits);
-  }
+  if (isFloat<W>()) return the<W>().valueAt(group, row, column);
   const block = column >> 5, sub = block & (subs<W>() - 1);
   const head = group + groupHead<W>() + block / subs<W>() * superBytes<W>();
   return blockValue<W>(group, head, sub, row, column & 31);
@@ -30,13 +23,13 @@ import {
 @inline function blockValue<W>(group: usize, head: usize, sub: usize, row: usize, column: usize): f32 {
   const code = <f32>(codeAt<W>(head + headerBytes<W>() + sub * codeBytes<W>(), row, column) - offset<W>());
   const scale = hasIntegers<W>() ? scaleAt<W>(head, sub, row, wideness(group)) * powerAt(group, row) : scaleAt<W>(head, sub, row, 0);
-  if (is<W, Q6_K>()) return scale * <f32>sixteenthAt(head, sub, column >> 4, row) * code;
+  if (hasSixteenths<W>()) return scale * <f32>sixteenthAt(head, sub, column >> 4, row) * code;
   return hasMinimum<W>() ? scale * code + minimumAt<W>(head, sub, row) : scale * code;
 }
 
 /** Unpacks columns first..end (whole superblocks) of a group to f32: 8 rows of each, 32 bytes a column. */
 export function unpackFloats<W>(panel: usize, group: usize, first: i32, end: i32): void {
-  if (!SIMD || is<W, Half>() && load<u32>(group)) {
+  if (!SIMD || isPaired<W>() && the<W>().isWide(group)) {
     for (let column = first; column < end; column++) {
       for (let row: usize = 0; row < <usize>GROUP; row++) store<f32>(panel + (row << 2), valueAt<W>(group, row, column));
       panel += 32;
@@ -55,32 +48,14 @@ export function unpackFloats<W>(panel: usize, group: usize, first: i32, end: i32
   }
 }
 
-/** Columns of bf16, or of f16 with a bias of 25. */
-// @ts-ignore: decorator
-@inline function unpackPairs<W>(panel: usize, pairs: usize, k: i32): void {
-  const mask = is<W, BFloat16>() ? upperMask() : shortMask();
-  for (let column = 0; column < k; column++) {
-    const pair = v128.load(pairs);
-    v128.store(panel, pairFloats<W>(pair, 0, mask));
-    v128.store(panel, pairFloats<W>(pair, 1, mask), 16);
-    pairs += 32;
-    panel += 32;
-  }
-}
-
-// @ts-ignore: decorator
-@inline function pairFloats<W>(pair: v128, half: i32, mask: v128): v128 {
-  return is<W, BFloat16>() ? bfloats(pair, half, mask) : f32x4.mul(shortFloats(pair, half, mask), f32x4.splat(NORMAL_REBIAS));
-}
-
 /** Rows 4 * half.. of one block. */
 // @ts-ignore: decorator
 @inline function unpackHalf<W>(panel: usize, group: usize, head: usize, sub: usize, half: i32): void {
   const codes = head + headerBytes<W>() + sub * codeBytes<W>();
   const small = smallScales<W>(head, sub), minimum = minima<W>(head, small, half);
   const d = hasIntegers<W>() ? f32x4.mul(scales<W>(head, small, half, wideness(group)), powers(group, half)) : scales<W>(head, small, half, 0);
-  const lowScale = is<W, Q6_K>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(small, 0, half))) : d;
-  const highScale = is<W, Q6_K>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(small, 1, half))) : d;
+  const lowScale = hasSixteenths<W>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(small, 0, half))) : d;
+  const highScale = hasSixteenths<W>() ? f32x4.mul(d, f32x4.convert_i32x4_s(sixteenths(small, 1, half))) : d;
   const at = codes + (<usize>half << 4), a = maskOf<W>(0), b = maskOf<W>(1), c = maskOf<W>(2);
   unpackChunk<W>(panel, chunkCodes<W>(at, 0, a, b, c), lowScale, minimum);
   unpackChunk<W>(panel + 128, chunkCodes<W>(at, 1, a, b, c), lowScale, minimum);
