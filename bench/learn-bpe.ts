@@ -18,7 +18,7 @@ const { values: args } = parseArgs({ options: { tokens: { type: 'string', defaul
 const tokens = Number(args.tokens);
 const text = readFileSync('../shared/data/corpora/stories/tinystories_cased_merged.txt', 'utf8');
 const load = (path: string) => new WebAssembly.Module(readFileSync(path));
-const kernels = { module: load('dist/wasm/simd.wasm'), secondModule: load('dist/wasm/train/simd.wasm'), build: 'simd' as const };
+const kernels = { module: load('dist/wasm/core/simd.wasm'), secondModule: load('dist/wasm/train/simd.wasm'), build: 'simd' as const };
 
 const PATTERN = new RegExp(familyPatterns('gpt2')[0]!, 'gu');
 

@@ -71,7 +71,7 @@ interface Subject {
   encode: Encode;
 }
 
-const build = (name: Build) => ({ module: new WebAssembly.Module(readFileSync(`dist/wasm/${name}.wasm`)), build: name });
+const build = (name: Build) => ({ module: new WebAssembly.Module(readFileSync(`dist/wasm/core/${name}.wasm`)), build: name });
 const ours = (tokenizer: Tokenizer, label: string): Subject => ({ name: `stonechat (${label})`, encode: (input) => tokenizer.encode(input, { addSpecial: false }) });
 
 async function subjects(vocabulary: string): Promise<Subject[]> {

@@ -20,8 +20,8 @@ const median = (values: readonly number[]): number => [...values].sort((a, b) =>
 type Exports = KernelExports & TrainExports & BenchExports;
 
 function instantiate(build: string, memory: WebAssembly.Memory): Exports {
-  const load = (set: string) => new WebAssembly.Instance(new WebAssembly.Module(readFileSync(`dist/wasm/${set}${build}.wasm`)), { env: { memory } }).exports;
-  return { ...load(''), ...load('train/'), ...load('bench/') } as unknown as Exports;
+  const load = (set: string) => new WebAssembly.Instance(new WebAssembly.Module(readFileSync(`dist/wasm/${set}/${build}.wasm`)), { env: { memory } }).exports;
+  return Object.assign({}, ...['core', 'floats', 'train', 'bench'].map(load)) as Exports;
 }
 
 /** One instance a build, with room for the largest shape, filled with small numbers. */

@@ -4,8 +4,15 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync, existsSync
 import { build } from 'esbuild';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { SETS, targets } from './build-wasm.mjs';
+import { targets, wasmFile } from './build-wasm.mjs';
+import { GENERATING } from './kernel-sets.mjs';
 
+/** What applications import as `#kernels` and so on, and the sets in each. */
+const KERNELS = [
+  { name: 'kernels', sets: GENERATING.map(({ name }) => name) },
+  { name: 'train-kernels', sets: ['train'] },
+  { name: 'bench-kernels', sets: ['bench'] },
+];
 const HOSTS = ['node', 'browser', 'edge'];
 /** `load-*` stand alone, so that an application which loads in a worker leaves the engine out of its page. */
 const ENTRIES = [...HOSTS, 'cli', 'judge', 'samplers', ...['load', 'train', 'bench'].flatMap((part) => HOSTS.map((host) => `${part}-${host}`))];
@@ -14,7 +21,7 @@ const SHARED = { errors: 'src/errors.ts', jinja: 'src/text/jinja/index.ts' };
 export const jsOutputs = () => [
   ...ENTRIES.map((name) => `dist/${name}.js`),
   ...['static', 'stonechat.browser', 'in-worker-browser', 'default-model', ...Object.keys(SHARED), 'worker/program', 'worker/model-program'].map((name) => `dist/${name}.js`),
-  ...SETS.map(({ name }) => `dist/${name}/inline.js`),
+  ...KERNELS.map(({ name }) => `dist/${name}/inline.js`),
   'dist/THIRD-PARTY-NOTICES.txt',
 ];
 
@@ -26,11 +33,10 @@ const common = {
 };
 /** Beside what they map, for stack traces and debuggers. */
 const mapped = { ...common, outdir: 'dist', format: 'esm', platform: 'neutral', sourcemap: 'linked' };
-const KERNELS = SETS.map(({ name }) => `#${name}`);
 
 export async function buildJs() {
-  for (const folder of ['worker', ...SETS.map(({ name }) => name)]) mkdirSync(`dist/${folder}`, { recursive: true });
-  SETS.forEach(writeKernels);
+  for (const folder of ['worker', ...KERNELS.map(({ name }) => name)]) mkdirSync(`dist/${folder}`, { recursive: true });
+  KERNELS.forEach(writeKernels);
   writeDefaultModel();
   writeNotices();
   await Promise.all(['node', 'web'].map(writeWorker)); // the others hold their text
@@ -50,7 +56,7 @@ const buildEntries = () =>
     entryPoints: { ...Object.fromEntries(ENTRIES.map((name) => [name, `src/entry/${name}.ts`])), ...SHARED },
     chunkNames: 'chunks/[hash]',
     splitting: true,
-    external: [...KERNELS, '#worker/*', '#default-model', 'node:*'],
+    external: [...KERNELS.map(({ name }) => `#${name}`), '#worker/*', '#default-model', 'node:*'],
     plugins: [instead(/\/in-worker-browser\.js$/, () => beside('in-worker-browser'))],
     metafile: true,
   });
@@ -59,7 +65,7 @@ const buildInWorker = () =>
   build({
     ...mapped,
     entryPoints: ['src/entry/in-worker-browser.ts'],
-    external: [...KERNELS, '#worker/*'],
+    external: ['#kernels', '#worker/*'],
     plugins: [instead(/\/errors\.js$/, () => beside('errors')), instead(/\/jinja\/index\.js$/, () => beside('jinja'))],
     metafile: true,
   });
@@ -99,7 +105,7 @@ const madeOf = (filter, contents) => ({
   },
 });
 
-const NO_KERNELS = 'no kernels are embedded here: pass them as the option `kernels`, for instance from stonechat/kernels/simd.wasm';
+const NO_KERNELS = 'no kernels are embedded here: pass them as the option `kernels`, for instance from stonechat/kernels/core/simd.wasm';
 const noKernels = madeOf(/^#kernels$/, () => `export const builds=undefined;export async function kernelCode(){throw new Error(${JSON.stringify(NO_KERNELS)})}`);
 const workerAsText = madeOf(/^#worker\//, (name) => readFileSync(`dist/${name.slice(1)}.js`, 'utf8'));
 /** Text that is evaluated has no imports, but Node's own modules can be had from the process. */
@@ -155,12 +161,12 @@ const stream=new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzi
 return new Uint8Array(await new Response(stream).arrayBuffer())}
 `;
 
-/** Kernels imported when they are asked for. */
-function inlineKernels() {
-  const load = targets().map((target) => `"${target}":()=>import("./${target}.js")`);
+/** Kernels imported when they are asked for; where there is one set, it need not be named. */
+function inlineKernels({ sets: [first, ...others] }) {
+  const load = [first, ...others].map((set) => `"${set}":{${targets().map((target) => `"${target}":()=>import("./${set}-${target}.js")`)}}`);
   return `const load={${load}};
 export const builds=${JSON.stringify(BUILDS)};
-export async function kernelCode(build,shared){return unzip(decode((await load[shared?build+"-shared":build]()).default))}
+export async function kernelCode(build,shared,set="${first}"){return unzip(decode((await load[set][shared?build+"-shared":build]()).default))}
 ${DECODE}${UNZIP}`;
 }
 
@@ -173,20 +179,25 @@ function writeDefaultModel() {
 const BUILDS = targets().filter((target) => !target.endsWith('-shared'));
 
 /** Modules compiled at deployment. No threads there, hence no shared twins. */
-function importedKernels({ folder }, builds, suffix) {
-  const imports = builds.map((name) => `import ${name} from "../${folder.replace('dist/', '')}/${name}.wasm${suffix}";`);
-  return `${imports.join('\n')}\nexport const builds=${JSON.stringify(builds)};\nconst modules={${builds}};\nexport const kernelCode=async(build)=>modules[build];\n`;
+function importedKernels({ sets }, builds, suffix) {
+  const name = (set, build) => `${set}_${build}`;
+  const imports = sets.flatMap((set) => builds.map((build) => `import ${name(set, build)} from "../wasm/${set}/${build}.wasm${suffix}";`));
+  const modules = sets.map((set) => `${set}:{${builds.map((build) => `${build}:${name(set, build)}`)}}`);
+  return `${imports.join('\n')}\nexport const builds=${JSON.stringify(builds)};\nconst modules={${modules}};\nexport const kernelCode=async(build,shared,set="${sets[0]}")=>modules[set][build];\n`;
 }
 
-function writeKernels(set) {
-  for (const target of targets()) {
-    const text = gzipSync(readFileSync(join(set.folder, `${target}.wasm`)), { level: 9 }).toString('base64');
-    writeFileSync(`dist/${set.name}/${target}.js`, `export default "${text}";\n`);
+function writeKernels(kernels) {
+  for (const file of readdirSync(`dist/${kernels.name}`)) rmSync(`dist/${kernels.name}/${file}`);
+  for (const set of kernels.sets) {
+    for (const target of targets()) {
+      const text = gzipSync(readFileSync(wasmFile(set, target)), { level: 9 }).toString('base64');
+      writeFileSync(`dist/${kernels.name}/${set}-${target}.js`, `export default "${text}";\n`);
+    }
   }
-  writeFileSync(`dist/${set.name}/inline.js`, inlineKernels());
-  writeFileSync(`dist/${set.name}/workerd.js`, importedKernels(set, BUILDS, ''));
+  writeFileSync(`dist/${kernels.name}/inline.js`, inlineKernels(kernels));
+  writeFileSync(`dist/${kernels.name}/workerd.js`, importedKernels(kernels, BUILDS, ''));
   // All that is imported is compiled at the start, also by Node 20, which refuses relaxed SIMD: the one build that runs anywhere.
-  writeFileSync(`dist/${set.name}/edge-light.js`, importedKernels(set, ['simd'], '?module'));
+  writeFileSync(`dist/${kernels.name}/edge-light.js`, importedKernels(kernels, ['simd'], '?module'));
 }
 
 /** The notices of what is bundled. */

@@ -1,9 +1,10 @@
 // assembly/ -> dist/wasm/<set>/*.wasm, one compiler per processor, and the types of what the modules export.
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { run, writeIfChanged } from './files.mjs';
 import { ALL_SETS, GENERATING, writeTypeExports } from './kernel-sets.mjs';
+import { withSharedMemory } from './shared-memory.mjs';
 
 export const CONFIG = 'asconfig.json';
 export const targets = () => Object.keys(JSON.parse(readFileSync(CONFIG, 'utf8')).targets);
@@ -12,7 +13,7 @@ export const wasmFile = (set, target) => join('dist', 'wasm', set, `${target}.wa
 export const wasmOutputs = () => ALL_SETS.flatMap(({ name }) => targets().map((target) => wasmFile(name, target)));
 
 /** Declarations of what the modules export: one file for all that generates, whatever the set. */
-const TYPES = [
+export const EXPORT_TYPES = [
   { name: 'KernelExports', file: 'src/kernels/exports.d.ts', sets: GENERATING.map(({ name }) => name) },
   { name: 'TrainExports', file: 'src/kernels/train-exports.d.ts', sets: ['train'] },
   { name: 'BenchExports', file: 'src/kernels/bench-exports.d.ts', sets: ['bench'] },
@@ -27,15 +28,23 @@ const compile = ({ set: { name, entry, memoryBase }, target }) =>
     ...(target === DECLARED ? ['--bindings', 'raw'] : []),
   ]);
 
+/** Twins for shared memory are compiled where the source asks for THREADS (assembly/lanes.ts); others differ from the module by its memory alone. */
+const isCompiled = ({ set: { threads }, target }) => threads || !target.endsWith(SHARED);
+const SHARED = '-shared';
+
 export async function buildWasm() {
   writeTypeExports();
-  const queue = ALL_SETS.flatMap((set) => targets().map((target) => ({ set, target })));
+  const jobs = ALL_SETS.flatMap((set) => targets().map((target) => ({ set, target })));
+  const queue = jobs.filter(isCompiled);
   for (const { name } of ALL_SETS) mkdirSync(join('dist', 'wasm', name), { recursive: true });
   const worker = async () => {
     for (let job = queue.shift(); job; job = queue.shift()) await compile(job);
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  TYPES.forEach(writeExportTypes);
+  for (const { set, target } of jobs.filter((job) => !isCompiled(job))) {
+    writeFileSync(wasmFile(set.name, target), withSharedMemory(readFileSync(wasmFile(set.name, target.replace(SHARED, '')))));
+  }
+  EXPORT_TYPES.forEach(writeExportTypes);
 }
 
 /** Names and arity of every kernel, from the declaration files that asc writes beside the modules. */

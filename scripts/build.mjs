@@ -1,10 +1,10 @@
-// Builds dist/: the six kernel modules, the JavaScript around them, the declarations.
+// Builds dist/: the kernel modules, the JavaScript around them, the declarations.
 // `--if-stale` builds only what is older than its sources; `--wasm` stops after the kernels.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildJs, jsOutputs } from './build-js.mjs';
 import { buildTypes } from './build-types.mjs';
-import { buildWasm, SETS, wasmOutputs } from './build-wasm.mjs';
+import { buildWasm, CONFIG, wasmOutputs } from './build-wasm.mjs';
 import { newest, oldest } from './files.mjs';
 
 process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
@@ -21,7 +21,7 @@ async function make(what, outputs, sources, build) {
 const tools = ['scripts', 'package.json'];
 const js = ['src', 'models', 'tsconfig.json', 'tsconfig.build.json', ...tools];
 
-await make('kernels', wasmOutputs(), ['assembly', ...SETS.map(({ config }) => config), 'scripts/build-wasm.mjs'], buildWasm);
+await make('kernels', wasmOutputs(), ['assembly', CONFIG, 'src/kernels/weight-types.ts', ...['build-wasm', 'kernel-sets', 'shared-memory'].map((name) => `scripts/${name}.mjs`)], buildWasm);
 if (!flags.has('--wasm')) {
   await make('javascript', jsOutputs(), [...js, ...wasmOutputs()], buildJs);
   await make('declarations', ['dist/types/entry/node.d.ts'], js, buildTypes);

@@ -32,23 +32,28 @@ const TYPE_SETS = [...new Set(Object.values(WEIGHT_TYPES).map(({ set }) => set))
 /** Read-only tables: the sets lie beside each other in one memory, below what the arena hands out (64 KiB). */
 const TABLES = { core: 1024, types: 24 << 10, each: 1024, train: 32 << 10, bench: 48 << 10 };
 
-/** Sets that generate: `core`, which every model needs, and one for each kind of weights. */
+/** Sets that generate: `core`, which every model needs, and one for each kind of weights. `threads`: the source asks for THREADS (lanes.ts). */
 export const GENERATING = [
-  { name: 'core', entry: 'assembly/index.ts', memoryBase: TABLES.core },
+  { name: 'core', entry: 'assembly/index.ts', memoryBase: TABLES.core, threads: true },
   ...TYPE_SETS.map((name, i) => ({ name, entry: `assembly/sets/${name}.ts`, memoryBase: TABLES.types + i * TABLES.each })),
 ];
 /** Sets of kernels that only training needs, and the probes of `stonechat bench`. */
 export const OTHERS = [
-  { name: 'train', entry: 'assembly/train.ts', memoryBase: TABLES.train },
+  { name: 'train', entry: 'assembly/train.ts', memoryBase: TABLES.train, threads: true },
   { name: 'bench', entry: 'assembly/bench.ts', memoryBase: TABLES.bench },
 ];
 export const ALL_SETS = [...GENERATING, ...OTHERS];
 
-/** Writes assembly/sets/. */
+/** The files of assembly/sets/, and what is to stand in them. */
+export const typeExports = () =>
+  new Map([
+    ...TYPE_SETS.map((set) => [`assembly/sets/${set}.ts`, exportsOf(INFERENCE, typesOf(set))]),
+    ['assembly/sets/train.ts', exportsOf(TRAINING, Object.keys(WEIGHT_TYPES)) + encoders()],
+  ]);
+
 export function writeTypeExports() {
   mkdirSync('assembly/sets', { recursive: true });
-  for (const set of TYPE_SETS) writeIfChanged(`assembly/sets/${set}.ts`, exportsOf(INFERENCE, typesOf(set)));
-  writeIfChanged('assembly/sets/train.ts', exportsOf(TRAINING, Object.keys(WEIGHT_TYPES)) + encoders());
+  for (const [file, text] of typeExports()) writeIfChanged(file, text);
 }
 
 const alias = ({ file, generic }) => `${file.split('/')[1]}_${generic}`;

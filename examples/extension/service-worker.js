@@ -6,7 +6,7 @@ let loading;
 
 /** Loaded at the first message; a failed load is forgotten. */
 function model() {
-  loading ??= load(defaultModel(), { kernels: (build) => fetch(`stonechat/wasm/${build}.wasm`) }).catch((error) => {
+  loading ??= load(defaultModel(), { kernels: (build, shared, set) => fetch(`stonechat/wasm/${set}/${build}.wasm`) }).catch((error) => {
     loading = undefined;
     throw error;
   });

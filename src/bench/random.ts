@@ -30,17 +30,20 @@ const FROM_BITS: Readonly<Record<'f32' | 'f16' | 'bf16', (bits: number) => numbe
   f16: (bits) => ((bits & 0x7fffffff) === 0 ? 0 : ((bits >>> 16) & 0x8000) | (((bits >>> 13) & 0x3ffff) - (112 << 10))),
 };
 
-/** Where a block keeps its scales (f16), from ggml-common.h, and values that make weights of about 0.01 to 0.1. */
-const SCALES: Readonly<Partial<Record<DType, readonly (readonly [offset: number, half: number])[]>>> = {
-  q8_0: [[0, 0x1400]],
-  q4_0: [[0, 0x2000]],
-  q4_1: [[0, 0x2000], [2, 0xac00]],
-  q5_0: [[0, 0x1c00]],
-  q5_1: [[0, 0x1c00], [2, 0xac00]],
-  q4_K: [[0, 0x0c00], [2, 0x1780]],
-  q5_K: [[0, 0x0800], [2, 0x1780]],
-  q6_K: [[208, 0x0400]],
+/** What its scales and minima (f16) are, to make weights of about 0.01 to 0.1. */
+const SCALES: Readonly<Partial<Record<DType, readonly number[]>>> = {
+  q8_0: [0x1400],
+  q4_0: [0x2000],
+  q4_1: [0x2000, 0xac00],
+  q5_0: [0x1c00],
+  q5_1: [0x1c00, 0xac00],
+  q4_K: [0x0c00, 0x1780],
+  q5_K: [0x0800, 0x1780],
+  q6_K: [0x0400],
 };
+
+/** For types without such: 2^-8. */
+const SMALL_HALF = 0x1c00;
 
 /** A matrix of random weights as a file holds it, row by row. */
 export function weightBytes(type: DType, columns: number, rows: number, seed: number): Uint8Array<ArrayBuffer> {
@@ -53,7 +56,8 @@ export function weightBytes(type: DType, columns: number, rows: number, seed: nu
   const data = new Uint8Array(tensorBytes(type, [columns, rows])!);
   for (let i = 0; i < data.length; i++) data[i] = next() >>> 24;
   const view = new DataView(data.buffer);
-  for (let at = 0; at < data.length; at += LAYOUTS[type].bytes) for (const [offset, half] of SCALES[type]!) view.setUint16(at + offset, half, true);
+  const { bytes, halves = [] } = LAYOUTS[type];
+  for (let at = 0; at < data.length; at += bytes) halves.forEach((offset, i) => view.setUint16(at + offset, SCALES[type]?.[i] ?? SMALL_HALF, true));
   return data;
 }
 

@@ -1,6 +1,7 @@
 import type { Host } from '../host/host.js';
 import { Arena } from '../kernels/arena.js';
 import { type BenchExports, type Build, type ExtendedKernels, instantiateExtended, newMemory } from '../kernels/instance.js';
+import { ALL_SETS, compileSets } from '../kernels/sets.js';
 
 export type BenchKernels = ExtendedKernels<BenchExports>;
 
@@ -18,9 +19,8 @@ export interface Workbench {
 }
 
 export async function openWorkbench(host: Host, build: Build, shared: boolean, compileProbes: CompileProbes): Promise<Workbench> {
-  const [module, probes] = await Promise.all([host.compile(build, shared), compileProbes(build, shared)]);
-  const plainModule = shared ? await host.compile(build, false) : module;
-  const kernels = instantiateExtended<BenchExports>(module, probes, build, newMemory(1, shared));
+  const [sets, probes, plainModule] = await Promise.all([compileSets(host, build, shared, ALL_SETS), compileProbes(build, shared), host.compile(build, false)]);
+  const kernels = instantiateExtended<BenchExports>(sets, probes, build, newMemory(1, shared));
   return { host, build, kernels, plainModule, arena: new Arena(kernels.memory) };
 }
 

@@ -6,7 +6,7 @@ import { openKernel, type OutsideKernel } from '../bench/outside.js';
 import type { Report } from '../bench/report.js';
 import { changeTable, limitTable, machineLine, proofLine, resultTable, type Table } from '../bench/table.js';
 import { callback, checkRules, flag, isText, oneOf, refuse, show } from '../generate/rules.js';
-import { compileKernels } from '../host/compile.js';
+import { compileCode } from '../host/compile.js';
 import type { Build, Host } from '../host/host.js';
 import { table } from './cli/format.js';
 import { BUILDS } from '../kernels/instance.js';
@@ -54,7 +54,7 @@ const RULES: Rules<BenchOptions> = {
 
 /** Binds measuring to a host. */
 export function createBench(host: Host, describe: BenchParts['describe']): Bench {
-  const compileProbes = (build: Build, shared: boolean) => compileKernels(build, shared, { kernels: kernelCode });
+  const compileProbes = (build: Build, shared: boolean) => compileCode(build, () => kernelCode(build, shared));
   const parts: BenchParts = { host, compileProbes, load: createStonechat(host).load, describe };
   return {
     async bench(options = {}) {

@@ -2,7 +2,7 @@
 import type { MetadataValue } from '../files/types.js';
 import { among } from '../generate/options.js';
 import { checkRules, flag, isText, oneOf, refuse, type Rule, show, whole } from '../generate/rules.js';
-import type { Host, HostSettings } from '../host/host.js';
+import type { Host, HostSettings, TrainKernelSource } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
 import { ggufTokenizer, huggingFaceFiles, SPLIT_PATTERNS } from '../text/byte-level.js';
 import { learnBpe, type LearnBpeOptions, type LearnedBpe, type Texts } from '../train/tokenizer/learn-bpe.js';
@@ -14,7 +14,7 @@ import { trainHostOf } from './train.js';
 export type { LearnBpeOptions, LearnedBpe, NgramGenerateOptions, Texts };
 
 /** As for `train`. */
-type Kernels = Pick<HostSettings, 'kernels'> & { readonly trainKernels?: HostSettings['kernels'] };
+type Kernels = Pick<HostSettings, 'kernels'> & { readonly trainKernels?: TrainKernelSource };
 
 /** A learnt tokenizer, also as the files that hold it. */
 export interface LearnedTokenizer extends LearnedBpe {

@@ -1,7 +1,7 @@
 // What every entry exports beside what createStonechat binds to its host.
 export { StonechatError, type ErrorCode, type ErrorDetails } from '../errors.js';
 export type { ByteSource } from '../files/types.js';
-export type { Build, HostSettings, KernelCode, OpenOptions, Progress } from '../host/host.js';
+export type { Build, HostSettings, KernelCode, KernelSet, OpenOptions, Progress } from '../host/host.js';
 export type {
   Alternative, AppendOptions, ChatMessage, Estimate, Finish, GenerateOptions, Generation, LoadOptions, LogitsOptions, LoraSource, Model, ModelInfo, PrefillProgress, ScoreOptions, Session, Source, SourceFile, Summary, Token,
 } from '../generate/types.js';

@@ -1,6 +1,6 @@
 // Rules of the options of `stonechat/train`, and those that training and fine-tuning have in common.
 import { abortSignal, callback, isText, oneOf, type Rule, whole } from '../generate/rules.js';
-import type { HostSettings } from '../host/host.js';
+import type { HostSettings, TrainKernelSource } from '../host/host.js';
 import { BUILDS } from '../kernels/instance.js';
 import type { OptimizerOptions } from '../train/loop/optimizer.js';
 import type { TrainOptions } from '../train/pretraining/train.js';
@@ -12,7 +12,7 @@ export interface HostOptions {
   readonly workerUrl?: string | URL | undefined;
   /** As for `load`: the kernels of generation, and those of training, where they may not be embedded. */
   readonly kernels?: HostSettings['kernels'];
-  readonly trainKernels?: HostSettings['kernels'];
+  readonly trainKernels?: TrainKernelSource;
 }
 
 export type Rules<Options> = Readonly<Record<keyof Options, Rule>>;

@@ -117,7 +117,7 @@ export function checkTrainOptions(options: Options): void {
 /** A host together with its training kernels. */
 export function trainHostOf(host: Host, { kernels, trainKernels, workerUrl }: Pick<TrainOptions, 'kernels' | 'trainKernels' | 'workerUrl'>): TrainHost {
   const settings: HostSettings = { ...(kernels && { kernels }), ...(workerUrl && { workerUrl }) };
-  const compileTraining = (build: Build, shared: boolean) => (trainKernels ? compileCode(trainKernels, build, shared) : compileTrainKernels(build, shared));
+  const compileTraining = (build: Build, shared: boolean) => (trainKernels ? compileCode(build, () => trainKernels(build, shared)) : compileTrainKernels(build, shared));
   return { host: host.configure(settings), compileTraining };
 }
 

@@ -5,7 +5,7 @@ import { type ModelInput, openModel } from '../files/index.js';
 import { inside } from '../files/place.js';
 import { aborted } from '../files/refuse.js';
 import { abortSignal, callback, checkRules, flag, oneOf } from '../generate/rules.js';
-import type { Host, HostSettings } from '../host/host.js';
+import type { Host, HostSettings, TrainKernelSource } from '../host/host.js';
 import { instantiateTrainKernels } from '../kernels/instance.js';
 import type { ModelFile } from '../files/types.js';
 import { specAt, specFromModel } from '../text/index.js';
@@ -39,7 +39,7 @@ export interface ConvertOptions extends FormerWritingNames {
   readonly signal?: AbortSignal | undefined;
   /** As for `train`. */
   readonly kernels?: HostSettings['kernels'];
-  readonly trainKernels?: HostSettings['kernels'];
+  readonly trainKernels?: TrainKernelSource;
 }
 
 /** A file that `convert` has made. */

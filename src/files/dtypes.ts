@@ -1,29 +1,9 @@
+import { WEIGHT_TYPES, type WeightType } from '../kernels/weight-types.js';
 import { unsupported } from './refuse.js';
 import { DTYPES, type DType } from './types.js';
 
-export interface Layout {
-  /** Number in ggml's `enum ggml_type`, as GGUF files store it. */
-  readonly id: number;
-  /** Elements per block. */
-  readonly elements: number;
-  /** Bytes per block. */
-  readonly bytes: number;
-}
-
 /** Block sizes from ggml-common.h. Rows are whole numbers of blocks. */
-export const LAYOUTS: Readonly<Record<DType, Layout>> = {
-  f32: { id: 0, elements: 1, bytes: 4 },
-  f16: { id: 1, elements: 1, bytes: 2 },
-  bf16: { id: 30, elements: 1, bytes: 2 },
-  q8_0: { id: 8, elements: 32, bytes: 34 },
-  q4_0: { id: 2, elements: 32, bytes: 18 },
-  q4_1: { id: 3, elements: 32, bytes: 20 },
-  q5_0: { id: 6, elements: 32, bytes: 22 },
-  q5_1: { id: 7, elements: 32, bytes: 24 },
-  q4_K: { id: 12, elements: 256, bytes: 144 },
-  q5_K: { id: 13, elements: 256, bytes: 176 },
-  q6_K: { id: 14, elements: 256, bytes: 210 },
-};
+export const LAYOUTS: Readonly<Record<DType, WeightType>> = WEIGHT_TYPES;
 
 const BY_ID = new Map(DTYPES.map((type) => [LAYOUTS[type].id, type]));
 

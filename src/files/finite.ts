@@ -2,15 +2,10 @@ import { LAYOUTS } from './dtypes.js';
 import { badFile, badOption } from './refuse.js';
 import type { DType } from './types.js';
 
-/** Where the halves of a block lie: scales, and minima. */
-const HALVES: Partial<Record<DType, readonly number[]>> = {
-  f16: [0], q8_0: [0], q4_0: [0], q4_1: [0, 2], q5_0: [0], q5_1: [0, 2], q4_K: [0, 2], q5_K: [0, 2], q6_K: [208],
-};
-
 /** Largest half. */
 const HALF = 65504;
-/** The largest magnitude that a type can hold: its largest scale times its largest code. */
-const LARGEST: Readonly<Record<DType, number>> = {
+/** The largest magnitude that a type which is written can hold: its largest scale times its largest code. */
+const LARGEST: Readonly<Partial<Record<DType, number>>> = {
   f32: Infinity, f16: 65520, bf16: 3.39e38, q8_0: 127 * HALF, q4_0: 8 * HALF, q4_1: 16 * HALF, q5_0: 16 * HALF, q5_1: 32 * HALF,
   q4_K: 63 * 15 * HALF, q5_K: 63 * 31 * HALF, q6_K: 128 * 32 * HALF,
 };
@@ -27,7 +22,7 @@ const largestOf = (values: Float32Array): number => values.reduce((most, value) 
 
 /** Before values become blocks of a type. @throws StonechatError `bad-file` for NaN and infinities, `bad-option` beyond the type's range. */
 export function checkValues(name: string, type: DType, values: Float32Array): void {
-  const most = LARGEST[type];
+  const most = LARGEST[type]!;
   for (let i = 0; i < values.length; i++) {
     if (Math.abs(values[i]!) < most) continue;
     throw Number.isFinite(values[i]) ? tooLarge(name, type, largestOf(values)) : damaged(name);
@@ -49,9 +44,9 @@ function isFiniteIn(type: DType, bytes: Uint8Array, offset: number): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (type === 'f32') return all(view, 0, 4, 4, (at) => (view.getUint32(at, true) & 0x7f800000) !== 0x7f800000);
   if (type === 'bf16') return all(view, 0, 2, 2, (at) => (view.getUint16(at, true) & 0x7f80) !== 0x7f80);
-  const size = LAYOUTS[type].bytes;
+  const { bytes: size, halves = [] } = LAYOUTS[type];
   const isHalf = (at: number) => (view.getUint16(at, true) & 0x7c00) !== 0x7c00;
-  return HALVES[type]!.every((half) => all(view, (half + size - (offset % size)) % size, size, 2, isHalf));
+  return halves.every((half) => all(view, (half + size - (offset % size)) % size, size, 2, isHalf));
 }
 
 /** All numbers that lie whole in the view, from `first` on. */

@@ -1,10 +1,11 @@
+import { WEIGHT_TYPES, type WeightTypeName } from '../kernels/weight-types.js';
 import type { StringList } from './strings.js';
 
 export type { ByteSource } from '../host/host.js';
 
 /** Tensor element types, by their ggml names in lower case (k-quants keep their capital K). */
-export const DTYPES = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q4_K', 'q5_K', 'q6_K'] as const;
-export type DType = (typeof DTYPES)[number];
+export type DType = WeightTypeName;
+export const DTYPES = Object.keys(WEIGHT_TYPES) as readonly DType[];
 
 /** One tensor, normalised to GGUF naming (`blk.0.attn_q.weight`) and order (`shape[0]` is contiguous). */
 export interface TensorInfo {

@@ -3,7 +3,7 @@ import { StonechatError } from '../errors.js';
 import { openUrl } from '../files/url-source.js';
 import { supportedBuilds } from './builds.js';
 import { compileKernels, notCompiled } from './compile.js';
-import { type Build, type Host, type HostSettings, mergeSettings } from './host.js';
+import { type Build, type Host, type HostSettings, type KernelSet, mergeSettings } from './host.js';
 import { noFiles, noOutputs } from './no-files.js';
 import { addressOf, startWebWorker, type WebWorkerKind } from './web-worker.js';
 
@@ -47,8 +47,8 @@ function absolute(location: string): string {
 const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 /** WebKit compiles what the page's policy forbids, and refuses to instantiate it. @throws StonechatError `unavailable`. */
-async function compile(build: Build, shared: boolean, settings: HostSettings): Promise<WebAssembly.Module> {
-  const module = await compileKernels(build, shared, settings);
+async function compile(build: Build, shared: boolean, set: KernelSet, settings: HostSettings): Promise<WebAssembly.Module> {
+  const module = await compileKernels(build, shared, set, settings);
   await WebAssembly.instantiate(EMPTY_MODULE).catch((cause: unknown) => {
     throw notCompiled(build, cause);
   });
@@ -68,7 +68,7 @@ export function browserHost(settings: HostSettings = {}): Host {
     canThread: canThread(),
     canWait: isWorker(),
     processors: globalThis.navigator?.hardwareConcurrency ?? 1,
-    compile: (build, shared) => compile(build, shared, settings),
+    compile: (build, shared, set = 'core') => compile(build, shared, set, settings),
     startWorker: () => startWebWorker(settings.workerUrl ?? (programUrl ??= addressOf(program)), KIND),
     open: async (location, options) => openUrl(absolute(location), options),
     list: async () => undefined,

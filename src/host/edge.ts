@@ -27,7 +27,7 @@ export function edgeHost(settings: HostSettings = {}): Host {
     canThread: false,
     canWait: false,
     processors: 1,
-    compile: async (build, shared) => (shared ? noThreads() : compileKernels(build, shared, settings)),
+    compile: async (build, shared, set = 'core') => (shared ? noThreads() : compileKernels(build, shared, set, settings)),
     startWorker: noThreads,
     open: async (location, options) => openUrl(checkUrl(location), options),
     list: async () => undefined,

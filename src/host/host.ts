@@ -1,6 +1,12 @@
 /** The three builds of the one kernel source. All give the same bits; they differ in speed. */
 export type Build = 'scalar' | 'simd' | 'relaxed';
 
+/**
+ * Kernels come in sets, so that nobody downloads those of weights that a file has not: `core`, which every model needs, and one for each
+ * kind of weights (src/kernels/weight-types.ts).
+ */
+export type KernelSet = 'core' | 'floats' | 'q0' | 'q1' | 'k' | 'q6';
+
 /** Random access to bytes: a file, a URL, a Blob, a buffer, or a stream read front to back. */
 export interface ByteSource {
   /** For messages, and to find sibling files (shards, tokenizer.json). */
@@ -40,8 +46,8 @@ export interface Host {
   readonly canWait: boolean;
   /** Logical processors, 1 if unknown. */
   readonly processors: number;
-  /** The compiled kernels of a build. */
-  compile(build: Build, shared: boolean): Promise<WebAssembly.Module>;
+  /** The compiled kernels of a build: `core`, or another set. */
+  compile(build: Build, shared: boolean, set?: KernelSet): Promise<WebAssembly.Module>;
   /** Starts a worker that runs the kernel worker program. @throws StonechatError `unavailable`. */
   startWorker(): WorkerHandle;
   /** Opens a file path or a relative/absolute URL. @throws StonechatError `not-found`, `unavailable`. */
@@ -69,10 +75,13 @@ export interface Host {
 /** Kernels in any form that can become a module: compiled, bytes, or the answer to a fetch. */
 export type KernelCode = WebAssembly.Module | ArrayBuffer | ArrayBufferView<ArrayBuffer> | Response;
 
+/** The kernels of training likewise: one module. */
+export type TrainKernelSource = (build: Build, shared: boolean) => KernelCode | Promise<KernelCode>;
+
 /** What a page or an edge function may bring itself, where policy or packaging forbids what is embedded. */
 export interface HostSettings {
-  /** Replaces the embedded kernels, for instance by `fetch('/kernels/relaxed-shared.wasm')`. */
-  kernels?: (build: Build, shared: boolean) => KernelCode | Promise<KernelCode>;
+  /** Replaces the embedded kernels, for instance by `fetch('/kernels/q0/relaxed-shared.wasm')`. Asked for `core`, and the sets of a file's weights. */
+  kernels?: (build: Build, shared: boolean, set: KernelSet) => KernelCode | undefined | Promise<KernelCode | undefined>;
   /** Address of `stonechat/worker.js` served by the page's own origin, where a policy forbids workers from `blob:`. */
   workerUrl?: string | URL;
 }

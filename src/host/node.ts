@@ -42,7 +42,7 @@ export function nodeHost(settings: HostSettings = {}): Host {
     canThread: true,
     canWait: true,
     processors: availableParallelism(),
-    compile: (build, shared) => compileKernels(build, shared, settings),
+    compile: (build, shared, set = 'core') => compileKernels(build, shared, set, settings),
     startWorker,
     open: openLocation,
     list: listFolder,

@@ -14,23 +14,27 @@ export const BUILDS: readonly Build[] = ['scalar', 'simd', 'relaxed'];
 export const PAGE_BYTES = 65536;
 export const MAX_PAGES = 65536;
 
-/** One instance of the kernels over one linear memory. */
+/** One instance of some sets of kernels over one linear memory, their exports together. */
 export interface Kernels {
   readonly build: Build;
+  /** Of the sets that are there. */
   readonly exports: KernelExports;
   readonly memory: WebAssembly.Memory;
-  /** The compiled module, to be posted to workers. */
+  /** The set `core`. */
   readonly module: WebAssembly.Module;
-  /** The module of a second set (training, probes), where it is there too. */
-  readonly secondModule?: WebAssembly.Module;
+  /** All compiled modules, to be posted to workers. */
+  readonly modules: readonly WebAssembly.Module[];
 }
 
-/** Two modules over one memory, their exports together: kernels that generate, and a second set. */
+/** With a set that does not generate (training, probes). */
 export interface ExtendedKernels<Second> extends Kernels {
   readonly exports: KernelExports & Second;
   readonly secondModule: WebAssembly.Module;
 }
 export type TrainKernels = ExtendedKernels<TrainExports>;
+
+/** The set `core`, alone or with others behind it. */
+export type Sets = WebAssembly.Module | readonly WebAssembly.Module[];
 
 /** @throws StonechatError `out-of-memory`: engines set aside addresses for all that a memory may become. */
 export function newMemory(pages: number, shared: boolean): WebAssembly.Memory {
@@ -58,15 +62,25 @@ function instantiate<Exports>(module: WebAssembly.Module, memory: WebAssembly.Me
   return exports as Exports;
 }
 
-/** Instantiates a compiled module on `memory` (a fresh one page by default). */
-export function instantiateKernels(module: WebAssembly.Module, build: Build, memory = newMemory(1, false)): Kernels {
-  return { build, exports: instantiate<KernelExports>(module, memory), memory, module };
+const listOf = (sets: Sets): readonly WebAssembly.Module[] => (Array.isArray(sets) ? sets : [sets]);
+
+/** Instantiates compiled sets on `memory` (a fresh one page by default). Their read-only tables do not overlap: scripts/kernel-sets.mjs. */
+export function instantiateKernels(sets: Sets, build: Build, memory = newMemory(1, false)): Kernels {
+  const modules = listOf(sets);
+  const exports = Object.assign({}, ...modules.map((module) => instantiate<object>(module, memory))) as KernelExports;
+  return { build, exports, memory, module: modules[0]!, modules };
 }
 
-/** Two sets of kernels on one memory. Their read-only tables do not overlap: see memoryBase in asconfig.*.json. */
-export function instantiateExtended<Second extends object>(module: WebAssembly.Module, secondModule: WebAssembly.Module, build: Build, memory = newMemory(1, false)): ExtendedKernels<Second> {
-  const base = instantiateKernels(module, build, memory);
-  return { ...base, exports: { ...base.exports, ...instantiate<Second>(secondModule, memory) }, secondModule };
+/** The same with more sets, for weights that come later. Threads that are already there go on without them. */
+export function addSets<Before extends Kernels>(kernels: Before, modules: readonly WebAssembly.Module[]): Before {
+  const { exports } = instantiateKernels(modules, kernels.build, kernels.memory);
+  return { ...kernels, exports: { ...kernels.exports, ...exports }, modules: [...kernels.modules, ...modules] };
+}
+
+/** Sets that generate and one that does not. */
+export function instantiateExtended<Second extends object>(sets: Sets, secondModule: WebAssembly.Module, build: Build, memory = newMemory(1, false)): ExtendedKernels<Second> {
+  const all = instantiateKernels([...listOf(sets), secondModule], build, memory);
+  return { ...all, exports: all.exports as KernelExports & Second, secondModule };
 }
 export const instantiateTrainKernels = instantiateExtended<TrainExports>;
 

@@ -139,11 +139,11 @@ function startWorker(host: Host, task: WorkerTask): Promise<WorkerHandle> {
 
 /** Starts `threads - 1` workers on the kernels' shared memory. `controlAddress` holds controlBytes(threads). */
 export async function startPool(host: Host, kernels: Kernels, steps: readonly Step[], threads: number, controlAddress: number): Promise<Pool> {
-  const { module, secondModule, memory, build } = kernels;
+  const { modules, memory, build } = kernels;
   new Uint8Array(memory.buffer, controlAddress, controlBytes(threads)).fill(0);
   const control = controlAt(memory, controlAddress, threads);
   const looks = measureLooks(kernels, control);
-  const tasks = Array.from({ length: threads - 1 }, (_, i) => ({ module, secondModule, memory, build, steps, controlAddress, looks, thread: i + 1, threads }));
+  const tasks = Array.from({ length: threads - 1 }, (_, i) => ({ modules, memory, build, steps, controlAddress, looks, thread: i + 1, threads }));
   const started = await Promise.allSettled(tasks.map((task) => startWorker(host, task)));
   const workers = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const bad = started.find((result) => result.status === 'rejected');

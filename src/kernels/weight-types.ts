@@ -8,6 +8,8 @@ export interface WeightType {
   readonly elements: number;
   /** Bytes per block. */
   readonly bytes: number;
+  /** Where a block has numbers in f16: scales and minima. */
+  readonly halves?: readonly number[];
   /** The set that has its kernels. */
   readonly set: KernelSet;
   /** There are kernels for activations quantised to int8 (`matmul_q8_*`). */
@@ -22,16 +24,16 @@ export interface WeightType {
  */
 export const WEIGHT_TYPES = {
   f32: { id: 0, elements: 1, bytes: 4, set: 'floats' },
-  f16: { id: 1, elements: 1, bytes: 2, set: 'floats' },
+  f16: { id: 1, elements: 1, bytes: 2, halves: [0], set: 'floats' },
   bf16: { id: 30, elements: 1, bytes: 2, set: 'floats' },
-  q8_0: { id: 8, elements: 32, bytes: 34, set: 'q0', quantised: true, splitActivations: true },
-  q4_0: { id: 2, elements: 32, bytes: 18, set: 'q0', quantised: true },
-  q4_1: { id: 3, elements: 32, bytes: 20, set: 'q1', quantised: true },
-  q5_0: { id: 6, elements: 32, bytes: 22, set: 'q0', quantised: true },
-  q5_1: { id: 7, elements: 32, bytes: 24, set: 'q1', quantised: true },
-  q4_K: { id: 12, elements: 256, bytes: 144, set: 'k', quantised: true },
-  q5_K: { id: 13, elements: 256, bytes: 176, set: 'k', quantised: true },
-  q6_K: { id: 14, elements: 256, bytes: 210, set: 'q6', quantised: true },
+  q8_0: { id: 8, elements: 32, bytes: 34, halves: [0], set: 'q0', quantised: true, splitActivations: true },
+  q4_0: { id: 2, elements: 32, bytes: 18, halves: [0], set: 'q0', quantised: true },
+  q4_1: { id: 3, elements: 32, bytes: 20, halves: [0, 2], set: 'q1', quantised: true },
+  q5_0: { id: 6, elements: 32, bytes: 22, halves: [0], set: 'q0', quantised: true },
+  q5_1: { id: 7, elements: 32, bytes: 24, halves: [0, 2], set: 'q1', quantised: true },
+  q4_K: { id: 12, elements: 256, bytes: 144, halves: [0, 2], set: 'k', quantised: true },
+  q5_K: { id: 13, elements: 256, bytes: 176, halves: [0, 2], set: 'k', quantised: true },
+  q6_K: { id: 14, elements: 256, bytes: 210, halves: [208], set: 'q6', quantised: true },
 } as const satisfies Record<string, WeightType>;
 
 export type WeightTypeName = keyof typeof WEIGHT_TYPES;

@@ -1,11 +1,10 @@
 import { arrivalOf, CONTROL, type Control, controlAt, meetAt, takeCount, threadsOf, type Waiting } from './control.js';
-import { type Build, instantiateKernels, instantiateExtended } from './instance.js';
+import { type Build, instantiateKernels } from './instance.js';
 import { bindSteps, type Step, walk } from './steps.js';
 
 /** The one message a worker gets. It then belongs to the control block until told to stop. */
 export interface WorkerTask {
-  module: WebAssembly.Module;
-  secondModule: WebAssembly.Module | undefined;
+  modules: readonly WebAssembly.Module[];
   memory: WebAssembly.Memory;
   build: Build;
   steps: readonly Step[];
@@ -38,8 +37,7 @@ function awaitRun({ words }: Control, seen: number, awake: boolean): boolean {
 
 /** Walks the plan each time the caller starts a run. Returns when the pool stops or another thread has failed. */
 function serve(task: WorkerTask, ready: () => void): void {
-  const { module, secondModule, build, memory } = task;
-  const kernels = secondModule ? instantiateExtended(module, secondModule, build, memory) : instantiateKernels(module, build, memory);
+  const kernels = instantiateKernels(task.modules, task.build, task.memory);
   const control = controlAt(task.memory, task.controlAddress, task.threads);
   const bound = bindSteps(task.steps, kernels.exports, task.thread);
   const over = () => Atomics.load(control.words, CONTROL.stop) !== 0;

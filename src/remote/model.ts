@@ -4,7 +4,7 @@ import { checkAppendOptions, checkOptions, checkSaved } from '../generate/option
 import { checkPrompt } from '../generate/prompt.js';
 import { abortSignal, callback, checkRules, refuse } from '../generate/rules.js';
 import type { ChatMessage, GenerateOptions, LoraSource, Session } from '../generate/types.js';
-import type { Build, HostSettings, KernelCode } from '../host/host.js';
+import type { Build, HostSettings, KernelCode, KernelSet } from '../host/host.js';
 import { workerFailed } from './failure.js';
 import { RemoteGeneration, remoteTokens } from './generation.js';
 import { type Methods, Peer } from './peer.js';
@@ -38,8 +38,8 @@ const disposed = () =>
   new StonechatError({ code: 'disposed', expected: 'a live session', found: 'one that was disposed', remedy: 'Load the model again, or make a new session of it.' });
 
 /** Kernels as a message can carry them. */
-async function cloneable(code: KernelCode): Promise<WebAssembly.Module | BufferSource> {
-  if (Object.prototype.toString.call(code) !== '[object Response]') return code as WebAssembly.Module | BufferSource;
+async function cloneable(code: KernelCode | undefined): Promise<WebAssembly.Module | BufferSource | undefined> {
+  if (Object.prototype.toString.call(code) !== '[object Response]') return code as WebAssembly.Module | BufferSource | undefined;
   const response = code as Response;
   if (!response.ok) throw new Error(`${response.url} answered ${response.status}`);
   return response.arrayBuffer();
@@ -87,7 +87,7 @@ export async function startModel(host: ModelWorkerHost, source: unknown, options
   const methods: Methods = {
     ...shelf.methods,
     render,
-    kernels: async ({ build, shared }: { build: Build; shared: boolean }) => cloneable(await kernels(build, shared)),
+    kernels: async ({ build, shared, set }: { build: Build; shared: boolean; set: KernelSet }) => cloneable(await kernels(build, shared, set)),
   };
   const start = async (whole: boolean): Promise<WorkerModel | undefined> => {
     const worker = await host.start({ modelWorkerUrl: options.modelWorkerUrl, whole });

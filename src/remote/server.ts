@@ -1,6 +1,6 @@
 // The worker's side of a model in a worker.
 import type { Generation, LoadOptions, LoraSource, Model, Session, Source, Token } from '../generate/types.js';
-import type { Build, HostSettings } from '../host/host.js';
+import type { Build, HostSettings, KernelSet } from '../host/host.js';
 import type { TextStream } from '../text/types.js';
 import { packError } from './failure.js';
 import { type Call, type Methods, Peer } from './peer.js';
@@ -11,7 +11,7 @@ import { type PackedSource, unpackSource } from './source.js';
 import type { TOKENIZER_METHODS } from './types.js';
 
 type Load = (source: Source, options: LoadOptions) => Promise<Model>;
-type Compile = (build: Build, shared: boolean) => Promise<WebAssembly.Module>;
+type Compile = (build: Build, shared: boolean, set: KernelSet) => Promise<WebAssembly.Module | undefined>;
 
 /** A generation or a scoring under way. */
 interface Running {
@@ -22,16 +22,17 @@ interface Running {
   tell: Call['tell'];
 }
 
-/** Kernels come from the other side, once per build. */
+/** Kernels come from the other side, each set of a build once. */
 function kernelsFrom(peer: Peer): NonNullable<HostSettings['kernels']> {
-  const compiled = new Map<string, Promise<WebAssembly.Module>>();
-  const compile: Compile = async (build, shared) => {
-    const code = await peer.call<BufferSource | WebAssembly.Module>('kernels', { build, shared });
+  const compiled = new Map<string, ReturnType<Compile>>();
+  const compile: Compile = async (build, shared, set) => {
+    const code = await peer.call<BufferSource | WebAssembly.Module | undefined>('kernels', { build, shared, set });
+    if (!code) return undefined;
     return Object.prototype.toString.call(code) === '[object WebAssembly.Module]' ? (code as WebAssembly.Module) : WebAssembly.compile(code as BufferSource);
   };
-  return (build, shared) => {
-    const key = `${build} ${shared}`;
-    const module = compiled.get(key) ?? compile(build, shared);
+  return (build, shared, set) => {
+    const key = `${build} ${shared} ${set}`;
+    const module = compiled.get(key) ?? compile(build, shared, set);
     compiled.set(key, module);
     return module;
   };

@@ -7,13 +7,14 @@ import type { Host } from '../host/host.js';
 import { Arena } from '../kernels/arena.js';
 import { type Build, instantiateKernels, type Kernels, MAX_PAGES, newMemory, PAGE_BYTES } from '../kernels/instance.js';
 import { keyBlocks, ROPE_KIND, rowStride } from '../kernels/layout.js';
+import { compileSets, setsOf } from '../kernels/sets.js';
 import { controlBytes, type Pool, singleThread, startPool } from '../kernels/pool.js';
 import type { ContextLimits, Network } from '../models/architecture.js';
 import { buildNetwork } from '../models/index.js';
 import { FREQUENCIES_OF } from '../plan/addresses.js';
 import { layOutPage, type Plan, planRun } from '../plan/plan.js';
 import { PlanRunner } from './run.js';
-import { ALIGN, loadWeights, type LoadWeightsOptions, placeWeights } from './weights.js';
+import { ALIGN, loadWeights, type LoadWeightsOptions, matrixTypes, placeWeights } from './weights.js';
 
 /** Tokens per evaluate: an abort is honoured within this many tokens of prefill. */
 const MAX_BATCH = 64;
@@ -77,9 +78,9 @@ function contextOf(limits: ContextLimits, asked: number | undefined): number {
   return limits.stretches ? asked : Math.min(asked, limits.trained);
 }
 
-/** The kernels' module, and the network, which this thread builds while the module is compiled. */
-const prepare = (host: Host, file: ModelFile, { build }: RunnerOptions, shared: boolean): Promise<[WebAssembly.Module, Network]> =>
-  Promise.all([host.compile(build, shared), soon(() => buildNetwork(file))]);
+/** The sets of kernels that the file needs, and the network, which this thread builds while they are compiled. */
+const prepare = (host: Host, file: ModelFile, { build }: RunnerOptions, shared: boolean): Promise<[WebAssembly.Module[], Network]> =>
+  Promise.all([compileSets(host, build, shared, setsOf(matrixTypes(file))), soon(() => buildNetwork(file))]);
 
 /** Places the weights of a model from address `first` on. There need be no memory yet. */
 function placeModel(file: ModelFile, { graph, context: limits }: Network, exports: Kernels['exports'], options: RunnerOptions, first: number): Places {
@@ -107,8 +108,8 @@ function layOut(graph: Graph, exports: Kernels['exports'], options: RunnerOption
 
 /** Linear memory that loading `file` would take. Nothing is read but the header. */
 export async function estimateMemory(host: Host, file: ModelFile, options: RunnerOptions): Promise<MemoryNeed & { warnings: readonly string[] }> {
-  const [module, network] = await prepare(host, file, options, false);
-  const { exports } = instantiateKernels(module, options.build);
+  const [sets, network] = await prepare(host, file, options, false);
+  const { exports } = instantiateKernels(sets, options.build);
   const { need } = layOut(network.graph, exports, options, placeModel(file, network, exports, options, 0));
   return { ...need, warnings: warningsOf(file, network.context, options.contextLength) };
 }
@@ -155,9 +156,9 @@ export interface LoadedRunner {
 /** Reads a model into a fresh linear memory and starts its threads. */
 export async function loadRunner(host: Host, file: ModelFile, options: RunnerOptions): Promise<LoadedRunner> {
   const shared = options.threads > 1;
-  const [module, network] = await prepare(host, file, options, shared);
+  const [sets, network] = await prepare(host, file, options, shared);
   const { graph } = network;
-  const kernels = instantiateKernels(module, options.build, newMemory(1, shared));
+  const kernels = instantiateKernels(sets, options.build, newMemory(1, shared));
   const arena = new Arena(kernels.memory);
   const places = placeModel(file, network, kernels.exports, options, arena.used);
   const { context, weights, bytes } = places;

@@ -35,6 +35,9 @@ const sizeOf = (tensor: TensorInfo): { columns: number; rows: number } => ({
   rows: tensor.shape.slice(1).reduce((a, b) => a * b, 1),
 });
 
+/** Types of the file's matrices: vectors (norms, biases) are kept as f32 and need no kernels of their own. */
+export const matrixTypes = (file: ModelFile): Set<DType> => new Set([...file.tensors.values()].filter(({ shape }) => shape.length > 1).map(({ type }) => type));
+
 /** Places every weight of the graph without reading it, in the file's order: addresses for the plan. */
 export function placeWeights(file: ModelFile, graph: Pick<Graph, 'weights'>, exports: KernelExports, allocate: (bytes: number) => number): Map<string, PlacedWeight> {
   const roles = rolesIn(graph);

@@ -6,13 +6,13 @@ import { limitTable, resultTable } from '../../src/bench/table.js';
 import { openWorkbench, Space, type Workbench } from '../../src/bench/workbench.js';
 import { kernelCode } from '#bench-kernels';
 import { createStonechat } from '../../src/entry/load.js';
-import { compileKernels } from '../../src/host/compile.js';
+import { compileCode } from '../../src/host/compile.js';
 import { nodeHost } from '../../src/host/node.js';
 
 const host = nodeHost();
 const parts: BenchParts = {
   host,
-  compileProbes: (build, shared) => compileKernels(build, shared, { kernels: kernelCode }),
+  compileProbes: (build, shared) => compileCode(build, () => kernelCode(build, shared)),
   load: createStonechat(host).load,
   describe: () => ({ runtime: 'vitest' }),
 };

@@ -154,8 +154,8 @@ describe.skipIf(WITHOUT_TOOLS)(title('without a browser', WITHOUT_TOOLS), () => 
   it('Cloudflare: stonechat/static with kernels that the worker imports itself', async () => {
     const folder = project('static-cloudflare', 'examples/cloudflare');
     const own = readFileSync(join(folder, 'worker.js'), 'utf8')
-      .replace("from 'stonechat';", "from 'stonechat/static';\nimport simd from 'stonechat/kernels/simd.wasm';")
-      .replace('{ contextLength: 512 }', "{ contextLength: 512, build: 'simd', kernels: () => simd }");
+      .replace("from 'stonechat';", "from 'stonechat/static';\nimport core from 'stonechat/kernels/core/simd.wasm';\nimport q0 from 'stonechat/kernels/q0/simd.wasm';")
+      .replace('{ contextLength: 512 }', "{ contextLength: 512, build: 'simd', kernels: (build, shared, set) => ({ core, q0 })[set] }");
     writeFileSync(join(folder, 'worker.js'), own);
     await withServer(folder, ['wrangler', 'dev', '--ip', '127.0.0.1', '--port', '0', '--show-interactive-dev-session=false'], async (origin) => expectStory(await textOf(origin)));
   }, PATIENCE);

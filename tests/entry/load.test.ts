@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createStonechat } from '../../src/entry/load.js';
+import { convert } from '../../src/entry/train-node.js';
+import type { LoadOptions } from '../../src/generate/types.js';
 import { nodeHost } from '../../src/host/node.js';
 import { dataPath, hasData, titled } from '../golden/data.js';
 
@@ -71,5 +74,31 @@ describe.skipIf(!hasData)(titled('load'), () => {
 
   it('is stopped by its signal', async () => {
     await expect(load(path, { signal: AbortSignal.abort('no') })).rejects.toMatchObject({ code: 'aborted', cause: 'no' });
+  });
+});
+
+describe('kernels', () => {
+  /** The sets that loading asks for. */
+  async function setsFor(source: Parameters<typeof load>[0], options: LoadOptions = {}): Promise<string[]> {
+    const asked = new Set<string>();
+    const kernels: LoadOptions['kernels'] = (build, shared, set) => (asked.add(set), readFileSync(`dist/wasm/${set}/${build}${shared ? '-shared' : ''}.wasm`));
+    (await load(source, { ...options, kernels })).dispose();
+    return [...asked].sort();
+  }
+
+  it('are those of the types that the file has, whatever else there is, with threads too', async () => {
+    expect(await setsFor('models/default.gguf')).toEqual(['core', 'q0']);
+    expect(await setsFor('models/default.gguf', { threads: 2, kvCache: 'q8_0' })).toEqual(['core', 'q0']);
+    for (const [type, sets] of [['f16', ['core', 'floats']], ['q5_1', ['core', 'q1']], ['q4_0', ['core', 'q0']]] as const) {
+      const { files } = await convert('models/default.gguf', { type, pure: true });
+      expect(await setsFor(files[0]!.bytes!), type).toEqual(sets);
+    }
+  });
+
+  it('that are missing are named, with how to add them', async () => {
+    const kernels: LoadOptions['kernels'] = (build, shared, set) => (set === 'core' ? readFileSync(`dist/wasm/core/${build}.wasm`) : undefined);
+    await expect(load('models/default.gguf', { threads: 1, build: 'simd', kernels })).rejects.toMatchObject({
+      name: 'StonechatError', code: 'unavailable', expected: expect.stringMatching(/set q0 \(for q8_0/), remedy: expect.stringContaining('stonechat/kernels/q0/simd.wasm'),
+    });
   });
 });

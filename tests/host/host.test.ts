@@ -5,10 +5,11 @@ import { edgeHost } from '../../src/host/edge.js';
 import type { Host, KernelCode } from '../../src/host/host.js';
 import { nodeHost } from '../../src/host/node.js';
 import { instantiateKernels } from '../../src/kernels/instance.js';
+import { compileSets } from '../../src/kernels/sets.js';
 
 const major = Number.parseInt(process.versions.node, 10);
 const kindOf = (module: WebAssembly.Module) => instantiateKernels(module, 'simd').exports.build_kind();
-const simdBytes = () => readFileSync('dist/wasm/simd.wasm');
+const simdBytes = () => readFileSync('dist/wasm/core/simd.wasm');
 const compile = (host: Host) => host.compile('scalar', false);
 
 describe('builds', () => {
@@ -97,6 +98,24 @@ describe('compile', () => {
     ['something else', () => 'simd.wasm' as unknown as KernelCode, /./],
   ])('refuses %s', async (_, kernels, found) => {
     await expect(compile(nodeHost({ kernels }))).rejects.toMatchObject({ name: 'StonechatError', code: 'unavailable', found: expect.stringMatching(found) });
+  });
+
+  it("asks the caller for each set by its name, and says which one is missing and how to add it", async () => {
+    const asked: string[] = [];
+    const wasm = (set: string) => readFileSync(`dist/wasm/${set}/simd.wasm`);
+    const host = nodeHost({ kernels: (build, shared, set) => (asked.push(`${build} ${shared} ${set}`), set === 'k' ? undefined : wasm(set === 'q1' ? 'q0' : set)) });
+    const modules = await compileSets(host, 'simd', false, ['core', 'q0', 'q6']);
+    expect(asked).toEqual(['simd false core', 'simd false q0', 'simd false q6']);
+    expect('matmul_q8_q6_K' in instantiateKernels(modules, 'simd').exports).toBe(true);
+    const remedy = (set: string) => expect.stringContaining(`stonechat/kernels/${set}/simd.wasm`);
+    await expect(host.compile('simd', false, 'k')).rejects.toMatchObject({
+      name: 'StonechatError', code: 'unavailable', expected: expect.stringContaining('the set k (for q4_K, q5_K)'), found: 'nothing', remedy: remedy('k'),
+    });
+    await expect(host.compile('simd', false, 'q1'), 'another set').rejects.toMatchObject({
+      name: 'StonechatError', code: 'unavailable', expected: expect.stringContaining('the set q1 (for q4_1, q5_1)'), found: 'a module without them', remedy: remedy('q1'),
+    });
+    const nothing = nodeHost({ kernels: () => undefined });
+    await expect(nothing.compile('simd', false)).rejects.toMatchObject({ code: 'unavailable', expected: expect.stringContaining('the set core (for every model)') });
   });
 
   it('keeps earlier settings when configured again', async () => {

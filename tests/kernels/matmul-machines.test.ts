@@ -1,13 +1,13 @@
 // Machines read the relaxed dot in three ways (assembly/kernels/dot.ts); the ordinary tests meet one of them. Here the
 // relaxed build is compiled twice more, the instruction replaced by an exact model of the other machines.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { QUANTISED, randomRaw } from '../reference/dequantize.js';
 import { matmulQ8InOrder } from '../reference/matmul.js';
-import { bits, loadModule, random, randomFloats } from './support.js';
+import { bits, loadSets, random, randomFloats } from './support.js';
 
 const INSTRUCTION = 'i32x4.relaxed_dot_i8x16_i7x16_add_s';
 const model = (extend: 'u' | 's') => `
@@ -26,8 +26,10 @@ function compile(extend: 'u' | 's'): WebAssembly.Module {
     const file = join(folder, 'assembly/kernels/dot.ts'), source = readFileSync(file, 'utf8');
     expect(source).toContain(INSTRUCTION);
     writeFileSync(file, source.replaceAll(INSTRUCTION, 'model') + model(extend));
-    execFileSync(process.execPath, ['node_modules/assemblyscript/bin/asc.js', '--target', 'relaxed', '-O1'], { cwd: folder, stdio: 'pipe' });
-    return new WebAssembly.Module(readFileSync(join(folder, 'dist/wasm/relaxed.wasm')));
+    const sets = readdirSync(join(folder, 'assembly/sets')).filter((name) => name !== 'train.ts').map((name) => `export * from './sets/${name.replace('.ts', '')}';\n`);
+    writeFileSync(join(folder, 'assembly/all.ts'), `export * from './index';\n${sets.join('')}`);
+    execFileSync(process.execPath, ['node_modules/assemblyscript/bin/asc.js', 'assembly/all.ts', '--target', 'relaxed', '-O1', '--outFile', 'all.wasm'], { cwd: folder, stdio: 'pipe' });
+    return new WebAssembly.Module(readFileSync(join(folder, 'all.wasm')));
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -41,7 +43,7 @@ describe('a machine whose relaxed dot reads codes as', () => {
     for (const type of QUANTISED) {
       for (const m of [1, 7]) {
         const next = random(m), x = randomFloats(m * k, next), raw = randomRaw(type, n, k, next);
-        const { exports, ...bench } = loadModule(module, 'relaxed');
+        const { exports, ...bench } = loadSets([module], 'relaxed');
         const packed = bench.allocate(exports[`packed_bytes_${type}`](n, k)), y = bench.allocate(m * n * 4);
         const xq = bench.allocate(exports.q8_row_bytes(k) * m), scratch = bench.allocate(exports.matmul_scratch_bytes(k));
         exports[`repack_${type}`](packed, bench.place(raw), n, k);

@@ -1,10 +1,10 @@
 // Sizes that kernels compute from a caller's lengths, in 32 bits: each is checked before it is asked for.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { bytesBound, kernelBytes, sizeFunction } from '../../src/kernels/sizes.js';
 
 type Exports = Record<string, (...sizes: number[]) => number>;
-const SETS = ['wasm', 'wasm/train', 'wasm/bench'] as const;
+const SETS = readdirSync('dist/wasm').map((set) => `wasm/${set}`);
 const open = (set: string): Exports => {
   const module = new WebAssembly.Module(readFileSync(`dist/${set}/simd.wasm`));
   const imports: Record<string, Record<string, unknown>> = {};

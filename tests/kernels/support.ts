@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { Arena } from '../../src/kernels/arena.js';
 import { BUILDS, type Build, type KernelExports, type Kernels, instantiateKernels, instantiateTrainKernels, type TrainExports } from '../../src/kernels/instance.js';
+import { ALL_SETS } from '../../src/kernels/sets.js';
 
 /** Builds that are right on this machine: Node 20's baseline compiler gets the relaxed dot wrong. */
 export function buildsHere(): Build[] {
@@ -24,23 +25,26 @@ export interface Bench {
 
 const modules = new Map<string, WebAssembly.Module>();
 
-function moduleAt(path: string): WebAssembly.Module {
+export function moduleAt(path: string): WebAssembly.Module {
   const file = fileURLToPath(new URL(`../../dist/wasm/${path}.wasm`, import.meta.url));
   const module = modules.get(path) ?? new WebAssembly.Module(readFileSync(file));
   modules.set(path, module);
   return module;
 }
 
-/** A fresh instance of a build, on its own memory. */
-export const load = (build: Build): Bench => loadModule(moduleAt(build), build);
+/** All sets that generate. */
+export const setsAt = (build: string): WebAssembly.Module[] => ALL_SETS.map((set) => moduleAt(`${set}/${build}`));
 
-export const loadModule = (module: WebAssembly.Module, build: Build): Bench => benchOf(instantiateKernels(module, build));
+/** A fresh instance of a build, on its own memory. */
+export const load = (build: Build): Bench => loadSets(setsAt(build), build);
+
+export const loadSets = (sets: readonly WebAssembly.Module[], build: Build): Bench => benchOf(instantiateKernels(sets, build));
 
 export type TrainBench = Bench & { readonly exports: KernelExports & TrainExports };
 
 /** The same with the training kernels. */
 export function loadTrain(build: Build): TrainBench {
-  const kernels = instantiateTrainKernels(moduleAt(build), moduleAt(`train/${build}`), build);
+  const kernels = instantiateTrainKernels(setsAt(build), moduleAt(`train/${build}`), build);
   return { ...benchOf(kernels), exports: kernels.exports };
 }
 

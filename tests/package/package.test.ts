@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
-import { describeModule } from './wasm.js';
+import { ALL_SETS } from '../../src/kernels/sets.js';
+import { dataOf, describeModule } from './wasm.js';
 
 const run = promisify(execFile);
 const npx = (...command: string[]) => run('npx', ['--no-install', ...command]);
@@ -20,6 +21,7 @@ const packed = run('npm', ['pack', '--dry-run', '--ignore-scripts', '--json']).t
 });
 
 const TARGETS = ['relaxed', 'relaxed-shared', 'scalar', 'scalar-shared', 'simd', 'simd-shared'];
+const SETS = [...ALL_SETS, 'train', 'bench'];
 
 describe('the packed files', () => {
   it('are dist/, documents, examples, README, CHANGELOG, LICENSE and package.json, and every kind of file in dist/ is expected', async () => {
@@ -28,8 +30,8 @@ describe('the packed files', () => {
     expect(outside.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
     const known = new RegExp(
       `^dist/((node|browser|edge|cli|judge|samplers|static|errors|jinja|in-worker-browser|stonechat\\.browser|page-\\w+|(load|train|bench)-(node|browser|edge))\\.js(\\.map)?|default-model\\.js|` +
-        `chunks/\\w+\\.js(\\.map)?|((train|bench)-)?kernels/(inline|workerd|edge-light|${TARGETS.join('|')})\\.js|THIRD-PARTY-NOTICES\\.txt|` +
-        `wasm/((train|bench)/)?(${TARGETS.join('|')})\\.wasm|worker/(model-)?(node|web|whole|program)\\.js|types/.*\\.d\\.ts)$`,
+        `chunks/\\w+\\.js(\\.map)?|((train|bench)-)?kernels/(inline|workerd|edge-light|(${SETS.join('|')})-(${TARGETS.join('|')}))\\.js|THIRD-PARTY-NOTICES\\.txt|` +
+        `wasm/(${SETS.join('|')})/(${TARGETS.join('|')})\\.wasm|worker/(model-)?(node|web|whole|program)\\.js|types/.*\\.d\\.ts)$`,
     );
     expect(files.filter((path) => path.startsWith('dist/') && !known.test(path))).toEqual([]);
   });
@@ -160,7 +162,7 @@ describe('the package map', () => {
 });
 
 describe('the six kernel modules of each set', () => {
-  const files = ['', 'train/', 'bench/'].flatMap((set) => TARGETS.map((target) => `${set}${target}`));
+  const files = SETS.flatMap((set) => TARGETS.map((target) => `${set}/${target}`));
 
   it('are all there and nothing else', () => {
     const found = readdirSync('dist/wasm', { recursive: true }) as string[];
@@ -175,10 +177,19 @@ describe('the six kernel modules of each set', () => {
     expect(module.imports).toEqual(['env.memory']);
   });
 
+  it.each(TARGETS)('lay their tables beside each other, below what the arena hands out (%s)', (target) => {
+    const data = SETS.flatMap((set) => dataOf(readFileSync(`dist/wasm/${set}/${target}.wasm`)).map((segment) => ({ set, ...segment })));
+    data.sort((a, b) => a.first - b.first);
+    expect(data.filter(({ first }, i) => i > 0 && first < data[i - 1]!.end)).toEqual([]);
+    expect(data.at(-1)!.end).toBeLessThanOrEqual(65536);
+    const order = data.map(({ set }) => set).filter((set, i, all) => set !== all[i - 1]);
+    expect(order, 'each set has a place of its own').toEqual([...new Set(order)]);
+  });
+
   it('say what they are', () => {
     const kind = (target: string, shared: boolean) => {
       const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared });
-      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(`dist/wasm/${target}.wasm`)), { env: { memory } });
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(`dist/wasm/core/${target}.wasm`)), { env: { memory } });
       return (exports as { build_kind: () => number }).build_kind();
     };
     expect([kind('scalar', false), kind('simd', false), kind('scalar-shared', true), kind('simd-shared', true)]).toEqual([0, 1, 4, 5]);

@@ -1,10 +1,16 @@
 // What a page downloads to generate: an application that imports `load`, bundled, minified and gzipped.
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { build, type Metafile, type OutputFile } from 'esbuild';
 import { expect, it } from 'vitest';
+import type { DType } from '../../src/files/types.js';
+import type { KernelSet } from '../../src/host/host.js';
+import { ALL_SETS, setsOf } from '../../src/kernels/sets.js';
 
+/** For a file whose weights are of the usual types. */
 const LIMIT = 140_000;
+/** Gzipped bytes of each set, in the largest build. */
+const SETS: Readonly<Record<KernelSet, number>> = { core: 24_500, floats: 4_200, q0: 9_000, q1: 6_500, k: 7_500, q6: 5_200 };
 
 /** Names of the outputs that `name` imports, itself first: statically, and those dynamic ones that `follow` accepts. */
 function closure({ outputs }: Metafile, name: string, follow: (inputs: string[]) => boolean, seen = new Set([name])): string[] {
@@ -38,18 +44,38 @@ async function bundleApplication(name = 'load', entry = 'stonechat'): Promise<{ 
   return { metafile, files: new Map(outputFiles.map((file) => [`out/${file.path.split('/out/')[1]}`, file])) };
 }
 
-it('JavaScript and the largest kernels stay within 140 KB gzipped', async () => {
+/** What files need, by the types of their matrices: those of llama.cpp's quantisers hold Q6_K, too, and other types where columns are no 256s. */
+const FILES: Readonly<Record<string, readonly DType[]>> = {
+  'Q4_0': ['q4_0'],
+  'Q4_0 with Q6_K': ['q4_0', 'q6_K'],
+  'Q8_0': ['q8_0'],
+  'Q4_1': ['q4_1', 'q6_K'],
+  'Q5_0': ['q5_0', 'q6_K'],
+  'Q4_K_M, Q5_K_M': ['q4_K', 'q5_K', 'q6_K'],
+  'Q4_K_M with columns that are no 256s': ['q4_K', 'q6_K', 'q5_0', 'q8_0'],
+  'Q6_K': ['q6_K'],
+  'F16, BF16, F32': ['f16', 'bf16', 'f32'],
+};
+
+it.each(Object.entries(FILES))('a file of %s needs at most 140 KB gzipped of JavaScript and kernels', async (name, types) => {
   const { metafile, files } = await bundleApplication();
   const sizes = ['relaxed', 'relaxed-shared', 'simd', 'simd-shared'].map((variant) => {
-    const names = closure(metafile, 'out/stdin.js', (inputs) => isEngine(inputs) || inputs.includes(`dist/kernels/${variant}.js`));
-    const bytes = names.map((name) => gzipSync(files.get(name)!.contents, { level: 9 }).length);
-    return { variant, files: names.length, gzipped: bytes.reduce((sum, size) => sum + size, 0) };
+    const kernels = setsOf(types).map((set) => `dist/kernels/${set}-${variant}.js`);
+    const names = closure(metafile, 'out/stdin.js', (inputs) => isEngine(inputs) || inputs.some((path) => kernels.includes(path)));
+    const bytes = names.map((file) => gzipSync(files.get(file)!.contents, { level: 9 }).length);
+    return { variant, sets: kernels.length, files: names.length, gzipped: bytes.reduce((sum, size) => sum + size, 0) };
   });
-  console.log(sizes.map(({ variant, gzipped }) => `to generate with ${variant}: ${(gzipped / 1000).toFixed(1)} KB gzipped`).join('\n'));
-  for (const { variant, files: count, gzipped } of sizes) {
-    expect(count, `${variant} is in a chunk of its own`).toBeGreaterThan(1);
+  console.log(`${name}: ${sizes.map(({ variant, gzipped }) => `${variant} ${(gzipped / 1000).toFixed(1)}`).join(', ')} KB gzipped`);
+  for (const { variant, sets, files: count, gzipped } of sizes) {
+    expect(count, `each set of ${variant} is in a chunk of its own`).toBeGreaterThan(sets);
     expect(gzipped, variant).toBeLessThanOrEqual(LIMIT);
   }
+});
+
+it('each set of kernels stays as small as it is, whatever others hold', () => {
+  const sizes = ALL_SETS.map((set) => [set, gzipSync(readFileSync(`dist/kernels/${set}-relaxed-shared.js`), { level: 9 }).length] as const);
+  console.log(sizes.map(([set, size]) => `${set} ${(size / 1000).toFixed(1)} KB`).join(', '));
+  for (const [set, size] of sizes) expect(size, set).toBeLessThanOrEqual(SETS[set]);
 });
 
 /** Gzipped bytes of our Jinja, which is loaded where a chat template is used; and of what few templates need of it. */
@@ -74,7 +100,7 @@ it('chat templates are in a chunk of their own, and what few of them need in ano
 
 it('a page that loads in a worker downloads the engine once, as text of the worker, without what few models need', async () => {
   const { metafile, files } = await bundleApplication('loadInWorker');
-  const wanted = /kernels\/relaxed-shared\.js$|worker\/model-web\.js$/;
+  const wanted = /\/kernels\/(core|q0|q6)-relaxed-shared\.js$|worker\/model-web\.js$/;
   const names = closure(metafile, 'out/stdin.js', (inputs) => inputs.some((path) => wanted.test(path)));
   const gzipped = names.map((name) => gzipSync(files.get(name)!.contents, { level: 9 }).length);
   console.log(`to generate in a worker: ${gzipped.map((size) => (size / 1000).toFixed(1)).join(' + ')} KB gzipped`);
@@ -95,7 +121,7 @@ it('what generates does not pull in training, in any chunk; what trains does not
   const all = texts(training.files).map(({ text }) => text).join('\n');
   for (const word of TRAINING) expect(all).toContain(word);
   expect(Object.keys(training.metafile.inputs).filter((path) => path.includes('bench-'))).toEqual([]);
-  const wanted = /dist\/(train-)?kernels\/simd-shared\.js$/;
+  const wanted = /dist\/(train-)?kernels\/(core|floats|train)-simd-shared\.js$/;
   const names = closure(training.metafile, 'out/stdin.js', (chunk) => chunk.some((path) => wanted.test(path)));
   const gzipped = names.reduce((sum, name) => sum + gzipSync(training.files.get(name)!.contents, { level: 9 }).length, 0);
   console.log(`to train with simd-shared: ${(gzipped / 1000).toFixed(1)} KB gzipped`);

@@ -1,7 +1,7 @@
 // Reads imports and exports of a WebAssembly module from its bytes: Node 20 cannot compile the relaxed builds.
 // Layout: https://webassembly.github.io/spec/core/binary/modules.html
 
-const SECTION = { type: 1, import: 2, function: 3, export: 7 };
+const SECTION = { type: 1, import: 2, function: 3, export: 7, data: 11 };
 const VALUE_TYPES: Record<number, string> = { 0x7f: 'i32', 0x7e: 'i64', 0x7d: 'f32', 0x7c: 'f64', 0x7b: 'v128' };
 const KINDS = ['function', 'table', 'memory', 'global'];
 
@@ -62,6 +62,19 @@ const readImports = (reader: Reader): string[] =>
     if (flags & 1) reader.size();
     return name;
   });
+
+/** Where a module's data lie: first and end of each segment. */
+export function dataOf(bytes: Uint8Array): { first: number; end: number }[] {
+  const reader = sections(bytes).get(SECTION.data);
+  return (
+    reader?.list(() => {
+      reader.take(2); // active, of memory 0; i32.const
+      const first = reader.size(); // signed, but small
+      reader.byte(); // end
+      return { first, end: first + reader.take(reader.size()).length };
+    }) ?? []
+  );
+}
 
 /** Exports with signatures, sorted, and the names of the imports. */
 export function describeModule(bytes: Uint8Array): { exports: string[]; imports: string[] } {

@@ -223,7 +223,7 @@ describe('loadInWorker', () => {
     const { readFileSync } = await import('node:fs');
     using model = await loadInWorker(bytes, {
       build: 'scalar', threads: 1,
-      kernels: (build, shared) => (asked.push(`${build} ${shared}`), readFileSync(`dist/wasm/${build}.wasm`)),
+      kernels: (build, shared, set) => (asked.push(`${build} ${shared} ${set}`), readFileSync(`dist/wasm/${set}/${build}.wasm`)),
     });
     expect((await model.generate(PROMPT, OPTIONS).next()).value?.text).toBe(',');
     expect(asked).toEqual(['scalar false']);

@@ -13,6 +13,7 @@ import { bufferSource } from '../../src/files/sources.js';
 import type { WeightRole } from '../../src/graph/graph.js';
 import { Arena } from '../../src/kernels/arena.js';
 import { instantiateKernels } from '../../src/kernels/instance.js';
+import { ALL_SETS, compileSets } from '../../src/kernels/sets.js';
 import { buildNetwork } from '../../src/models/index.js';
 import { loadWeights, placeWeights } from '../../src/run/weights.js';
 import { type Entry, writeGguf } from '../files/support/gguf-writer.js';
@@ -122,7 +123,7 @@ describe('loading', () => {
     const model = await openModel(await tinyGguf(32));
     const { graph } = buildNetwork(model);
     const loaded = async (...roles: WeightRole[][]) => {
-      const kernels = instantiateKernels(await host.compile('simd', false), 'simd');
+      const kernels = instantiateKernels(await compileSets(host, 'simd', false, ALL_SETS), 'simd');
       const arena = new Arena(kernels.memory);
       const allocate = (bytes: number) => arena.allocate(bytes, 'weights');
       const placed = (some: WeightRole[]) => Array.from(placeWeights(model, { ...graph, weights: graph.weights.filter(({ role }) => some.includes(role)) }, kernels.exports, allocate));

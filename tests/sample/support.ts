@@ -17,7 +17,7 @@ export const NO_HISTORY: History = { ids: new Int32Array(0), length: 0 };
 export const historyOf = (ids: readonly number[]): History => ({ ids: Int32Array.from(ids), length: ids.length });
 
 export function kernelsHere(build: Build = 'simd'): { kernels: Kernels; arena: Arena } {
-  const file = fileURLToPath(new URL(`../../dist/wasm/${build}.wasm`, import.meta.url));
+  const file = fileURLToPath(new URL(`../../dist/wasm/core/${build}.wasm`, import.meta.url));
   const kernels = instantiateKernels(new WebAssembly.Module(readFileSync(file)), build);
   return { kernels, arena: new Arena(kernels.memory) };
 }

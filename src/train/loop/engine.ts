@@ -7,6 +7,7 @@ import { Arena } from '../../kernels/arena.js';
 import { instantiateTrainKernels, MAX_PAGES, newMemory, PAGE_BYTES, type TrainKernels } from '../../kernels/instance.js';
 import { keyBlocks } from '../../kernels/layout.js';
 import { controlBytes, type Pool, singleThread, startPool } from '../../kernels/pool.js';
+import { compileSets, setsOf } from '../../kernels/sets.js';
 import { SLOT } from '../../kernels/steps.js';
 import type { Network } from '../../models/architecture.js';
 import { buildNetwork } from '../../models/index.js';
@@ -17,7 +18,7 @@ import { type Blueprint, type Plan, planRun } from '../../plan/plan.js';
 import { type ObjectivePlan, type ParameterRegions, type Phase, planTraining, SETTINGS_WORDS, type TrainPlaces, type TrainPlan } from '../../plan/train-plan.js';
 import { writeFrequencies } from '../../run/load.js';
 import { PlanRunner } from '../../run/run.js';
-import { loadWeights, placeWeights } from '../../run/weights.js';
+import { loadWeights, matrixTypes, placeWeights } from '../../run/weights.js';
 import { type ContextIds, writeContextIds } from '../../run/context-ids.js';
 import type { Batch } from '../data/batches.js';
 
@@ -116,6 +117,10 @@ const sampleContext = ({ context }: Network, { length }: EngineOptions): number 
 const planSampling = (graph: Graph, exports: TrainKernels['exports'], weights: ReadonlyMap<string, WeightForm>) =>
   planRun(graph, { exports, weights, batch: SAMPLE_BATCH, kvCache: 'f32', activations: 'f32', threads: 1 });
 
+/** The kernels that training this file needs: of its weights, of those that learn, which are f32, and of training. */
+const compileAll = ({ host, compileTraining }: TrainHost, file: ModelFile, build: Build, shared: boolean) =>
+  Promise.all([compileSets(host, build, shared, setsOf([...matrixTypes(file), 'f32'])), compileTraining(build, shared)]);
+
 function checkFits({ need }: Layout, { sequences, length }: EngineOptions): void {
   if (need.total <= HEAP_BYTES) return;
   throw new StonechatError({
@@ -161,8 +166,8 @@ export class TrainEngine {
   static async open(from: TrainHost, file: ModelFile, options: EngineOptions & { signal?: AbortSignal | undefined }): Promise<TrainEngine> {
     const { build, threads } = options;
     const shared = threads > 1;
-    const [module, trainModule] = await Promise.all([from.host.compile(build, shared), from.compileTraining(build, shared)]);
-    const kernels = instantiateTrainKernels(module, trainModule, build, newMemory(1, shared));
+    const [sets, trainModule] = await compileAll(from, file, build, shared);
+    const kernels = instantiateTrainKernels(sets, trainModule, build, newMemory(1, shared));
     const layout = layOut(file, kernels.exports, options);
     checkFits(layout, options);
     const { network: { graph }, parameters, need } = layout;

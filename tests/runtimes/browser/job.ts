@@ -1,4 +1,4 @@
-import type { Build, LoadOptions } from 'stonechat';
+import type { Build, KernelSet, LoadOptions } from 'stonechat';
 import type { TrainOptions } from 'stonechat/train';
 import type { Outcome } from '../cases.js';
 import type { Trained } from '../training.js';
@@ -32,7 +32,7 @@ export interface Order {
 export const optionsOf = ({ workerUrl, modelWorkerUrl, kernelsFrom }: Job): LoadOptions => ({
   ...(modelWorkerUrl && { modelWorkerUrl: new URL(modelWorkerUrl, location.href) }),
   ...(workerUrl && { workerUrl: new URL(workerUrl, location.href) }),
-  ...(kernelsFrom && { kernels: (build: Build, shared: boolean) => fetch(`${kernelsFrom}/${build}${shared ? '-shared' : ''}.wasm`) }),
+  ...(kernelsFrom && { kernels: (build: Build, shared: boolean, set: KernelSet) => fetch(`${kernelsFrom}/${set}/${build}${shared ? '-shared' : ''}.wasm`) }),
 });
 
 export const trainOptionsOf = (job: Job): TrainOptions => ({

@@ -15,7 +15,7 @@ export const readSharedJson = <T>(path: string): T => JSON.parse(readFileSync(SH
 
 const sources = new Map<Build, KernelSource>();
 export function kernelsOf(build: Build): KernelSource {
-  const file = fileURLToPath(new URL(`../../../dist/wasm/${build}.wasm`, import.meta.url));
+  const file = fileURLToPath(new URL(`../../../dist/wasm/core/${build}.wasm`, import.meta.url));
   const source = sources.get(build) ?? { module: new WebAssembly.Module(readFileSync(file)), build };
   sources.set(build, source);
   return source;
