@@ -226,7 +226,7 @@ describe('loadInWorker', () => {
       kernels: (build, shared, set) => (asked.push(`${build} ${shared} ${set}`), readFileSync(`dist/wasm/${set}/${build}.wasm`)),
     });
     expect((await model.generate(PROMPT, OPTIONS).next()).value?.text).toBe(',');
-    expect(asked).toEqual(['scalar false']);
+    expect(asked).toEqual(['scalar false core', 'scalar false q0']);
   });
 
   it('dispose ends what runs, and the worker', async () => {
