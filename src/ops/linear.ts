@@ -1,4 +1,4 @@
-import type { DType } from '../files/types.js';
+import { LAYOUTS } from '../files/dtypes.js';
 import { pairNames } from '../files/pair-names.js';
 import type { GraphBuilder } from '../graph/builder.js';
 import type { AllExports, Caller, Gradient, Op, Value } from '../graph/node.js';
@@ -13,9 +13,6 @@ import { scale } from './scale.js';
 
 type Linear = Readonly<Record<never, never>>;
 
-/** Weights that are multiplied with f32 as they are. */
-const FLOATS: ReadonlySet<DType> = new Set(['f32', 'f16', 'bf16']);
-
 /** x times a transposed weight. */
 export const linearOp: Op<Linear> = {
   name: 'linear',
@@ -27,7 +24,7 @@ export const linearOp: Op<Linear> = {
     const { at, type, rows: n, columns: k } = on.weight(name!);
     const rows = on.rows(output);
     const y = on.write(output);
-    if (FLOATS.has(type) || on.activations === 'f32') {
+    if (!LAYOUTS[type].quantised || on.activations === 'f32') {
       const x = on.read(inputs[0]!);
       return on.call(kernelFor(on, `matmul_f32_${type}`, type), [y.at, x.at, at, on.scratch, rows, k, y.stride, x.stride], groupsOf(n));
     }
@@ -66,9 +63,9 @@ function quantised(on: Caller, x: Value): Spot {
   });
 }
 
-/** What quantize_q8 wants to know: 1 if a matrix of q8_0 multiplies this value. */
+/** What quantize_q8 wants to know: 1 if a matrix that splits activations multiplies this value. */
 function formsFor(on: Caller, x: Value): number {
-  return on.readers(x).some(({ op, weights: [weight] }) => op === linearOp && on.weight(weight!).type === 'q8_0') ? 1 : 0;
+  return on.readers(x).some(({ op, weights: [weight] }) => op === linearOp && LAYOUTS[on.weight(weight!).type].splitActivations) ? 1 : 0;
 }
 
 function multiply(g: GraphBuilder, x: Value, weight: string, columns: number): Value {
