@@ -23,7 +23,7 @@ const INFERENCE = [
 const TRAINING = [
   { file: 'kernels/matmul_grad', generic: 'gradOfX', name: (type) => `matmul_f32_${type}_grad_x` },
   { file: 'weights/types', generic: 'fileElements', name: (type) => `block_elements_${type}` },
-  { file: 'weights/types', generic: 'fileBytes', name: (type) => `block_bytes_${type}` },
+  { file: 'weights/types', generic: 'fileBytes', name: (type) => `block_size_${type}` },
 ];
 
 const typesOf = (set) => Object.keys(WEIGHT_TYPES).filter((type) => WEIGHT_TYPES[type].set === set);

@@ -13,7 +13,7 @@ const answers = exports as unknown as Answers;
 
 describe.each(DTYPES)('%s', (type) => {
   it('has blocks of the same size in both languages', () => {
-    expect({ elements: answers[`block_elements_${type}`]!(), bytes: answers[`block_bytes_${type}`]!() }).toEqual({ elements: LAYOUTS[type].elements, bytes: LAYOUTS[type].bytes });
+    expect({ elements: answers[`block_elements_${type}`]!(), bytes: answers[`block_size_${type}`]!() }).toEqual({ elements: LAYOUTS[type].elements, bytes: LAYOUTS[type].bytes });
   });
 
   it('stands in a file of its own', () => {
