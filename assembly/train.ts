@@ -1,6 +1,5 @@
 // Export list of the training kernels, nothing else: a second module on the same memory as index.ts, loaded only by `stonechat/train`.
 // Its read-only tables lie at 32 KiB and up (scripts/kernel-sets.mjs, TABLES), those of index.ts below.
-export { build_kind as train_build_kind } from './kernels/build';
 export * from './sets/train';
 export { matmul_grad_scratch_bytes, matmul_grad_x_items, matmul_f32_grad_w, matmul_f32_grad_w_fused, matmul_f32_f32_grad_x_fused } from './kernels/matmul_grad';
 export { matmul_f32_f32_fused } from './kernels/matmul';

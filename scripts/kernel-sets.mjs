@@ -39,7 +39,7 @@ export const GENERATING = [
 ];
 /** Sets of kernels that only training needs, and the probes of `stonechat bench`. */
 export const OTHERS = [
-  { name: 'train', entry: 'assembly/train.ts', memoryBase: TABLES.train, threads: true },
+  { name: 'train', entry: 'assembly/train.ts', memoryBase: TABLES.train },
   { name: 'bench', entry: 'assembly/bench.ts', memoryBase: TABLES.bench },
 ];
 export const ALL_SETS = [...GENERATING, ...OTHERS];
