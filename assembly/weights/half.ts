@@ -67,6 +67,10 @@ export function halfOf(x: f32): u16 {
 // @ts-ignore: decorator
 @inline export function loadHalf(address: usize): f32 { return halfToFloat(load<u16>(address)); }
 
+/** Where row r of a packed pair vector lies, in bytes. */
+// @ts-ignore: decorator
+@inline export function pairOffset(row: usize): usize { return (row & 3) << 2 | (row >> 2) << 1; }
+
 /** Rows 0..3 (half 0) or 4..7 (half 1) of a pair vector as f32 bits short of 112 in the exponent. */
 // @ts-ignore: decorator
 @inline export function shortFloats(pairs: v128, half: i32, mask: v128): v128 {

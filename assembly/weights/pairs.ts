@@ -3,13 +3,10 @@
  * Columns of a group lie 32 bytes apart.
  */
 import { SIMD } from '../lanes';
+import { pairOffset } from './half';
 import { loadRow } from './rows';
 import { storeTransposed } from './transpose';
 import { GROUP, the } from './types';
-
-/** Where row r of a packed pair vector lies, in bytes. */
-// @ts-ignore: decorator
-@inline export function pairOffset(row: usize): usize { return (row & 3) << 2 | (row >> 2) << 1; }
 
 /** The bits at `row`, `column`, of columns that begin at `columns`. */
 // @ts-ignore: decorator

@@ -178,7 +178,7 @@ describe('the six kernel modules of each set', () => {
   });
 
   it.each(TARGETS)('lay their tables beside each other, below what the arena hands out (%s)', (target) => {
-    const data = SETS.flatMap((set) => dataOf(readFileSync(`dist/wasm/${set}/${target}.wasm`)).map((segment) => ({ set, ...segment })));
+    const data = SETS.flatMap((set) => dataOf(readFileSync(`dist/wasm/${set}/${target}.wasm`)).map((segment) => Object.assign(segment, { set })));
     data.sort((a, b) => a.first - b.first);
     expect(data.filter(({ first }, i) => i > 0 && first < data[i - 1]!.end)).toEqual([]);
     expect(data.at(-1)!.end).toBeLessThanOrEqual(65536);

@@ -10,7 +10,7 @@ import { ALL_SETS, setsOf } from '../../src/kernels/sets.js';
 /** For a file whose weights are of the usual types. */
 const LIMIT = 140_000;
 /** Gzipped bytes of each set, in the largest build. */
-const SETS: Readonly<Record<KernelSet, number>> = { core: 24_500, floats: 4_200, q0: 9_000, q1: 6_500, k: 7_500, q6: 5_200 };
+const SETS: Readonly<Record<KernelSet, number>> = { core: 25_500, floats: 4_200, q0: 9_000, q1: 6_500, k: 7_500, q6: 5_200 };
 
 /** Names of the outputs that `name` imports, itself first: statically, and those dynamic ones that `follow` accepts. */
 function closure({ outputs }: Metafile, name: string, follow: (inputs: string[]) => boolean, seen = new Set([name])): string[] {

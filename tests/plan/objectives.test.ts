@@ -42,7 +42,7 @@ const tensorsOf = (weights: Weights): Map<string, TensorInfo> => new Map(Object.
 
 /** A machine that learns by these objectives: each names its losses and the weights that begin so. */
 async function machine(graph: Graph, initial: Weights, named: Record<string, { losses: string[]; learns: string }>) {
-  const kernels = instantiateTrainKernels(await nodeHost().compile('simd', false), await trainHost.compileTraining('simd', false), 'simd');
+  const kernels = instantiateTrainKernels(await Promise.all([nodeHost().compile('simd', false), nodeHost().compile('simd', false, 'floats')]), await trainHost.compileTraining('simd', false), 'simd');
   const arena = new Arena(kernels.memory), tensors = tensorsOf(initial);
   const objectives = Object.entries(named).map(([name, { losses, learns }]) => ({ name, losses, layout: layOutParameters(graph.weights, tensors, (weight) => weight.startsWith(learns)) }));
   const regions = Object.fromEntries(objectives.map(({ name, layout }) => {

@@ -50,7 +50,7 @@ function graphOf() {
 }
 
 async function machine(all = values) {
-  const kernels = instantiateTrainKernels(await nodeHost().compile('simd', false), await trainHost.compileTraining('simd', false), 'simd');
+  const kernels = instantiateTrainKernels(await Promise.all([nodeHost().compile('simd', false), nodeHost().compile('simd', false, 'floats')]), await trainHost.compileTraining('simd', false), 'simd');
   const arena = new Arena(kernels.memory), graph = graphOf();
   const layout = layOutParameters(graph.weights, tensors, () => true);
   const region = () => arena.allocate(layout.count * 4, 'a region');
