@@ -13,7 +13,8 @@ export interface LossHistory {
   readonly validation: ({ readonly step: number } & Evaluation)[];
   readonly samples: { readonly step: number; readonly text: string }[];
 }
-/** @deprecated It is `LossHistory`: samplers have a `History` too. */
+/** What a run has seen so far: see `LossHistory`.
+ * @deprecated Renamed, because samplers have a `History` too. */
 export type History = LossHistory;
 
 /** All that a run needs to go on exactly, beside the engine's weights and moments. */
