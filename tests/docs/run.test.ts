@@ -13,7 +13,7 @@ const ELSEWHERE: readonly (readonly [string, string])[] = [
   ['modelWorkerUrl:', 'tests/bundlers/short.test.ts, as the extension'],
   ["from 'stonechat/static'", 'tests/bundlers/short.test.ts, as the extension'],
   ['fetch(`/kernels/', 'tests/runtimes/browser, under a strict policy'],
-  ["from 'stonechat/kernels/simd.wasm'", 'tests/bundlers/heavy.test.ts, in workerd'],
+  ["from 'stonechat/kernels/core/simd.wasm'", 'tests/bundlers/heavy.test.ts, in workerd'],
   ["from 'stonechat/bench'", 'tests/bench: all of it takes minutes'],
 ];
 const elsewhere = ({ code }: Snippet) => ELSEWHERE.find(([words]) => code.includes(words));

@@ -1,3 +1,4 @@
+import { Fingerprint } from './fingerprint.js';
 import { StonechatError } from '../../errors.js';
 import { badOption, show } from '../../files/refuse.js';
 import { breather } from '../../text/turns.js';
@@ -161,9 +162,9 @@ export function checkCorpus(training: Documents, rows: number): void {
   });
 }
 
-/** FNV-1a over the ids: tells one corpus from another. */
+/** Of the ids and where documents end. */
 export function fingerprint({ ids, ends }: Documents): number {
-  let hash = 0x811c9dc5;
-  for (const words of [ids, ends]) for (let i = 0; i < words.length; i++) hash = Math.imul(hash ^ words[i]!, 0x01000193);
-  return hash >>> 0;
+  const print = new Fingerprint();
+  for (const words of [ids, ends]) for (let i = 0; i < words.length; i++) print.take(words[i]!);
+  return print.value;
 }

@@ -1,5 +1,5 @@
 import { type GgufContent, tensorOf, writeHead } from '../../files/gguf-writer.js';
-import { badFile } from '../../files/refuse.js';
+import { badFile, badOption } from '../../files/refuse.js';
 import type { MetadataValue, ModelFile } from '../../files/types.js';
 import { Json } from '../../text/json.js';
 import { checksum } from './checksum.js';
@@ -156,3 +156,15 @@ export function differences(then: unknown, now: unknown, name = ''): [string, un
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * @throws StonechatError `bad-option` for a run that goes on with other settings or data than it was begun with. `words`: facts whose
+ *   values say nothing to a reader, what they are, and what is said of others.
+ */
+export function checkSame({ facts, file }: Checkpoint, now: RunFacts, words: Readonly<Record<string, readonly [what: string, other: string]>>): void {
+  const [first] = differences(facts, now);
+  if (!first) return;
+  const [name, then, later] = first;
+  const [what, other] = words[name] ?? [`${name.replace(/^settings\./, '')} ${JSON.stringify(then)}`, JSON.stringify(later)];
+  throw badOption(`the ${what} of the run that ${file.name} belongs to`, other, 'Give what that run was begun with, or begin anew.');
+}

@@ -1,3 +1,4 @@
+import { Fingerprint } from '../data/fingerprint.js';
 import { badOption } from '../../files/refuse.js';
 import type { ModelFile } from '../../files/types.js';
 import { templateSource } from '../../text/chat.js';
@@ -139,10 +140,10 @@ function cutEnd({ ids, lossMask }: TokenizedExample, rows: number): TokenizedExa
   return part.lossMask.includes(1) ? part : undefined;
 }
 
-/** FNV-1a over ids and what is learnt of them: tells one set of examples from another. */
+/** Of ids and what is learnt of them. */
 export function fingerprintOf(items: readonly DatasetItem[]): number {
-  let hash = 0x811c9dc5;
+  const print = new Fingerprint();
   const examples = items.flatMap((item) => (isPair(item) ? [item.chosen, item.rejected] : [item]));
-  for (const { ids, lossMask } of examples) for (let i = 0; i < ids.length; i++) hash = Math.imul(hash ^ (ids[i]! * 2 + lossMask[i]!), 0x01000193);
-  return hash >>> 0;
+  for (const { ids, lossMask } of examples) for (let i = 0; i < ids.length; i++) print.take(ids[i]! * 2 + lossMask[i]!);
+  return print.value;
 }

@@ -1,13 +1,13 @@
+import { Fingerprint } from '../data/fingerprint.js';
 import { StonechatError } from '../../errors.js';
 import { collect } from '../../files/chunks.js';
 import type { Fallback } from '../convert/quantize.js';
 import { type GgufContent, writeGguf } from '../../files/gguf-writer.js';
 import { type ModelInput, openModel } from '../../files/index.js';
-import { badOption } from '../../files/refuse.js';
 import type { ModelFile } from '../../files/types.js';
 import { tokenizerFromModel } from '../../text/index.js';
 import type { Tokenizer } from '../../text/types.js';
-import { type Checkpoint, checkCursor, checkpointContent, differences, readCheckpoint, restore, type RunFacts, checkWeights } from '../loop/checkpoint.js';
+import { type Checkpoint, checkCursor, checkpointContent, checkSame, readCheckpoint, restore, type RunFacts, checkWeights } from '../loop/checkpoint.js';
 import { readRows } from '../convert/computed.js';
 import { TrainEngine, type TrainHost, type TrainNeed } from '../loop/engine.js';
 import { bytesById, evaluateBatches, type Evaluation } from '../loop/evaluation.js';
@@ -129,7 +129,7 @@ class Run {
     const { engine, options, dataset } = this;
     const { settings } = dataset;
     const facts = await this.facts();
-    if (checkpoint) checkSame(checkpoint, facts);
+    if (checkpoint) checkSame(checkpoint, facts, WORDS);
     if (checkpoint) checkCursor(checkpoint, dataset.training.length);
     const cursor = checkpoint?.state.cursor ?? { epoch: 0, document: 0, pair: 0 };
     const objective = settings.beta === undefined ? this.answers(cursor) : await this.preferences(cursor, settings.beta);
@@ -222,25 +222,16 @@ function evaluationAt({ history }: LoopState, at: number): (Evaluation & Partial
   return 'loss' in found ? found : undefined;
 }
 
-const MEANINGS: Readonly<Record<string, string>> = { base: 'model', examples: 'examples', validation: 'validation examples', template: 'chat template' };
+/** Facts that are told by a word, not by their value. */
+const WORDS = { base: ['model', 'another one'], examples: ['examples', 'other ones'], validation: ['validation examples', 'other ones'], template: ['chat template', 'another one'] } as const;
 
-function checkSame({ facts, file }: Checkpoint, now: RunFacts): void {
-  const [first] = differences(facts, now);
-  if (!first) return;
-  const [name, then, later] = first;
-  const meaning = MEANINGS[name];
-  const expected = meaning ? `the ${meaning}` : `the ${name.replace(/^settings\./, '')} ${JSON.stringify(then)}`;
-  throw badOption(`${expected} of the run that ${file.name} belongs to`, meaning ? 'other ones' : JSON.stringify(later), 'Give what that run was begun with, or begin anew.');
-}
-
-/** FNV-1a over names, shapes, types and the first row of every tensor. */
+/** Of names, shapes, types and the first row of every tensor. */
 async function fingerprintOfModel(file: ModelFile): Promise<number> {
-  let hash = 0x811c9dc5;
-  const take = (word: number) => (hash = Math.imul(hash ^ word, 0x01000193));
+  const print = new Fingerprint();
   for (const tensor of file.tensors.values()) {
-    for (const character of `${tensor.name} ${tensor.type} ${tensor.shape.join(' ')}`) take(character.charCodeAt(0));
+    for (const character of `${tensor.name} ${tensor.type} ${tensor.shape.join(' ')}`) print.take(character.charCodeAt(0));
     const row = await readRows(file, tensor, 0, 1);
-    for (const word of new Uint32Array(row.buffer, row.byteOffset, row.length)) take(word);
+    for (const word of new Uint32Array(row.buffer, row.byteOffset, row.length)) print.take(word);
   }
-  return hash >>> 0;
+  return print.value;
 }
