@@ -36,23 +36,6 @@ export class Arena {
     return address;
   }
 
-  /** Makes a region larger where it lies, if what follows it is free. */
-  extend({ address, bytes }: Region, more: number): boolean {
-    const size = (wanted: number) => Math.max(ALIGN, Math.ceil(wanted / ALIGN) * ALIGN);
-    const [end, last] = [address + size(bytes), address + size(more)];
-    const at = this.free.findIndex((region) => region.address === end && end + region.bytes >= last);
-    if (at >= 0) {
-      const { bytes: have } = this.free[at]!;
-      if (end + have > last) this.free[at] = { address: last, bytes: end + have - last };
-      else this.free.splice(at, 1);
-      return true;
-    }
-    if (end !== this.end) return false;
-    this.grow(last, 'more');
-    this.end = last;
-    return true;
-  }
-
   /** Grows the memory at once, so that it need not be copied while loading. */
   reserve(bytes: number, what: string): void {
     this.grow(this.end + bytes, what);

@@ -93,6 +93,11 @@ describe('memory of caches', () => {
       evaluate(runner, fork, [i + 3]);
       expect(bits(runner.logits().slice())).toEqual(alone([...ids.slice(0, 100), i + 3]));
     });
+    // All have written behind what they share: each must still find its own.
+    forks.forEach((fork, i) => {
+      evaluate(runner, fork, [50]);
+      expect(bits(runner.logits().slice())).toEqual(alone([...ids.slice(0, 100), i + 3, 50]));
+    });
     [...left, ...forks].forEach((fork) => fork.release());
     expect(arena.used).toBe(before);
   });
